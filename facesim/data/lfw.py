@@ -1,0 +1,112 @@
+"""Labeled Faces in the Wild (Huang et al. 2007): find or download it, and its ten official folds."""
+
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pooch
+
+from facesim.data.dataset import Dataset, read_folder
+from facesim.data.pairs import Pairs
+from facesim.data.split import Split
+from facesim.errors import FaceSimError
+
+# The copies that scikit-learn fetches, with their SHA-256.
+SOURCE = "https://ndownloader.figshare.com/files"
+PHOTOS = ("5976018", "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0")
+PAIRS = ("5976006", "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592")
+LARGEST_ARCHIVE = 2**30  # bytes unpacked; LFW has 0.19 GB
+
+VALIDATION_FOLDS = (8,)
+TEST_FOLDS = (9, 10)
+
+
+def data_home() -> Path:
+    """Return the folder that holds data sets: `FACESIM_DATA`, or the user's cache."""
+    return Path(os.environ.get("FACESIM_DATA") or pooch.os_cache("facesim"))
+
+
+def find_lfw(home: Path | None = None) -> tuple[Dataset, list[Pairs]]:
+    """Return LFW and its ten folds of 600 pairs, downloading what is missing from `home` (`data_home()`).
+
+    The photos lie in `home/lfw`, the protocol in `home/lfw-protocol/pairs.txt`.
+    """
+    home = home or data_home()
+    if not (home / "lfw").is_dir():
+        download_photos(home)
+    if not (home / "lfw-protocol" / "pairs.txt").is_file():
+        _fetch(*PAIRS, home / "lfw-protocol", "pairs.txt")
+    dataset = read_folder(home / "lfw", "lfw")
+    return dataset, read_folds(home / "lfw-protocol" / "pairs.txt", dataset)
+
+
+def download_photos(home: Path, source: str = SOURCE, photos: tuple[str, str] = PHOTOS) -> Path:
+    """Download the archive `photos` (file number, SHA-256) from `source` and unpack it to `home/lfw`.
+
+    Raises FaceSimError when the network, the checksum or the archive is at fault; `home/lfw` is then not there.
+    """
+    archive = _fetch(*photos, home, "lfw.tgz", source)
+    with tempfile.TemporaryDirectory(dir=home) as scratch:
+        try:
+            with tarfile.open(archive) as tar:
+                if sum(member.size for member in tar) > LARGEST_ARCHIVE:
+                    raise FaceSimError(f"{archive} unpacks to over {LARGEST_ARCHIVE >> 30} GB: that is not LFW.")
+                tar.extractall(scratch, filter="data")
+            (Path(scratch) / "lfw").rename(home / "lfw")
+        except (tarfile.TarError, OSError) as error:
+            raise FaceSimError(f"{archive} cannot be unpacked ({error}): delete it and try again.") from error
+    archive.unlink()
+    return home / "lfw"
+
+
+def _fetch(number: str, sha256: str, folder: Path, name: str, source: str = SOURCE) -> Path:
+    url = f"{source}/{number}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        downloader = pooch.HTTPDownloader(progressbar=True, timeout=30)
+        return Path(pooch.retrieve(url, f"sha256:{sha256}", name, folder, downloader=downloader))
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
+        raise FaceSimError(
+            f"{name} could not be downloaded from {url} ({type(error).__name__}). Check the network, or fetch it "
+            f"by hand and unpack it to {folder}; FACESIM_DATA names another folder."
+        ) from error
+
+
+def read_folds(path: Path, dataset: Dataset) -> list[Pairs]:
+    """Read the official folds from `pairs.txt`: genuine lines are `name i j`, impostor lines `name i name j`."""
+    index = {photo: i for i, photo in enumerate(dataset.photos)}
+
+    def photo(name: str, number: str) -> int:
+        return index[f"{name}/{name}_{int(number):04d}.jpg"]
+
+    try:
+        header, *lines = path.read_text("utf-8").splitlines()
+        folds, per_kind = map(int, header.split())
+        pairs = []
+        for line in lines:
+            fields = line.split()
+            if len(fields) == 3:
+                fields.insert(2, fields[0])
+            pairs.append((photo(*fields[:2]), photo(*fields[2:]), fields[0] == fields[2]))
+        first, second, same = np.array(pairs).reshape(folds, 2 * per_kind, 3).transpose(2, 0, 1)
+    except (ValueError, KeyError, TypeError) as error:
+        raise FaceSimError(f"{path} is not LFW's pairs.txt, or not that of {dataset.root} ({error}).") from error
+    return [Pairs(first[fold], second[fold], same[fold].astype(bool)) for fold in range(folds)]
+
+
+def lfw_split(dataset: Dataset, folds: list[Pairs]) -> Split:
+    """Choose on fold 8, test on folds 9 and 10, train on everybody who is in none of the three.
+
+    Each of the 4,281 people in `pairs.txt` is in one fold; the other 1,468 are in no pair.
+    """
+    held = [folds[fold - 1] for fold in VALIDATION_FOLDS + TEST_FOLDS]
+    photos = np.concatenate([np.concatenate([pairs.first, pairs.second]) for pairs in held])
+    held_people = np.unique(dataset.identities[photos])
+    train = np.flatnonzero(~np.isin(dataset.identities, held_people))
+    validation, *tests = held
+    test = Pairs(*(np.concatenate([getattr(fold, field) for fold in tests]) for field in ("first", "second", "same")))
+    return Split(
+        train, validation, test, "LFW View 2: folds 1-7 and people in no fold to train, 8 to choose, 9-10 to test"
+    )

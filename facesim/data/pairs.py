@@ -1,0 +1,68 @@
+"""Pairs of photos: two index arrays into a data set, and whether each pair is genuine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from facesim.errors import FaceSimError
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """`first[i]` and `second[i]` are photo indices; `same[i]` says whether they show one identity. All `(n,)`."""
+
+    first: np.ndarray
+    second: np.ndarray
+    same: np.ndarray  # bool
+
+    def __len__(self) -> int:
+        return len(self.same)
+
+    def photos(self) -> np.ndarray:
+        """Return the distinct photos, sorted."""
+        return np.union1d(self.first, self.second)
+
+    def distances(self, photos: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+        """Return the pairs' distances, `(n,)`, given the embeddings `(m, d)` of the sorted `photos` `(m,)`."""
+        first, second = np.searchsorted(photos, self.first), np.searchsorted(photos, self.second)
+        return np.linalg.norm(embeddings[first] - embeddings[second], axis=1)
+
+
+def sample_pairs(identities: np.ndarray, genuine: int, impostor: int, seed: int) -> Pairs:
+    """Draw distinct genuine and impostor pairs from photos that show `identities`, `(n,) str`.
+
+    Identities are drawn first and their photos second, so that nobody with many photos owns the pairs. Where the
+    photos cannot give that many distinct pairs of a kind, those that were found are returned.
+
+    Raises FaceSimError where no genuine or no impostor pair can be made.
+    """
+    random = np.random.default_rng(seed)
+    _, people, counts = np.unique(identities, return_inverse=True, return_counts=True)
+    photos = np.argsort(people, kind="stable")  # person by person
+    starts = np.cumsum(counts) - counts
+    repeated = np.flatnonzero(counts > 1)
+    if len(counts) < 2 or not len(repeated):
+        raise FaceSimError("pairs need two identities or more, and one of them with two photos or more.")
+
+    def draw_genuine(count: int) -> np.ndarray:
+        person = random.choice(repeated, count)
+        first = random.integers(counts[person])
+        second = (first + random.integers(1, counts[person])) % counts[person]
+        return photos[starts[person] + np.stack([first, second])]
+
+    def draw_impostor(count: int) -> np.ndarray:
+        first = random.integers(len(counts), size=count)
+        person = np.stack([first, (first + random.integers(1, len(counts), size=count)) % len(counts)])
+        return photos[starts[person] + random.integers(counts[person])]
+
+    drawn = [_distinct(draw_genuine, genuine), _distinct(draw_impostor, impostor)]
+    first, second = np.concatenate(drawn, axis=1)
+    return Pairs(first, second, np.arange(len(first)) < drawn[0].shape[1])
+
+
+def _distinct(draw: Callable[[int], np.ndarray], count: int) -> np.ndarray:
+    """Return `(2, count)` distinct pairs, or fewer when ten times as many draws did not give them."""
+    pairs = np.sort(draw(10 * count), axis=0)
+    _, where = np.unique(pairs, axis=1, return_index=True)
+    return pairs[:, np.sort(where)[:count]]

@@ -1,0 +1,9 @@
+"""The errors that facesim raises: each is a sentence that says what is wrong with which file."""
+
+
+class FaceSimError(Exception):
+    """Something a user can mend: a bad photo, a bad model file, a bad setting."""
+
+
+class NoFaceError(FaceSimError):
+    """A readable photo in which no face was found."""

@@ -1,0 +1,1 @@
+"""Judging distances: the threshold, the error rates it costs, the probability."""

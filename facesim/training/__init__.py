@@ -1,0 +1,1 @@
+"""Training with PyTorch: the network, its starting weights, augmentation, the two stages, export."""

@@ -1,0 +1,24 @@
+"""Draw a run's loss and validation F1 over its epochs."""
+
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from facesim.files import write_whole
+
+
+def draw_curves(metrics: Path, path: Path) -> None:
+    """Draw the metrics file, a JSON line per epoch, to `path`: a row per stage, loss beside validation F1."""
+    lines = [json.loads(line) for line in metrics.read_text("utf-8").splitlines()]
+    stages = list(dict.fromkeys(line["stage"] for line in lines))
+    figure = Figure((9, 3.2 * len(stages)), layout="constrained")
+    for row, stage in zip(figure.subplots(len(stages), 2, squeeze=False), stages, strict=True):
+        epochs = [line for line in lines if line["stage"] == stage]
+        for axes, key, name in ((row[0], "loss", "training loss"), (row[1], "validation_f1", "validation F1")):
+            axes.plot([e["epoch"] for e in epochs], [e[key] for e in epochs], marker="o", markersize=3)
+            axes.set(title=f"{stage}: {name}", xlabel="epoch")
+            axes.grid(alpha=0.3)
+        row[0].set_yscale("log")
+    with write_whole(path) as scratch:
+        figure.savefig(scratch, dpi=110)

@@ -1,0 +1,56 @@
+"""Write the model file: the network as one ONNX graph, and everything that a verdict needs as its metadata."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from facesim.errors import FaceSimError
+from facesim.face import CROP_SIZE
+from facesim.files import write_whole
+from facesim.model import Model, ModelInfo, info_to_metadata
+from facesim.training.network import SiameseNet
+
+OPSET = 18
+LARGEST_DIFFERENCE = 1e-4  # between ONNX Runtime's embeddings and PyTorch's
+
+
+class _Embedder(nn.Module):
+    def __init__(self, net: SiameseNet):
+        super().__init__()
+        self.net = net
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        return self.net.embed(crops)
+
+
+def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
+    """Write `net` and `info` to `path`: uint8 crops `(n, 160, 160, 3)` in, unit embeddings out, any `n`.
+
+    The file takes its place only once its embeddings equal the network's to 1e-4; else FaceSimError is raised.
+    """
+    net = net.cpu().eval().to(memory_format=torch.contiguous_format)
+    crops = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, CROP_SIZE, CROP_SIZE, 3), np.uint8))
+    program = torch.onnx.export(
+        _Embedder(net).eval(),
+        (crops,),
+        input_names=["crops"],
+        output_names=["embeddings"],
+        dynamic_shapes=({0: torch.export.Dim("n")},),
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    proto = program.model_proto
+    del proto.metadata_props[:]
+    onnx.helper.set_model_props(proto, info_to_metadata(info))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_whole(path) as scratch:
+        onnx.save(proto, scratch)
+        with torch.inference_mode():
+            difference = np.abs(Model(scratch).embed(crops.numpy()) - net.embed(crops).numpy()).max()
+        if not difference <= LARGEST_DIFFERENCE:
+            raise FaceSimError(f"{path} was not written: ONNX Runtime differs from PyTorch by {difference:.1e}.")
+    return path

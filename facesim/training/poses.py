@@ -1,0 +1,82 @@
+"""Poses: where the aligned chip lies, as complex numbers.
+
+A similarity of the plane is z ↦ scale·z + shift with complex scale and shift, so that maps compose by arithmetic.
+Everywhere, coordinates run from −1 to 1 between the edges of the square that they are measured in.
+"""
+
+import math
+from typing import NamedTuple
+
+import dlib
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from facesim.face import CROP_MARGIN, CROP_SIZE, WIDE_CROP_SIZE
+from facesim.training.dlib_weights import LANDMARK_FILE, find_dlib_file
+from facesim.training.network import CHIP_SIZE
+
+CHIP_PADDING = 0.25  # dlib's own, that its recogniser was trained with
+
+
+class Similarity(NamedTuple):
+    """z ↦ scale·z + shift; both are complex tensors of one shape."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def after(self, inner: "Similarity") -> "Similarity":
+        return Similarity(self.scale * inner.scale, self.scale * inner.shift + self.shift)
+
+    def inverse(self) -> "Similarity":
+        return Similarity(1 / self.scale, -self.shift / self.scale)
+
+    def mirrored(self) -> "Similarity":
+        """Return the same map seen in a mirror: both planes have their x turned round."""
+        return Similarity(self.scale.conj(), -self.shift.conj())
+
+    def __getitem__(self, index) -> "Similarity":
+        return Similarity(self.scale[index], self.shift[index])
+
+    def to(self, device: torch.device) -> "Similarity":
+        return Similarity(self.scale.to(device), self.shift.to(device))
+
+    def as_pose(self) -> Tensor:
+        """Return the localiser's four numbers (a, b, x, y), `(n, 4)`."""
+        return torch.stack([self.scale.real, self.scale.imag, self.shift.real, self.shift.imag], -1).float()
+
+
+def from_pose(poses: Tensor) -> Similarity:
+    """Read the localiser's four numbers (a, b, x, y), `(n, 4)`."""
+    a, b, x, y = poses.unbind(-1)
+    return Similarity(torch.complex(a, b), torch.complex(x, y))
+
+
+def random_similarity(count: int, log_scale: float, degrees: Tensor | float, shift: float, random) -> Similarity:
+    """Draw `count` maps, uniform within ±`log_scale`, ±`degrees` and ±`shift` in each direction."""
+
+    def uniform() -> Tensor:
+        return torch.rand(count, generator=random) * 2 - 1
+
+    angle = uniform() * torch.as_tensor(degrees) * (math.pi / 180)
+    return Similarity(torch.polar(torch.exp(uniform() * log_scale), angle), torch.complex(uniform(), uniform()) * shift)
+
+
+def aligned_chips(wide_crops: np.ndarray, photos: np.ndarray) -> Similarity:
+    """Find the chips that dlib's five landmarks would cut: maps from each chip into its wide crop, `(n,)`.
+
+    `wide_crops` is `(…, 252, 252, 3) uint8`, `photos` the `(n,)` indices of those to look at.
+    """
+    predictor = dlib.shape_predictor(str(find_dlib_file(LANDMARK_FILE)))
+    half = WIDE_CROP_SIZE / 2
+    reach = CROP_SIZE / (1 + 2 * CROP_MARGIN) / 2
+    box = dlib.rectangle(*(round(half + edge) for edge in (-reach, -reach, reach, reach)))
+    maps = np.empty((len(photos), 2), np.complex64)
+    for row, photo in enumerate(tqdm(photos, "aligning", unit="face")):
+        landmarks = predictor(np.ascontiguousarray(wide_crops[photo]), box)
+        chip = dlib.get_face_chip_details(landmarks, CHIP_SIZE, CHIP_PADDING)
+        centre = chip.rect.dcenter()
+        width = chip.rect.width() / 2 / half
+        maps[row] = width * np.exp(1j * chip.angle), complex(centre.x + 0.5, centre.y + 0.5) / half - (1 + 1j)
+    return Similarity(*torch.from_numpy(maps.T.copy()))

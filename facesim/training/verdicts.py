@@ -1,0 +1,90 @@
+"""What a trained network is worth: threshold and calibration from validation, error rates from the test people."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from facesim.data.dataset import Dataset
+from facesim.data.pairs import Pairs, sample_pairs
+from facesim.data.split import Split
+from facesim.evaluation.metrics import (
+    best_f1_threshold,
+    f1_interval,
+    failures_as_errors,
+    fit_calibration,
+    fmr_threshold,
+    rates,
+    wilson_interval,
+)
+from facesim.face import CROP_MARGIN, CROP_SIZE
+from facesim.model import FORMAT_VERSION, ModelInfo, OperatingPoint
+
+FMRS = (0.01, 0.001)
+GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to set and to measure the strict thresholds
+
+Distances = Callable[[Pairs], np.ndarray]  # pairs to distances, NaN where a photo shows no face
+
+
+def validation_f1(distances: np.ndarray, pairs: Pairs) -> float:
+    """Return the best F1 that a threshold could have on the validation pairs."""
+    return rates(distances, pairs.same, best_f1_threshold(distances, pairs.same)).f1
+
+
+def judge(distances: Distances, dataset: Dataset, split: Split, about: dict) -> tuple[ModelInfo, dict]:
+    """Return what the model file says of itself, and the results on the test people.
+
+    The threshold and the calibration come from the validation pairs, the thresholds for FMR 1 % and 0.1 % from pairs
+    sampled among the validation people; all rates are measured on test people.
+    """
+    validation = distances(split.validation)
+    threshold = best_f1_threshold(validation, split.validation.same)
+    calibration = fit_calibration(validation, split.validation.same)
+    test = distances(split.test)
+    tested = rates(test, split.test.same, threshold)
+
+    choosing, measuring = (_many_pairs(dataset, pairs) for pairs in (split.validation, split.test))
+    choosing_distances, measured = distances(choosing), distances(measuring)
+    impostors = failures_as_errors(choosing_distances, choosing.same)[~choosing.same]
+    thresholds = {"best F1": threshold}
+    for fmr in FMRS:
+        strict = fmr_threshold(impostors, fmr)
+        if strict is not None:
+            thresholds[f"FMR {fmr:.1%}"] = strict
+    points = []
+    for name, value in thresholds.items():
+        counts = rates(measured, measuring.same, value)
+        points.append(OperatingPoint(name, value, counts.fmr, counts.fnmr, counts.genuine, counts.impostor))
+
+    identities = {part: sorted(people) for part, people in split.identities(dataset).items()}
+    results = {
+        "test_pairs": len(split.test),
+        "f1": tested.f1,
+        "f1_interval": f1_interval(tested),
+        "accuracy": tested.accuracy,
+        "fmr": tested.fmr,
+        "fmr_interval": wilson_interval(tested.false_matches, tested.impostor),
+        "fnmr": tested.fnmr,
+        "fnmr_interval": wilson_interval(tested.false_non_matches, tested.genuine),
+        "pairs_without_a_face": int(np.isnan(test).sum()),
+    }
+    trained_on = about | {
+        "split": split.description,
+        "identities": {part: len(people) for part, people in identities.items()},
+        "validation_identities": identities["validation"],
+        "test_identities": identities["test"],
+        "test": results,
+    }
+    info = ModelInfo(
+        FORMAT_VERSION, threshold, "euclidean", CROP_SIZE, CROP_MARGIN, calibration, tuple(points), trained_on
+    )
+    summary = {"threshold": threshold, **results, "operating_points": [dataclasses.asdict(point) for point in points]}
+    return info, summary
+
+
+def _many_pairs(dataset: Dataset, held: Pairs) -> Pairs:
+    """Sample pairs among all photos of the identities in `held`."""
+    people = np.unique(dataset.identities[held.photos()])
+    photos = np.flatnonzero(np.isin(dataset.identities, people))
+    pairs = sample_pairs(dataset.identities[photos], GENUINE, IMPOSTOR, seed=0)
+    return Pairs(photos[pairs.first], photos[pairs.second], pairs.same)
