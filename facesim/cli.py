@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from facesim import Verifier, __version__
 from facesim.errors import FaceSimError
 
 
@@ -26,7 +27,12 @@ class _Group(click.Group):
 
 def _one_line_errors(main, *args, **kwargs):
     try:
-        sys.exit(main(*args, standalone_mode=False, **kwargs) or 0)
+        status = main(*args, standalone_mode=False, **kwargs) or 0
+    except SystemExit:  # click ends so, with 1, once nobody reads stdout; but 1 means different people
+        sys.exit(2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.ClickException as error:
         message = error.format_message()
     except click.Abort:
@@ -35,12 +41,14 @@ def _one_line_errors(main, *args, **kwargs):
         message = str(error)
     except OSError as error:
         message = f"{error.filename or 'the output'}: {error.strerror or error}."
-    click.echo(f"facesim: {message}", err=True)
+    else:
+        sys.exit(status)
+    click.echo(f"facesim: {' '.join(message.splitlines())}", err=True)
     sys.exit(2)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="facesim")
+@click.version_option(__version__)
 def main():
     """Do two photos show the same person?
 
@@ -70,14 +78,13 @@ def predict(photos, photo1, photo2, model, threshold, gpu, as_json, show):
     named = [photo for photo in (photo1, photo2) if photo is not None]
     if len(named) + len(photos) != 2 or len(named) == 1:
         raise click.UsageError("give two photos, as -img1 A -img2 B or as A B (facesim predict --help).")
-    from facesim.verifier import Verifier
-
     verdict = Verifier(model, threshold, gpu).verify(*(named or photos))
-    for face in (verdict.face1, verdict.face2):
-        if face.faces > 1:
-            click.echo(f"facesim: {face.photo} shows {face.faces} faces; the largest is compared.", err=True)
     if show:
         _show(verdict, Path(show))
+    for face in (verdict.face1, verdict.face2):
+        if face.faces > 1:
+            counted = "the largest (of several as large, the most central) is compared"
+            click.echo(f"facesim: {face.photo} shows {face.faces} faces; {counted}.", err=True)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(verdict) | _boxes(verdict)))
     else:
@@ -93,12 +100,10 @@ def _boxes(verdict) -> dict:
 
 
 def _print(verdict) -> None:
-    from facesim.picture import format_probability
-
     click.echo("Same person." if verdict.same else "Different people.")
     click.echo(f"distance     {verdict.distance:.4f}")
     click.echo(f"threshold    {verdict.threshold:.4f}")
-    click.echo(f"probability  {format_probability(verdict.probability)} that it is one person")
+    click.echo(f"probability  {verdict.probability_text} that it is one person")
 
 
 def _show(verdict, path: Path) -> None:
@@ -110,8 +115,10 @@ def _show(verdict, path: Path) -> None:
     try:
         with write_whole(path) as scratch:
             picture.save(scratch, format=None if scratch.suffix else suffix[1:])
-    except ValueError as error:
+    except (ValueError, KeyError) as error:  # Pillow knows no such suffix, or knows it for reading only
         raise FaceSimError(f"{path}: pictures are written as .png or .jpg.") from error
+    except OSError as error:  # it names the scratch file
+        raise FaceSimError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 @main.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -122,11 +129,11 @@ def _show(verdict, path: Path) -> None:
 @click.option(
     "--localiser-epochs", type=int, help="Epochs of learning where a face is.  [default: 16; from scratch: 0]"
 )
-@click.option("--epochs", type=int, help="Epochs of learning who it is.  [default: 6; from scratch: 40]")
+@click.option("--epochs", type=int, help="Epochs of learning who it is.  [default: 3; from scratch: 40]")
 @click.option(
-    "--learning-rate", type=float, help="Of that stage, at its highest.  [default: 0.0001; from scratch: 0.001]"
+    "--learning-rate", type=float, help="Of that stage, at its highest.  [default: 0.00003; from scratch: 0.001]"
 )
-@click.option("--margin", type=float, help="Impostors farther apart cost nothing.  [default: 0.5; from scratch: 1]")
+@click.option("--margin", type=float, help="Impostors farther apart cost nothing.  [default: 0.35; from scratch: 1]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds, equal runs (on a CPU).")
 @click.option("--run", "run_folder", type=click.Path(), help="Folder for settings, metrics, curves, checkpoint.")
 @click.option("--output", type=click.Path(), help="The model file to write.  [default: model.onnx in the run folder]")
@@ -161,11 +168,14 @@ def train(data, init, localiser_epochs, epochs, learning_rate, margin, seed, run
     output = Path(output) if output else folder / "model.onnx"
     results = run_training(settings, folder, output, resume)
     low, high = results["f1_interval"]
-    click.echo(
-        f"test F1    {results['f1']:.4f} (95 %: {low:.4f} to {high:.4f}) on {results['test_pairs']} pairs of unseen people"
-    )
+    click.echo(f"tested on  {results['test_pairs']} pairs of people it never saw")
+    click.echo(f"F1         {results['f1']:.4f} (95 %: {low:.4f} to {high:.4f})")
     click.echo(f"threshold  {results['threshold']:.4f}")
     click.echo(f"FMR        {results['fmr']:.2%}")
     click.echo(f"FNMR       {results['fnmr']:.2%}")
     click.echo(f"model      {output}")
     return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 import dlib
@@ -30,6 +30,7 @@ LADDER = (
     Rung(640, 0.5, 0, 0.0),
     Rung(1280, 0, 1, 0.0),
     Rung(640, 0.25, 1, -0.3),
+    Rung(640, 0.5, 1, -0.3),
 )
 SAME_SIZE = 1.25  # the detector's boxes come in sizes a fifth apart: within this ratio none is the larger face
 
@@ -50,7 +51,7 @@ class Box(NamedTuple):
 @functools.cache
 def _detector() -> dlib.fhog_object_detector:
     # dlib's own frontal face detector, saved once: loading takes 2 ms, dlib.get_frontal_face_detector() 300 ms.
-    return dlib.fhog_object_detector(str(files("facesim") / "frontal_face_detector.svm"))
+    return dlib.fhog_object_detector(str(Path(__file__).with_name("frontal_face_detector.svm")))
 
 
 def find_faces(photo: Image.Image) -> list[Box]:
@@ -93,18 +94,6 @@ def _main_first(boxes: list[Box], photo_size: tuple[int, int]) -> list[Box]:
         return math.hypot(box.left + box.right - width, box.top + box.bottom - height)
 
     return sorted(boxes, key=lambda box: (box.side * SAME_SIZE < largest, off_centre(box), box))
-
-
-def _reduced(photo: Image.Image, scale: float) -> Image.Image:
-    if scale == 1.0:
-        return photo
-    size = [max(1, round(side * scale)) for side in photo.size]
-    return photo.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-
-
-def _scaled(rectangle: dlib.rectangle, scale: float) -> Box:
-    edges = (rectangle.left(), rectangle.top(), rectangle.right() + 1, rectangle.bottom() + 1)
-    return Box(*(round(edge * scale) for edge in edges))
 
 
 def cut_wide_crop(photo: Image.Image, box: Box) -> np.ndarray:

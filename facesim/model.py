@@ -1,7 +1,6 @@
 """The model file: one ONNX graph, and as its metadata everything that a verdict needs."""
 
 import dataclasses
-import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -67,7 +66,7 @@ def info_from_metadata(metadata: dict[str, str], path: Path) -> ModelInfo:
     for name in names:
         try:
             values[name] = _CHECKS[name](json.loads(metadata[METADATA_PREFIX + name]))
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise FaceSimError(f"{path} has a {name} that makes no sense: get a whole copy of the model.") from error
     return ModelInfo(**values)
 
@@ -126,7 +125,8 @@ class Model:
             raise FaceSimError(f"{self.path} is empty or over {LARGEST_FILE >> 30} GB: that is not a facesim model.")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # a damaged file is reported once, by us
-        options.enable_cpu_mem_arena = False
+        options.intra_op_num_threads = 1  # starting threads takes longer than two crops do
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # more costs memory
         try:
             self._session = onnxruntime.InferenceSession(str(self.path), options, providers=_providers(gpu))
         except FaceSimError:
@@ -137,8 +137,10 @@ class Model:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if [(*i.shape[1:], i.type) for i in inputs] != [(CROP_SIZE, CROP_SIZE, 3, "tensor(uint8)")]:
             raise FaceSimError(f"{self.path} does not read {CROP_SIZE}×{CROP_SIZE} crops: make it again.")
+        if len(outputs[0].shape) != 2 or not isinstance(outputs[0].shape[1], int):
+            raise FaceSimError(f"{self.path} does not write embeddings of one known length: make it again.")
         self._input, self._output = inputs[0].name, outputs[0].name
-        self.embedding_size = int(outputs[0].shape[1])
+        self.embedding_size = outputs[0].shape[1]
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
         """Map crops `(n, 160, 160, 3) uint8` to unit embeddings `(n, d) float32`.
@@ -152,6 +154,8 @@ class Model:
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the model file."""
+        import hashlib
+
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 

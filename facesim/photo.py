@@ -33,6 +33,8 @@ def open_photo(path: str | Path) -> Image.Image:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
+                if image.format == "EPS":  # a program, which Pillow would have Ghostscript run
+                    raise Image.UnidentifiedImageError
                 return _to_rgb(ImageOps.exif_transpose(image))
     except FaceSimError:
         raise
@@ -41,14 +43,14 @@ def open_photo(path: str | Path) -> Image.Image:
         raise FaceSimError(f"{path} claims more than {limit} million pixels: reduce it first.") from error
     except Image.UnidentifiedImageError as error:
         raise FaceSimError(f"{path} is not a photo that Pillow can read (JPEG, PNG, WebP, …).") from error
-    except PermissionError as error:
-        raise FaceSimError(f"{path} may not be read: check its permissions.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on a broken file
+        if isinstance(error, OSError) and error.errno:
+            raise FaceSimError(f"{path} cannot be read: {error.strerror}.") from error
         raise FaceSimError(f"{path} is damaged or cut short ({error}): get a whole copy.") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
+    if image.mode == "RGB" and not image.has_transparency_data:
         image.load()
         return image
     if image.mode.startswith("I") or image.mode == "F":

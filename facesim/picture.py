@@ -43,14 +43,5 @@ def _write_caption(picture: Image.Image, verdict: Verdict, colour: str) -> None:
     words = "Same person" if verdict.same else "Different people"
     draw.text((middle, top), words, colour, ImageFont.load_default(26), anchor="mt")
     numbers = f"distance {verdict.distance:.3f}, threshold {verdict.threshold:.3f}, probability of one person "
-    numbers += format_probability(verdict.probability)
+    numbers += verdict.probability_text
     draw.text((middle, top + 34), numbers, _INK, ImageFont.load_default(15), anchor="mt")
-
-
-def format_probability(probability: float) -> str:
-    """Write a probability as a percentage that claims no certainty."""
-    if probability < 0.001:
-        return "under 0.1 %"
-    if probability > 0.999:
-        return "over 99.9 %"
-    return f"{100 * probability:.1f} %"

@@ -34,6 +34,15 @@ class Verdict:
     face2: FoundFace
     model: str
 
+    @property
+    def probability_text(self) -> str:
+        """Return the probability as a percentage that claims no certainty."""
+        if self.probability < 0.001:
+            return "under 0.1 %"
+        if self.probability > 0.999:
+            return "over 99.9 %"
+        return f"{100 * self.probability:.1f} %"
+
 
 class Verifier:
     """A model, ready to compare photos: `verify` two, or `embed` many."""
@@ -44,7 +53,10 @@ class Verifier:
         Raises FaceSimError when the model cannot be used or the threshold is not a number.
         """
         self.model = model if isinstance(model, Model) else Model(model, gpu)
-        self.threshold = self.model.info.threshold if threshold is None else float(threshold)
+        try:
+            self.threshold = self.model.info.threshold if threshold is None else float(threshold)
+        except (TypeError, ValueError):
+            self.threshold = math.nan
         if not math.isfinite(self.threshold):
             raise FaceSimError(f"the threshold {threshold} is not a finite number: distances lie between 0 and 2.")
 

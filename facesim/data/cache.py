@@ -17,7 +17,7 @@ from facesim.errors import FaceSimError
 from facesim.face import WIDE_CROP_SIZE, cut_wide_crop, find_faces
 from facesim.photo import open_photo
 
-CROP_VERSION = 3  # raised whenever the same photo would be cut otherwise
+CROP_VERSION = 1  # raised whenever the same photo would be cut otherwise
 _CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
 
 

@@ -63,19 +63,18 @@ def best_f1_threshold(distances: np.ndarray, same: np.ndarray) -> float:
     ValueError where no genuine pair has a distance.
     """
     distances = failures_as_errors(distances, same)
+    if not np.isfinite(distances[same]).any():
+        raise ValueError("no genuine pair has a distance: no threshold can be chosen")
     order = np.argsort(distances, kind="stable")
     edges, starts = np.unique(distances[order], return_index=True)
     matches_below = np.concatenate([[0], np.cumsum(same[order])])[np.append(starts[1:], len(order))]
     called_below = np.append(starts[1:], len(order))
     f1 = 2 * matches_below / (called_below + same.sum())
-    f1[~np.isfinite(edges)] = -1  # no threshold lies beyond a failure
-    if not len(f1) or f1.max() <= 0:
-        raise ValueError("no genuine pair has a distance: no threshold can be chosen")
-    gaps = np.append(np.diff(edges), np.inf)
-    ends = np.where(np.isfinite(gaps), edges + gaps / 2, np.nextafter(edges, np.inf))
-    widths = np.where(np.isfinite(gaps), gaps, 0)
-    candidates = np.flatnonzero(f1 == f1.max())
-    return float(ends[candidates[np.argmax(widths[candidates])]])
+    found = np.isfinite(edges)  # no threshold lies beyond a failure
+    edges, f1 = edges[found], f1[found]
+    gaps = np.append(np.diff(edges), 0)
+    gap = max(np.flatnonzero(f1 == f1.max()), key=gaps.__getitem__)
+    return float(edges[gap] + gaps[gap] / 2 if gaps[gap] else np.nextafter(edges[gap], np.inf))
 
 
 def fmr_threshold(impostor_distances: np.ndarray, fmr: float) -> float | None:

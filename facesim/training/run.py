@@ -6,6 +6,7 @@ Crops are cut (or read from the cache), identities are split, the localiser lear
 learns who it is, validation picks the threshold, the test people judge it, and all of it goes into one file.
 """
 
+import copy
 import dataclasses
 import json
 import time
@@ -23,15 +24,14 @@ from facesim.data.pairs import Pairs
 from facesim.data.split import Split, split_by_identity
 from facesim.errors import FaceSimError
 from facesim.face import centre_crop
-from facesim.files import write_whole
 from facesim.training.checkpoint import load_checkpoint, save_checkpoint
 from facesim.training.curves import draw_curves
-from facesim.training.dlib_weights import find_dlib_file, load_dlib_weights
+from facesim.training.dlib_weights import RECOGNISER_FILE, find_dlib_file, load_dlib_weights
 from facesim.training.export import export
 from facesim.training.network import Affine, SiameseNet
 from facesim.training.poses import aligned_chips
 from facesim.training.settings import RunFiles, Settings
-from facesim.training.stages import BATCH, IdentityStage, LocaliserStage, view_targets
+from facesim.training.stages import BATCH, IdentityStage, LocaliserStage
 from facesim.training.verdicts import judge, validation_f1
 
 CLIP = 1.0  # the largest gradient norm
@@ -47,7 +47,7 @@ def train(settings: Settings, run_folder: Path, output: Path, resume: bool = Fal
     """
     settings.check()
     if settings.init == "dlib":
-        find_dlib_file("")
+        find_dlib_file(RECOGNISER_FILE)
     files = _open_run(settings, run_folder, resume)
     dataset, split = load_split(settings)
     crops = cached_crops(dataset)
@@ -67,7 +67,8 @@ def train(settings: Settings, run_folder: Path, output: Path, resume: bool = Fal
         _run_stage(net, stage, done, settings, files, crops, split, device)
         done = {"stage": None, "epoch": 0, "moments": {}}
     if settings.epochs:
-        targets = _targets(net, crops, train_photos, files, device) if settings.init == "dlib" else None
+        start = _dlibs_recogniser_behind(net) if settings.init == "dlib" else None
+        targets = torch.from_numpy(embed_photos(start, crops.wide, train_photos, device)) if start else None
         stage = IdentityStage(
             crops.wide,
             train_photos,
@@ -78,6 +79,8 @@ def train(settings: Settings, run_folder: Path, output: Path, resume: bool = Fal
             targets,
         )
         _run_stage(net, stage, done, settings, files, crops, split, device)
+        if start:
+            _go_half_way(start.recogniser, net.recogniser)
 
     def distances(pairs: Pairs) -> np.ndarray:
         return pair_distances(net, crops, pairs, device)
@@ -109,10 +112,11 @@ def pair_distances(net: SiameseNet, crops: CachedCrops, pairs: Pairs, device: to
 def embed_photos(net: SiameseNet, wide_crops: np.ndarray, photos: np.ndarray, device: torch.device) -> np.ndarray:
     """Embed the unaugmented crops of `photos`, `(n,)`: `(n, 129) float32`."""
     net.eval()
-    batches = (photos[i : i + BATCH] for i in range(0, len(photos), BATCH))
-    return torch.cat(
-        [net.embed(torch.from_numpy(centre_crop(wide_crops[b])).to(device)).cpu() for b in batches]
-    ).numpy()
+    embeddings = []
+    for start in range(0, len(photos), BATCH):
+        crops = torch.from_numpy(centre_crop(wide_crops[photos[start : start + BATCH]]))
+        embeddings.append(net.embed(crops.to(device)).cpu())
+    return torch.cat(embeddings).numpy()
 
 
 def _run_stage(net, stage, done, settings, files, crops, split, device) -> None:
@@ -153,9 +157,9 @@ def _run_stage(net, stage, done, settings, files, crops, split, device) -> None:
             "seconds": round(seconds, 2),
             "network_share": round(in_network / seconds, 3),
         }
+        save_checkpoint(files.checkpoint, net, optimiser, {"stage": stage.name, "epoch": epoch + 1})
         with files.metrics.open("a", encoding="utf-8") as log:
             log.write(json.dumps(measured) + "\n")
-        save_checkpoint(files.checkpoint, net, optimiser, {"stage": stage.name, "epoch": epoch + 1})
         draw_curves(files.metrics, files.curves)
         tqdm.write(f"  loss {measured['loss']:.4f}, validation F1 {measured['validation_f1']:.4f}")
 
@@ -184,10 +188,18 @@ def _resume(net: SiameseNet, files: RunFiles) -> dict:
     return progress | {"moments": moments}
 
 
-def _targets(net, crops, photos, files, device) -> torch.Tensor:
-    """Average the views once per run: the network has moved on when an interrupted run is resumed."""
-    if not files.targets.is_file():
-        targets = view_targets(net, crops.wide, photos, device).numpy()
-        with write_whole(files.targets) as scratch:
-            np.save(scratch, targets)
-    return torch.from_numpy(np.load(files.targets))
+def _dlibs_recogniser_behind(net: SiameseNet) -> SiameseNet:
+    """Return a network with the localiser of `net` and dlib's recogniser as it came."""
+    start = copy.deepcopy(net)
+    load_dlib_weights(start.recogniser)
+    return start
+
+
+@torch.no_grad()
+def _go_half_way(start: nn.Module, end: nn.Module) -> None:
+    """Move the weights of `end` half-way back to `start`.
+
+    That keeps most of the gain and loses little on people unlike those trained on (Wortsman et al. 2022).
+    """
+    for begun, ended in zip(start.parameters(), end.parameters(), strict=True):
+        ended.lerp_(begun, 0.5)

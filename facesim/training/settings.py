@@ -15,9 +15,9 @@ class Settings:
     data: str = "lfw"  # "lfw", or a folder with one sub-folder of photos per identity
     init: str = "dlib"
     localiser_epochs: int = 16
-    epochs: int = 6
-    learning_rate: float = 1e-4
-    margin: float = 0.5  # impostors farther apart than this cost nothing
+    epochs: int = 3
+    learning_rate: float = 3e-5
+    margin: float = 0.35  # impostors farther apart than this cost nothing
     seed: int = 0
 
     @classmethod
@@ -58,7 +58,3 @@ class RunFiles:
     @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.safetensors"
-
-    @property
-    def targets(self) -> Path:
-        return self.folder / "targets.npy"

@@ -9,15 +9,15 @@ from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import ContrastiveLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
-from facesim.face import centre_crop
 from facesim.training.augment import augment
 from facesim.training.network import SiameseNet, to_unit
-from facesim.training.poses import Similarity, from_pose, random_similarity
+from facesim.training.poses import Similarity
 
 BATCH = 64  # crops
 REPEATED, SINGLE = 24, 16  # identities in a batch with two photos each, and with their only one
+GENUINE_MARGIN = 0.1  # genuine pairs nearer than this cost nothing
+TARGET_WEIGHT = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,8 @@ class IdentityStage:
     """Teach the network who is who: the contrastive loss (Hadsell et al. 2006) over all pairs of a batch.
 
     A batch draws identities, not photos: 24 with two photos each, and 16 who have only one and serve as impostors. An
-    epoch meets each repeated identity twice. With `targets`, the embeddings are also held near those of the network
-    it started from, averaged over views of the same crop, so that what it knew of other people is not lost; the
-    localiser then keeps still.
+    epoch meets each repeated identity twice. With `targets`, the embeddings that a network already good at this gave,
+    the new ones are held near them, so that what it knew of other people is not lost; the localiser then keeps still.
     """
 
     wide_crops: np.ndarray  # (n, 252, 252, 3) uint8
@@ -68,7 +67,6 @@ class IdentityStage:
     learning_rate: float
     margin: float
     targets: Tensor | None = None  # (m, 129) unit embeddings
-    target_weight: float = 10.0
     name: str = "identity"
 
     def begin(self, net: SiameseNet) -> list[nn.Parameter]:
@@ -77,6 +75,10 @@ class IdentityStage:
             return list(net.parameters())
         net.localiser.eval().requires_grad_(False)
         return list(net.recogniser.parameters())
+
+    def _contrastive(self, embeddings: Tensor, people: Tensor) -> Tensor:
+        distance = LpDistance(normalize_embeddings=False)
+        return ContrastiveLoss(GENUINE_MARGIN, self.margin, distance=distance)(embeddings, people)
 
     def _people(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return np.unique(self.identities, return_inverse=True, return_counts=True)
@@ -100,31 +102,8 @@ class IdentityStage:
             yield crops, torch.from_numpy(people[rows]), None if self.targets is None else self.targets[rows]
 
     def loss(self, net: SiameseNet, crops: Tensor, people: Tensor, targets: Tensor | None) -> Tensor:
-        embeddings = net.embed(crops)
-        loss = ContrastiveLoss(0, self.margin, distance=LpDistance(normalize_embeddings=False))(embeddings, people)
+        embeddings = to_unit(net.describe(net.normalise(crops)))
+        loss = self._contrastive(embeddings, people)
         if targets is not None:
-            loss = loss + self.target_weight * (embeddings - targets).square().sum(1).mean()
+            loss = loss + TARGET_WEIGHT * (embeddings - targets).square().sum(1).mean()
         return loss
-
-
-VIEWS = 5  # of a crop and as many of its mirror image: the chip found, and four slightly moved ones
-
-
-@torch.inference_mode()
-def view_targets(net: SiameseNet, wide_crops: np.ndarray, photos: np.ndarray, device: torch.device) -> Tensor:
-    """Return the embedding of each photo's crop averaged over its views, `(m, 129)`: steadier than one view's."""
-    net.eval()
-    random = torch.Generator().manual_seed(0)
-    targets = []
-    for batch in tqdm(np.array_split(photos, max(1, len(photos) // BATCH)), "averaging views", unit="batch"):
-        crops = torch.from_numpy(centre_crop(wide_crops[batch])).to(device)
-        total = 0
-        for side in (crops, crops.flip(2)):
-            pixels = net.normalise(side)
-            found = from_pose(net.localiser(pixels))
-            for view in range(VIEWS):
-                moved = random_similarity(len(batch), 0.07, 4.0, 0.04, random) if view else None
-                pose = found.after(moved.to(device)) if view else found
-                total = total + net.recogniser(net.straighten(pixels, pose.as_pose()))
-        targets.append(to_unit(total / (2 * VIEWS)).cpu())
-    return torch.cat(targets)

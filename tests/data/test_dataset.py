@@ -1,0 +1,36 @@
+import pytest
+
+from facesim.data.dataset import read_folder
+from facesim.errors import FaceSimError
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for name in ("pins_Ana B/1.jpg", "pins_Ana B/ü 2.JPEG", "bo/1.png", "bo/notes.txt", ".hidden/1.jpg", "loose.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def test_photos_belong_to_the_folder_they_lie_in(photos):
+    dataset = read_folder(photos)
+    assert dataset.photos == ("bo/1.png", "pins_Ana B/1.jpg", "pins_Ana B/ü 2.JPEG")
+    assert dataset.identities.tolist() == ["bo", "pins_Ana B", "pins_Ana B"]
+
+
+def test_the_fingerprint_knows_the_photos_and_nothing_else(photos):
+    before = read_folder(photos).fingerprint()
+    (photos / "bo" / "notes.txt").write_text("more")
+    assert read_folder(photos, "another name").fingerprint() == before
+    (photos / "bo" / "1.png").write_bytes(b"changed")
+    assert read_folder(photos).fingerprint() != before
+
+
+def test_a_folder_without_identities_is_refused_by_name(tmp_path):
+    (tmp_path / "ana").mkdir()
+    (tmp_path / "ana" / "1.jpg").touch()
+    with pytest.raises(FaceSimError, match="fewer than two sub-folders"):
+        read_folder(tmp_path)
+    with pytest.raises(FaceSimError, match="not a folder"):
+        read_folder(tmp_path / "nowhere")

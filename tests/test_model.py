@@ -1,0 +1,132 @@
+import dataclasses
+import hashlib
+from itertools import pairwise
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from facesim.errors import FaceSimError
+from facesim.face import CROP_SIZE, centre_crop, cut_wide_crop, find_faces
+from facesim.model import Model, ModelInfo, info_from_metadata, info_to_metadata
+from facesim.photo import open_photo
+
+FIELDS = [field.name for field in dataclasses.fields(ModelInfo)]
+
+
+@pytest.fixture(scope="module")
+def crops(hopper, collins) -> np.ndarray:
+    """Two faces, and their mirror images: (4, 160, 160, 3) uint8."""
+    faces = []
+    for path in (hopper, collins):
+        photo = open_photo(path)
+        faces.append(centre_crop(cut_wide_crop(photo, find_faces(photo)[0])))
+    return np.stack([*faces, *(face[:, ::-1] for face in faces)])
+
+
+def test_the_model_that_ships_says_all_that_a_verdict_needs(model):
+    info = model.info
+    assert 0 < info.threshold < 2
+    assert info.distance == "euclidean"
+    assert info.crop_size == CROP_SIZE
+    assert info.operating_points
+    assert info.trained_on
+    assert info.probability(0) > 0.9 > 0.1 > info.probability(2)
+    assert model.fingerprint() == hashlib.sha256(model.path.read_bytes()).hexdigest()
+
+
+def test_embeddings_have_unit_length(model, crops):
+    embeddings = model.embed(crops)
+    assert embeddings.shape == (4, model.embedding_size)
+    assert embeddings.dtype == np.float32
+    assert np.abs(np.linalg.norm(embeddings, axis=1) - 1).max() < 1e-5
+
+
+def test_an_embedding_does_not_depend_on_its_company(model, crops):
+    together = model.embed(crops)
+    assert np.array_equal(model.embed(crops[::-1])[::-1], together)
+    for crop, embedding in zip(crops, together, strict=True):
+        assert np.array_equal(model.embed(crop[None])[0], embedding)
+    assert model.embed(crops[:0]).shape == (0, model.embedding_size)
+
+
+def test_a_face_is_nearer_to_its_mirror_image_than_to_another_person(model, crops):
+    first, second, first_mirrored, second_mirrored = model.embed(crops)
+    mirrored = max(np.linalg.norm(first - first_mirrored), np.linalg.norm(second - second_mirrored))
+    assert mirrored < np.linalg.norm(first - second)
+
+
+def test_what_is_stored_is_what_is_read_back(model):
+    info = dataclasses.replace(model.info, threshold=0.123, trained_on={"data": "näme", "people": ["Ana"]})
+    assert info_from_metadata(info_to_metadata(info), model.path) == info
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_model_file_that_lacks_a_field_is_refused_with_the_fields_name(write_model, refuses, field):
+    path = write_model(**{field: None})
+    with refuses(path) as caught:
+        Model(path)
+    assert field in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        *(("threshold", text) for text in ('"abc"', "abc", "", "NaN", "Infinity", "true", "null", "1" + "0" * 400)),
+        ("distance", '"cosine"'),
+        ("crop_size", "224"),
+        ("crop_margin", "0.5"),
+        ("format", "2"),
+        ("calibration", "[1]"),
+        ("calibration", "[1, NaN]"),
+        ("calibration", "3"),
+        ("operating_points", '[{"name": "best F1"}]'),
+        ("operating_points", "[" * 100_000),
+        ("trained_on", "7"),
+    ],
+    ids=lambda value: value[:12],
+)
+def test_a_model_file_whose_field_makes_no_sense_is_refused_with_the_fields_name(write_model, refuses, field, text):
+    path = write_model(**{field: text})
+    with refuses(path) as caught:
+        Model(path)
+    assert field in str(caught.value)
+
+
+def test_what_is_not_a_whole_model_file_is_refused_by_name(broken_model, refuses):
+    with refuses(broken_model):
+        Model(broken_model)
+
+
+def test_an_onnx_file_of_another_kind_is_refused_as_such(write_model, refuses):
+    path = write_model(**dict.fromkeys(FIELDS))
+    with refuses(path) as caught:
+        Model(path)
+    assert "not one of facesim's" in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [{"size": 224}, {"averaged": [1]}], ids=["larger crops", "embeddings of two axes"])
+def test_a_network_of_another_shape_is_refused(write_model, refuses, shape):
+    path = write_model(**shape)
+    with refuses(path):
+        Model(path)
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this one has a GPU build")
+def test_a_gpu_that_onnxruntime_cannot_use_is_a_clear_error():
+    with pytest.raises(FaceSimError, match=r"GPU 0 .*onnxruntime-gpu"):
+        Model(gpu=0)
+
+
+def test_the_probability_is_the_logistic_of_the_distance(model):
+    info = dataclasses.replace(model.info, calibration=(2.0, -4.0))
+    assert info.probability(0.5) == 0.5
+    assert info.probability(0) == pytest.approx(1 / (1 + np.exp(-2)))
+    assert info.probability(2) == pytest.approx(1 / (1 + np.exp(6)))
+
+
+@pytest.mark.parametrize("calibration", [None, (1e6, -1e9), (-1e6, -1e9), (0.0, -1e308)])
+def test_the_probability_never_rises_with_the_distance_nor_overflows(model, calibration):
+    info = model.info if calibration is None else dataclasses.replace(model.info, calibration=calibration)
+    probabilities = [info.probability(percent / 100) for percent in range(201)]
+    assert all(0 <= later <= earlier <= 1 for earlier, later in pairwise(probabilities))

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from facesim.errors import FaceSimError
+from facesim.face import CROP_MARGIN, CROP_SIZE
+from facesim.model import FORMAT_VERSION, Model, ModelInfo, OperatingPoint
+from facesim.training.export import export
+from facesim.training.network import Affine, SiameseNet
+
+INFO = ModelInfo(
+    format=FORMAT_VERSION,
+    threshold=0.3,
+    distance="euclidean",
+    crop_size=CROP_SIZE,
+    crop_margin=CROP_MARGIN,
+    calibration=(9.0, -30.0),
+    operating_points=(OperatingPoint("best F1", 0.3, 0.01, 0.02, 600, 600),),
+    trained_on={"data": "näme", "test_identities": ["Ana"]},
+)
+
+
+@pytest.mark.parametrize("norm", [Affine, nn.BatchNorm2d])
+def test_the_model_file_embeds_as_the_network_does_and_keeps_what_is_said_of_it(tmp_path, norm):
+    torch.manual_seed(0)
+    net = SiameseNet(norm)
+    nn.init.normal_(net.localiser.head[-1].weight, std=0.02)  # poses that differ from crop to crop
+    model = Model(export(net, INFO, tmp_path / "new" / "model.onnx"))
+    assert model.info == INFO
+    for count in (1, 5):
+        crops = np.random.default_rng(count).integers(0, 256, (count, 160, 160, 3), np.uint8)
+        with torch.inference_mode():
+            expected = net.embed(torch.from_numpy(crops)).numpy()
+        assert np.abs(model.embed(crops) - expected).max() < 1e-4
+
+
+def test_a_network_that_cannot_be_matched_replaces_nothing(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"the old one")
+    net = SiameseNet()
+    nn.init.constant_(net.recogniser.head.weight, float("nan"))
+    with pytest.raises(FaceSimError, match="was not written"):
+        export(net, INFO, path)
+    assert path.read_bytes() == b"the old one"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
