@@ -129,7 +129,7 @@ def _show(verdict, path: Path) -> None:
 @click.option(
     "--localiser-epochs", type=int, help="Epochs of learning where a face is.  [default: 16; from scratch: 0]"
 )
-@click.option("--epochs", type=int, help="Epochs of learning who it is.  [default: 3; from scratch: 40]")
+@click.option("--epochs", type=int, help="Epochs of learning who it is.  [default: 3; from scratch: 25]")
 @click.option(
     "--learning-rate", type=float, help="Of that stage, at its highest.  [default: 0.00003; from scratch: 0.001]"
 )

@@ -20,7 +20,10 @@ LARGEST_FILE = 2**30  # bytes
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold and the error rates measured there, on `genuine` and `impostor` pairs of unseen people."""
+    """A threshold and the error rates measured there, on `genuine` and `impostor` pairs of unseen people.
+
+    A pair in which no face is found is a non-match.
+    """
 
     name: str
     threshold: float

@@ -9,6 +9,8 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
+from facesim.errors import FaceSimError
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:
@@ -60,11 +62,11 @@ def best_f1_threshold(distances: np.ndarray, same: np.ndarray) -> float:
     """Return the threshold that maximises F1, found exactly: the middle of the gap between the two distances around it.
 
     Of equally good gaps the widest is taken. Pairs without a distance (NaN) are errors at every threshold. Raises
-    ValueError where no genuine pair has a distance.
+    FaceSimError where no genuine pair has a distance.
     """
     distances = failures_as_errors(distances, same)
     if not np.isfinite(distances[same]).any():
-        raise ValueError("no genuine pair has a distance: no threshold can be chosen")
+        raise FaceSimError("no genuine pair has a face in both photos: no threshold can be chosen.")
     order = np.argsort(distances, kind="stable")
     edges, starts = np.unique(distances[order], return_index=True)
     matches_below = np.concatenate([[0], np.cumsum(same[order])])[np.append(starts[1:], len(order))]

@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import json
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +29,11 @@ from facesim.training.checkpoint import load_checkpoint, save_checkpoint
 from facesim.training.curves import draw_curves
 from facesim.training.dlib_weights import RECOGNISER_FILE, find_dlib_file, load_dlib_weights
 from facesim.training.export import export
+from facesim.training.judge import judge, validation_f1
 from facesim.training.network import Affine, SiameseNet
 from facesim.training.poses import aligned_chips
 from facesim.training.settings import RunFiles, Settings
 from facesim.training.stages import BATCH, IdentityStage, LocaliserStage
-from facesim.training.verdicts import judge, validation_f1
 
 CLIP = 1.0  # the largest gradient norm
 WARM_UP = 0.15  # of a stage's steps
@@ -87,7 +88,7 @@ def train(settings: Settings, run_folder: Path, output: Path, resume: bool = Fal
 
     about = {"data": dataset.name, "fingerprint": crops.fingerprint, "settings": dataclasses.asdict(settings)}
     info, results = judge(distances, dataset, split, about)
-    (files.folder / "results.json").write_text(json.dumps(results, indent=2), "utf-8")
+    files.results.write_text(json.dumps(results, indent=2), "utf-8")
     export(net, info, output)
     return results
 
@@ -127,8 +128,9 @@ def _run_stage(net, stage, done, settings, files, crops, split, device) -> None:
     )
     if done["stage"] == stage.name:
         optimiser.load_state_dict(optimiser.state_dict() | {"state": done["moments"]})
-        for _ in range(done["epoch"] * len(stage)):
-            schedule.step()
+        with warnings.catch_warnings(action="ignore"):  # PyTorch misses the optimiser's steps, made before the break
+            for _ in range(done["epoch"] * len(stage)):
+                schedule.step()
     first = done["epoch"] if done["stage"] == stage.name else 0
     for epoch in range(first, stage.epochs):
         stage.begin(net)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facesim.errors import FaceSimError
 
-INITS = {"dlib": {}, "scratch": {"localiser_epochs": 0, "epochs": 40, "learning_rate": 1e-3, "margin": 1.0}}
+INITS = {"dlib": {}, "scratch": {"localiser_epochs": 0, "epochs": 25, "learning_rate": 1e-3, "margin": 1.0}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +37,13 @@ class Settings:
             raise FaceSimError(f"--learning-rate {self.learning_rate} must lie between 0 and 1.")
 
 
-@dataclass(frozen=True, slots=True)
 class RunFiles:
     """Where a run keeps what it writes."""
 
-    folder: Path
-
-    @property
-    def settings(self) -> Path:
-        return self.folder / "settings.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.folder / "metrics.jsonl"
-
-    @property
-    def curves(self) -> Path:
-        return self.folder / "curves.png"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.safetensors"
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.settings = folder / "settings.json"
+        self.metrics = folder / "metrics.jsonl"
+        self.curves = folder / "curves.png"
+        self.checkpoint = folder / "checkpoint.safetensors"
+        self.results = folder / "results.json"

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from facesim.errors import FaceSimError
 from facesim.evaluation.metrics import (
     best_f1_threshold,
     f1_interval,
@@ -41,9 +42,9 @@ def test_best_threshold_when_all_pairs_are_genuine_takes_them_all():
 
 
 def test_no_threshold_without_a_genuine_distance():
-    with pytest.raises(ValueError, match="no genuine pair"):
+    with pytest.raises(FaceSimError, match="no genuine pair"):
         best_f1_threshold(np.array([np.nan, 0.3]), np.array([True, False]))
-    with pytest.raises(ValueError, match="no genuine pair"):
+    with pytest.raises(FaceSimError, match="no genuine pair"):
         best_f1_threshold(np.array([]), np.array([], bool))
 
 

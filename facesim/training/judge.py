@@ -11,7 +11,6 @@ from facesim.data.split import Split
 from facesim.evaluation.metrics import (
     best_f1_threshold,
     f1_interval,
-    failures_as_errors,
     fit_calibration,
     fmr_threshold,
     rates,
@@ -35,7 +34,8 @@ def judge(distances: Distances, dataset: Dataset, split: Split, about: dict) -> 
     """Return what the model file says of itself, and the results on the test people.
 
     The threshold and the calibration come from the validation pairs, the thresholds for FMR 1 % and 0.1 % from pairs
-    sampled among the validation people; all rates are measured on test people.
+    sampled among the validation people; all rates are measured on test people. In the test results a pair in which no
+    face is found is an error, whichever kind it is; at the operating points it is a non-match.
     """
     validation = distances(split.validation)
     threshold = best_f1_threshold(validation, split.validation.same)
@@ -45,7 +45,8 @@ def judge(distances: Distances, dataset: Dataset, split: Split, about: dict) -> 
 
     choosing, measuring = (_many_pairs(dataset, pairs) for pairs in (split.validation, split.test))
     choosing_distances, measured = distances(choosing), distances(measuring)
-    impostors = failures_as_errors(choosing_distances, choosing.same)[~choosing.same]
+    measured[np.isnan(measured)] = np.inf  # where no face is found nobody is let in
+    impostors = choosing_distances[~choosing.same & ~np.isnan(choosing_distances)]
     thresholds = {"best F1": threshold}
     for fmr in FMRS:
         strict = fmr_threshold(impostors, fmr)
