@@ -64,7 +64,7 @@ def test_a_straightened_crop_is_the_chip_that_dlib_cuts(net, wide_crop):
     landmarks = dlib.shape_predictor(str(find_dlib_file("shape_predictor_5_face_landmarks.dat")))
     dlibs = dlib.get_face_chip(wide_crop, landmarks(wide_crop, dlib.rectangle(69, 69, 183, 183)), 150, 0.25)
     difference = np.abs(ours[0].permute(1, 2, 0).numpy() - dlibs)[20:-20, 20:-20]
-    assert difference.mean() < 4
+    assert difference.mean() < 5  # half a pixel off: 11
 
 
 def test_training_from_scratch_reaches_every_weight():
