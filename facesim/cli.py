@@ -129,16 +129,19 @@ def _show(verdict, path: Path) -> None:
 @click.option(
     "--localiser-epochs", type=int, help="Epochs of learning where a face is.  [default: 16; from scratch: 0]"
 )
-@click.option("--epochs", type=int, help="Epochs of learning who it is.  [default: 3; from scratch: 25]")
+@click.option("--epochs", type=int, help="Epochs of learning who it is.  [default: 3; from scratch: 20]")
 @click.option(
     "--learning-rate", type=float, help="Of that stage, at its highest.  [default: 0.00003; from scratch: 0.001]"
 )
 @click.option("--margin", type=float, help="Impostors farther apart cost nothing.  [default: 0.35; from scratch: 1]")
+@click.option(
+    "--augmentation", type=float, help="Its strength, 0 to 1, in that stage.  [default: 1; from scratch: 0.3]"
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds, equal runs (on a CPU).")
 @click.option("--run", "run_folder", type=click.Path(), help="Folder for settings, metrics, curves, checkpoint.")
 @click.option("--output", type=click.Path(), help="The model file to write.  [default: model.onnx in the run folder]")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run, after its last finished epoch.")
-def train(data, init, localiser_epochs, epochs, learning_rate, margin, seed, run_folder, output, resume):
+def train(data, init, localiser_epochs, epochs, learning_rate, margin, augmentation, seed, run_folder, output, resume):
     """Train the network, pick its threshold, and write the model file.
 
     LFW is looked for in the folder that FACESIM_DATA names (or in your cache), and downloaded where it is missing.
@@ -162,6 +165,7 @@ def train(data, init, localiser_epochs, epochs, learning_rate, margin, seed, run
         epochs=epochs,
         learning_rate=learning_rate,
         margin=margin,
+        augmentation=augmentation,
         seed=seed,
     )
     folder = Path(run_folder or Path("runs") / f"{Path(data).name}-{init}")

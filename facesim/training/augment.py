@@ -14,19 +14,19 @@ _CROP_IN_WIDE = CROP_SIZE / WIDE_CROP_SIZE
 _BOX_IN_CROP = 1 / (1 + 2 * CROP_MARGIN)
 
 
-def augment(wide_crops: Tensor, random: torch.Generator) -> tuple[Tensor, "Placement"]:
+def augment(wide_crops: Tensor, random: torch.Generator, strength: float = 1.0) -> tuple[Tensor, "Placement"]:
     """Cut a random crop, `(n, 160, 160, 3)` 0..255, out of each wide crop, `(n, 252, 252, 3) uint8`.
 
     The box moves by ±15 % and scales by e^±0.25; the head turns by ±15°, one in five by ±40°; half are mirrored; two in
     five lose up to 25 % of one side to the photo's edge; one in three is reduced to 32 pixels or more; gamma, contrast,
-    brightness and colour change, one in seven is grey.
+    brightness and colour change, one in seven is grey. All but the mirror is less by `strength`, 0 to 1.
     """
     count = len(wide_crops)
-    degrees = torch.where(_chance(0.2, count, random), 40.0, 15.0)
-    move = random_similarity(count, 0.25, degrees, 2 * 0.15 * _BOX_IN_CROP, random)
+    degrees = torch.where(_chance(0.2, count, random), 40.0, 15.0) * strength
+    move = random_similarity(count, 0.25 * strength, degrees, 2 * 0.15 * _BOX_IN_CROP * strength, random)
     placement = Placement(move, _chance(0.5, count, random))
     crops = F.grid_sample(wide_crops.permute(0, 3, 1, 2).float(), placement.grid(), align_corners=False)
-    crops = _recolour(_reduce(crops, random), random) * _photo_edge(count, random)
+    crops = _recolour(_reduce(crops, random, strength), random, strength) * _photo_edge(count, random, strength)
     return crops.permute(0, 2, 3, 1), placement
 
 
@@ -50,39 +50,40 @@ class Placement:
         return Similarity(*(torch.where(self._mirrored, t, s) for t, s in zip(turned, straight, strict=True)))
 
 
-def _uniform(count: int, low: float, high: float, random: torch.Generator) -> Tensor:
-    return low + (high - low) * torch.rand(count, 1, 1, 1, generator=random)
+def _spread(count: int, reach: float, random: torch.Generator) -> Tensor:
+    """Return `count` numbers, uniform within ±`reach`, `(n, 1, 1, 1)`."""
+    return (torch.rand(count, 1, 1, 1, generator=random) * 2 - 1) * reach
 
 
 def _chance(share: float, count: int, random: torch.Generator) -> Tensor:
     return torch.rand(count, generator=random) < share
 
 
-def _reduce(crops: Tensor, random: torch.Generator) -> Tensor:
+def _reduce(crops: Tensor, random: torch.Generator, strength: float) -> Tensor:
     """Take one in three crops down to 32–128 pixels and up again."""
-    for i in _chance(1 / 3, len(crops), random).nonzero().flatten():
+    for i in _chance(strength / 3, len(crops), random).nonzero().flatten():
         size = int(32 * math.exp(math.log(4) * torch.rand(1, generator=random).item()))
         small = F.interpolate(crops[i, None], (size, size), mode="bilinear", antialias=True)
         crops[i] = F.interpolate(small, (CROP_SIZE, CROP_SIZE), mode="bilinear")[0]
     return crops
 
 
-def _recolour(crops: Tensor, random: torch.Generator) -> Tensor:
+def _recolour(crops: Tensor, random: torch.Generator, strength: float) -> Tensor:
     count = len(crops)
-    crops = (crops / 255).clamp_(1e-4, 1) ** _uniform(count, -0.5, 0.5, random).exp()
-    contrast, brightness = _uniform(count, -0.4, 0.4, random).exp(), _uniform(count, -0.15, 0.15, random)
-    cast = (torch.rand(count, 3, 1, 1, generator=random) * 0.3 - 0.15).exp()
+    crops = (crops / 255).clamp_(1e-4, 1) ** _spread(count, 0.5 * strength, random).exp()
+    contrast, brightness = _spread(count, 0.4 * strength, random).exp(), _spread(count, 0.15 * strength, random)
+    cast = (_spread(3 * count, 0.15 * strength, random).view(count, 3, 1, 1)).exp()
     mean = crops.mean((1, 2, 3), keepdim=True)
     crops = ((crops - mean).mul_(contrast).add_(mean + brightness)).mul_(cast)
-    grey = _chance(1 / 7, count, random)
+    grey = _chance(strength / 7, count, random)
     crops[grey] = crops[grey].mean(1, keepdim=True).expand(-1, 3, -1, -1)
     return crops.mul_(255).clamp_(0, 255)
 
 
-def _photo_edge(count: int, random: torch.Generator) -> Tensor:
+def _photo_edge(count: int, random: torch.Generator, strength: float) -> Tensor:
     """Return masks `(n, 1, 160, 160)`: zero where two in five crops reach up to 25 % past one edge of the photo."""
     masks = torch.ones(count, 1, CROP_SIZE, CROP_SIZE)
-    for i in _chance(0.4, count, random).nonzero().flatten():
+    for i in _chance(0.4 * strength, count, random).nonzero().flatten():
         beyond = int(torch.randint(0, CROP_SIZE // 4, (), generator=random))
         side = int(torch.randint(0, 4, (), generator=random))
         edge = slice(0, beyond) if side < 2 else slice(CROP_SIZE - beyond, CROP_SIZE)

@@ -92,10 +92,12 @@ class Recogniser(nn.Module):
                 channels_in = channels
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(channels_in, DESCRIPTOR_SIZE, bias=False)
+        # from scratch, descriptors with a fixed spread: else the contrastive loss first draws all faces to one point
+        self.spread = nn.Identity() if norm is Affine else nn.BatchNorm1d(DESCRIPTOR_SIZE)
 
     def forward(self, chips: Tensor) -> Tensor:
         """Map normalised chips `(n, 3, 150, 150)` to descriptors `(n, 128)`."""
-        return self.head(self.blocks(self.stem(chips)).mean((2, 3)))
+        return self.spread(self.head(self.blocks(self.stem(chips)).mean((2, 3))))
 
 
 class SiameseNet(nn.Module):

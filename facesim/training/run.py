@@ -77,6 +77,7 @@ def train(settings: Settings, run_folder: Path, output: Path, resume: bool = Fal
             settings.epochs,
             settings.learning_rate,
             settings.margin,
+            settings.augmentation,
             targets,
         )
         _run_stage(net, stage, done, settings, files, crops, split, device)

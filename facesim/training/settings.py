@@ -5,7 +5,10 @@ from pathlib import Path
 
 from facesim.errors import FaceSimError
 
-INITS = {"dlib": {}, "scratch": {"localiser_epochs": 0, "epochs": 25, "learning_rate": 1e-3, "margin": 1.0}}
+INITS = {
+    "dlib": {},
+    "scratch": {"localiser_epochs": 0, "epochs": 20, "learning_rate": 1e-3, "margin": 1.0, "augmentation": 0.3},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,7 @@ class Settings:
     epochs: int = 3
     learning_rate: float = 3e-5
     margin: float = 0.35  # impostors farther apart than this cost nothing
+    augmentation: float = 1.0  # how strongly crops are changed while learning who it is, 0 to 1
     seed: int = 0
 
     @classmethod
@@ -33,6 +37,8 @@ class Settings:
             raise FaceSimError("--epochs and --localiser-epochs must not be negative, nor both 0.")
         if not 0 < self.margin <= 2:
             raise FaceSimError(f"--margin {self.margin} must lie between 0 and 2, the largest distance there is.")
+        if not 0 <= self.augmentation <= 1:
+            raise FaceSimError(f"--augmentation {self.augmentation} must lie between 0 and 1.")
         if not 0 < self.learning_rate < 1:
             raise FaceSimError(f"--learning-rate {self.learning_rate} must lie between 0 and 1.")
 

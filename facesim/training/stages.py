@@ -66,6 +66,7 @@ class IdentityStage:
     epochs: int
     learning_rate: float
     margin: float
+    augmentation: float = 1.0
     targets: Tensor | None = None  # (m, 129) unit embeddings
     name: str = "identity"
 
@@ -98,7 +99,7 @@ class IdentityStage:
             rows = [choose.choice(rows_of[person], 2, replace=False) for person in present]
             rows += [rows_of[person] for person in choose.permutation(single)[:SINGLE]]
             rows = np.concatenate(rows)
-            crops, _ = augment(torch.from_numpy(self.wide_crops[self.photos[rows]]), random)
+            crops, _ = augment(torch.from_numpy(self.wide_crops[self.photos[rows]]), random, self.augmentation)
             yield crops, torch.from_numpy(people[rows]), None if self.targets is None else self.targets[rows]
 
     def loss(self, net: SiameseNet, crops: Tensor, people: Tensor, targets: Tensor | None) -> Tensor:

@@ -107,7 +107,9 @@ def test_an_earlier_run_is_neither_overwritten_nor_mixed_with_other_settings(peo
         train(settings, tmp_path / "empty", tmp_path / "model.onnx", resume=True)
 
 
-@pytest.mark.parametrize("wrong", [{"margin": 0}, {"epochs": -1}, {"learning_rate": 2}, {"init": "magic"}])
+@pytest.mark.parametrize(
+    "wrong", [{"margin": 0}, {"epochs": -1}, {"learning_rate": 2}, {"augmentation": 3}, {"init": "magic"}]
+)
 def test_settings_without_sense_are_refused_before_anything_is_read(tmp_path, wrong):
     with pytest.raises(FaceSimError, match=f"--{next(iter(wrong)).replace('_', '-')}"):
         train(Settings(data="nowhere", **wrong), tmp_path / "run", tmp_path / "model.onnx")
