@@ -1,0 +1,35 @@
+"""What a newcomer does first: follow the README, install a wheel."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+NOT_SOURCE = shutil.ignore_patterns(".*", "*.egg-info", "build", "dist", "runs", "__pycache__", "tests")
+
+
+def test_the_first_command_prints_what_the_readme_says(repository):
+    readme = (repository / "README.md").read_text("utf-8")
+    command = next(line for line in readme.splitlines() if "predict.py" in line).rpartition("&&")[2]
+    _, *arguments = shlex.split(command)
+    ran = subprocess.run([sys.executable, *arguments], cwd=repository, capture_output=True, text=True, check=True)
+    shown = "".join(f"    {line}\n" for line in ran.stdout.splitlines())
+    assert f"\n{shown}\n" in readme
+
+
+@pytest.mark.slow
+def test_a_wheel_carries_the_model_and_works_from_any_folder(repository, tmp_path, hopper, collins):
+    source = tmp_path / "source"
+    shutil.copytree(repository, source, ignore=NOT_SOURCE)
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "-o", tmp_path, source], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    call = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); from facesim.cli import main; main()"
+    command = [sys.executable, "-c", call, "predict", "--json", str(hopper), str(collins)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert str(tmp_path / "site") in ran.stdout
