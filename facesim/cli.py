@@ -129,9 +129,9 @@ def _show(verdict, path: Path) -> None:
 @click.option(
     "--localiser-epochs", type=int, help="Epochs of learning where a face is.  [default: 16; from scratch: 0]"
 )
-@click.option("--epochs", type=int, help="Epochs of learning who it is.  [default: 3; from scratch: 20]")
+@click.option("--epochs", type=int, help="Epochs of learning who it is.  [default: 3; from scratch: 16]")
 @click.option(
-    "--learning-rate", type=float, help="Of that stage, at its highest.  [default: 0.00003; from scratch: 0.001]"
+    "--learning-rate", type=float, help="Of that stage, at its highest.  [default: 0.00003; from scratch: 0.0003]"
 )
 @click.option("--margin", type=float, help="Impostors farther apart cost nothing.  [default: 0.35; from scratch: 1]")
 @click.option(

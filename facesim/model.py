@@ -155,12 +155,6 @@ class Model:
             embeddings[i] = self._session.run([self._output], {self._input: crop[None]})[0][0]
         return embeddings
 
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of the model file."""
-        import hashlib
-
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
-
 
 def _providers(gpu: int) -> list:
     if gpu < 0:

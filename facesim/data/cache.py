@@ -80,6 +80,9 @@ def _fill(folder: Path, dataset: Dataset, processes: int | None) -> None:
         wide.flush()
         (scratch / "problems.json").write_text(json.dumps(problems), "utf-8")
         scratch.rename(folder)
+        for other in folder.parent.iterdir():
+            if other != folder and other.name.startswith(folder.name.removesuffix(str(CROP_VERSION))):
+                shutil.rmtree(other, ignore_errors=True)  # the same photos, cut otherwise by an earlier version
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise

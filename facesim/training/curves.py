@@ -19,6 +19,7 @@ def draw_curves(metrics: Path, path: Path) -> None:
             axes.plot([e["epoch"] for e in epochs], [e[key] for e in epochs], marker="o", markersize=3)
             axes.set(title=f"{stage}: {name}", xlabel="epoch")
             axes.grid(alpha=0.3)
+            axes.xaxis.get_major_locator().set_params(integer=True)
         row[0].set_yscale("log")
     with write_whole(path) as scratch:
         figure.savefig(scratch, dpi=110)
