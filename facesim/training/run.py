@@ -115,7 +115,7 @@ def embed_photos(net: SiameseNet, wide_crops: np.ndarray, photos: np.ndarray, de
     """Embed the unaugmented crops of `photos`, `(n,)`: `(n, 129) float32`."""
     net.eval()
     embeddings = []
-    for start in range(0, len(photos), BATCH):
+    for start in tqdm(range(0, len(photos), BATCH), "embedding", unit="batch", leave=False):
         crops = torch.from_numpy(centre_crop(wide_crops[photos[start : start + BATCH]]))
         embeddings.append(net.embed(crops.to(device)).cpu())
     return torch.cat(embeddings).numpy()
