@@ -129,11 +129,11 @@ def _show(verdict, path: Path) -> None:
 @click.option(
     "--localiser-epochs", type=int, help="Epochs of learning where a face is.  [default: 16; from scratch: 0]"
 )
-@click.option("--epochs", type=int, help="Epochs of learning who it is.  [default: 3; from scratch: 7]")
+@click.option("--epochs", type=int, help="Epochs of learning who it is.  [default: 3; from scratch: 4]")
 @click.option(
-    "--learning-rate", type=float, help="Of that stage, at its highest.  [default: 0.00003; from scratch: 0.0005]"
+    "--learning-rate", type=float, help="Of that stage, at its highest.  [default: 0.00003; from scratch: 0.001]"
 )
-@click.option("--margin", type=float, help="Impostors farther apart cost nothing.  [default: 0.35; from scratch: 1.4]")
+@click.option("--margin", type=float, help="Impostors farther apart cost nothing.  [default: 0.35; from scratch: 1]")
 @click.option(
     "--augmentation", type=float, help="Its strength, 0 to 1, in that stage.  [default: 1; from scratch: 0.3]"
 )

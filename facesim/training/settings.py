@@ -7,7 +7,7 @@ from facesim.errors import FaceSimError
 
 INITS = {
     "dlib": {},
-    "scratch": {"localiser_epochs": 0, "epochs": 7, "learning_rate": 5e-4, "margin": 1.4, "augmentation": 0.3},
+    "scratch": {"localiser_epochs": 0, "epochs": 4, "learning_rate": 1e-3, "margin": 1.0, "augmentation": 0.3},
 }
 
 
