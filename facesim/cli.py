@@ -11,18 +11,19 @@ from facesim import Verifier, __version__
 from facesim.errors import FaceSimError
 
 
-class _Command(click.Command):
-    """A verb whose every error is one line on stderr and exit status 2."""
+class _OneLineErrors:
+    """Make every error of a command one line on stderr and exit status 2."""
 
     def main(self, *args, standalone_mode=True, **kwargs):
         return _one_line_errors(super().main, *args, **kwargs)
 
 
-class _Group(click.Group):
+class _Command(_OneLineErrors, click.Command):
+    pass
+
+
+class _Group(_OneLineErrors, click.Group):
     command_class = _Command
-
-    def main(self, *args, standalone_mode=True, **kwargs):
-        return _one_line_errors(super().main, *args, **kwargs)
 
 
 def _one_line_errors(main, *args, **kwargs):
@@ -94,7 +95,7 @@ def predict(photos, photo1, photo2, model, threshold, gpu, as_json, show):
 
 def _boxes(verdict) -> dict:
     return {
-        name: {"photo": face.photo, "box": face.box._asdict(), "faces": face.faces}
+        name: dataclasses.asdict(face) | {"box": face.box._asdict()}
         for name, face in (("face1", verdict.face1), ("face2", verdict.face2))
     }
 
@@ -111,10 +112,9 @@ def _show(verdict, path: Path) -> None:
     from facesim.picture import draw_verdict
 
     picture = draw_verdict(verdict)
-    suffix = path.suffix or ".png"
     try:
         with write_whole(path) as scratch:
-            picture.save(scratch, format=None if scratch.suffix else suffix[1:])
+            picture.save(scratch, format=None if scratch.suffix else "png")
     except (ValueError, KeyError) as error:  # Pillow knows no such suffix, or knows it for reading only
         raise FaceSimError(f"{path}: pictures are written as .png or .jpg.") from error
     except OSError as error:  # it names the scratch file

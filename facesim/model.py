@@ -130,10 +130,9 @@ class Model:
         options.log_severity_level = 4  # a damaged file is reported once, by us
         options.intra_op_num_threads = 1  # starting threads takes longer than two crops do
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # more costs memory
+        providers = _providers(gpu)
         try:
-            self._session = onnxruntime.InferenceSession(str(self.path), options, providers=_providers(gpu))
-        except FaceSimError:
-            raise
+            self._session = onnxruntime.InferenceSession(str(self.path), options, providers=providers)
         except Exception as error:  # onnxruntime raises a class of its own for every kind of damage
             raise FaceSimError(f"{self.path} is not an ONNX model, or damaged: get a whole copy.") from error
         self.info = info_from_metadata(self._session.get_modelmeta().custom_metadata_map, self.path)

@@ -89,17 +89,23 @@ def _png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000)))
 
 
-@pytest.fixture(params=["missing", "folder", "empty", "text", "postscript", "truncated", "50,000×50,000", "pipe"])
-def broken_photo(request, tmp_path, hopper) -> Path:
-    """A path that is no whole photo, in each way that one can fail to be."""
-    path = tmp_path / "broken photo.jpg"
-    match request.param:
+def _spoil(path: Path, kind: str) -> None:
+    """Make of `path` what is neither photo nor model file; other kinds than these are left to the caller."""
+    match kind:
         case "folder":
             path.mkdir()
         case "empty":
             path.touch()
         case "text":
             path.write_text("Dear reader, this is a letter.\n" * 100)
+
+
+@pytest.fixture(params=["missing", "folder", "empty", "text", "postscript", "truncated", "50,000×50,000", "pipe"])
+def broken_photo(request, tmp_path, hopper) -> Path:
+    """A path that is no whole photo, in each way that one can fail to be."""
+    path = tmp_path / "broken photo.jpg"
+    _spoil(path, request.param)
+    match request.param:
         case "postscript":
             path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n")
         case "truncated":
@@ -160,13 +166,8 @@ def write_model(tmp_path, model):
 def broken_model(request, tmp_path, model, write_model) -> Path:
     """A path that is no whole model file, in each way that one can fail to be."""
     path = tmp_path / "broken model.onnx"
+    _spoil(path, request.param)
     match request.param:
-        case "folder":
-            path.mkdir()
-        case "empty":
-            path.touch()
-        case "text":
-            path.write_text("Dear reader, this is a letter.\n" * 100)
         case "random bytes":
             path.write_bytes(np.random.default_rng(0).bytes(10_000))
         case "truncated":

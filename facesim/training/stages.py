@@ -17,7 +17,7 @@ from facesim.training.poses import Similarity
 BATCH = 64  # crops
 REPEATED, SINGLE = 24, 16  # identities in a batch with two photos each, and with their only one
 GENUINE_MARGIN = 0.1  # genuine pairs nearer than this cost nothing
-TARGET_WEIGHT = 50.0
+TARGET_WEIGHT = 50.0  # of the squared distance to the target, beside the contrastive loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,9 @@ class IdentityStage:
     """Teach the network who is who: the contrastive loss (Hadsell et al. 2006) over all pairs of a batch.
 
     A batch draws identities, not photos: 24 with two photos each, and 16 who have only one and serve as impostors. An
-    epoch meets each repeated identity twice. With `targets`, the embeddings that a network already good at this gave,
-    the new ones are held near them, so that what it knew of other people is not lost; the localiser then keeps still.
+    epoch meets each repeated identity twice. `targets` are the embeddings that the network gave at the start: where
+    they are given, new ones are held near them, so that what it knew of other people is not lost, and the localiser
+    keeps still.
     """
 
     wide_crops: np.ndarray  # (n, 252, 252, 3) uint8
