@@ -33,6 +33,7 @@ LADDER = (
     Rung(640, 0.5, 1, -0.3),
 )
 SAME_SIZE = 1.25  # the detector's boxes come in sizes a fifth apart: within this ratio none is the larger face
+CUT_SIZE = 2 / 3  # of its size is what a face counts that the photo's edge cuts: mostly a bystander's
 
 
 class Box(NamedTuple):
@@ -57,7 +58,8 @@ def _detector() -> dlib.fhog_object_detector:
 def find_faces(photo: Image.Image) -> list[Box]:
     """Return the boxes of the faces in an RGB photo, the main one first; empty when none is found.
 
-    The main face is the largest; of several as large, the one nearest to the photo's centre. A reduced copy is looked
+    The main face is the largest; of several as large, the one nearest to the photo's centre. One that the photo's edge
+    cuts counts as smaller than it is. A reduced copy is looked
     at first, then `LADDER` is climbed.
     """
     longer_side = max(photo.size)
@@ -87,13 +89,17 @@ def _look(photo: Image.Image, rung: Rung) -> list[Box]:
 
 
 def _main_first(boxes: list[Box], photo_size: tuple[int, int]) -> list[Box]:
-    largest = max(box.side for box in boxes)
+    width, height = photo_size
+
+    def size(box: Box) -> float:
+        whole = box.left >= 0 and box.top >= 0 and box.right <= width and box.bottom <= height
+        return box.side if whole else box.side * CUT_SIZE
 
     def off_centre(box: Box) -> float:
-        width, height = photo_size
         return math.hypot(box.left + box.right - width, box.top + box.bottom - height)
 
-    return sorted(boxes, key=lambda box: (box.side * SAME_SIZE < largest, off_centre(box), box))
+    largest = max(map(size, boxes))
+    return sorted(boxes, key=lambda box: (size(box) * SAME_SIZE < largest, off_centre(box), box))
 
 
 def cut_wide_crop(photo: Image.Image, box: Box) -> np.ndarray:

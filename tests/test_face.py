@@ -76,6 +76,16 @@ def test_of_faces_as_large_the_central_one_is_the_main_one(head, order):
     assert 100 < y < 300
 
 
+def test_a_larger_face_that_the_photos_edge_cuts_is_not_the_main_one(head):
+    larger = head.resize((280, 280))
+    photo = collage((900, 400), cut=(larger, -80, 60), whole=(head, 250, 100))
+    boxes = find_faces(photo)
+    assert len(boxes) == 2
+    assert boxes[1].left < 0
+    assert boxes[1].side > 1.25 * boxes[0].side
+    assert middle(boxes[0])[0] > 250
+
+
 @pytest.mark.parametrize("left", [0, 600])
 def test_a_much_larger_face_is_the_main_one_wherever_it_is(head, left):
     photo = collage((1000, 400), small=(head, 400, 100), large=(head.resize((400, 400)), left, 0))
