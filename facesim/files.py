@@ -4,6 +4,14 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesim.errors import FaceSimError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PICTURE_SUFFIXES = ("", ".png", ".jpg", ".jpeg")
 
 
 @contextlib.contextmanager
@@ -15,3 +23,25 @@ def write_whole(path: Path) -> Iterator[Path]:
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def check_picture_path(path: Path) -> None:
+    """Raise FaceSimError where no picture could be written to `path`, before the work that it is to show."""
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
+        raise FaceSimError(f"{path}: pictures are written as .png or .jpg.")
+    if not path.parent.is_dir():
+        raise FaceSimError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
+
+
+def save_picture(picture: "Image.Image", path: Path) -> None:
+    """Write a picture in the format that the suffix of `path` names, PNG without one.
+
+    Raises FaceSimError where it cannot be written.
+    """
+    try:
+        with write_whole(path) as scratch:
+            picture.save(scratch, format=None if scratch.suffix else "png")
+    except (ValueError, KeyError) as error:  # Pillow knows no such suffix, or knows it for reading only
+        raise FaceSimError(f"{path}: pictures are written as .png or .jpg.") from error
+    except OSError as error:  # it names the scratch file
+        raise FaceSimError(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -7,15 +7,15 @@ from facesim.photo import open_photo
 from facesim.verifier import FoundFace, Verdict
 
 _HEIGHT, _GAP, _CAPTION = 2 * CROP_SIZE + 12, 12, 64
-_PAPER, _INK, _GREEN, _RED = "#ffffff", "#1b1b1b", "#1a7f37", "#c62828"
+PAPER, INK, GREEN, RED = "#ffffff", "#1b1b1b", "#1a7f37", "#c62828"
 
 
 def draw_verdict(verdict: Verdict) -> Image.Image:
     """Return one picture: photo 1, the two crops above each other, photo 2, and the verdict underneath."""
-    colour = _GREEN if verdict.same else _RED
+    colour = GREEN if verdict.same else RED
     (photo1, crop1), (photo2, crop2) = (_photo_and_crop(face, colour) for face in (verdict.face1, verdict.face2))
     width = photo1.width + CROP_SIZE + photo2.width + 4 * _GAP
-    picture = Image.new("RGB", (max(width, 520), _HEIGHT + 2 * _GAP + _CAPTION), _PAPER)
+    picture = Image.new("RGB", (max(width, 520), _HEIGHT + 2 * _GAP + _CAPTION), PAPER)
     left = (picture.width - width) // 2 + _GAP
     picture.paste(photo1, (left, _GAP))
     left += photo1.width + _GAP
@@ -44,4 +44,4 @@ def _write_caption(picture: Image.Image, verdict: Verdict, colour: str) -> None:
     draw.text((middle, top), words, colour, ImageFont.load_default(26), anchor="mt")
     numbers = f"distance {verdict.distance:.3f}, threshold {verdict.threshold:.3f}, probability of one person "
     numbers += verdict.probability_text
-    draw.text((middle, top + 34), numbers, _INK, ImageFont.load_default(15), anchor="mt")
+    draw.text((middle, top + 34), numbers, INK, ImageFont.load_default(15), anchor="mt")

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -7,9 +8,12 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from facesim.cli import main, predict
+from facesim.cli import main
+from facesim.cli.predict import predict
+from facesim.cli.train import train
 from facesim.face import Box
 from facesim.picture import draw_verdict
+from facesim.training.settings import Settings
 from facesim.verifier import FoundFace, Verdict, Verifier
 
 
@@ -198,7 +202,7 @@ def test_show_that_cannot_be_written_is_one_line_that_names_it(trouble, hopper, 
 def test_help_lists_the_verbs(run):
     status, printed, _ = run("--help", command=main)
     assert status == 0
-    for verb in ("predict", "train"):
+    for verb in ("predict", "train", "inspect", "preview"):
         assert f"\n  {verb} " in printed
 
 
@@ -208,3 +212,48 @@ def test_predict_is_a_verb_of_facesim(run, hopper, collins):
 
 def test_a_verb_that_does_not_exist_is_trouble(trouble):
     assert "pedict" in trouble("pedict", command=main)
+
+
+def test_every_setting_of_a_run_is_an_option_and_listing_them_loads_nothing_heavy(repository, tmp_path):
+    command = [sys.executable, "-X", "importtime", repository / "train.py", "--help"]
+    ended = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    assert ended.returncode == 0
+    for setting in dataclasses.fields(Settings):
+        assert f"--{setting.name.replace('_', '-')} " in ended.stdout
+    loaded = {line.split("|")[-1].strip().split(".")[0] for line in ended.stderr.splitlines()}
+    assert not loaded & {"torch", "torchvision", "sklearn", "scipy", "matplotlib", "onnx", "pooch"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--init imagenet", "give one of scratch, dlib, MODEL.onnx"),
+        ("--backbone resnet18 --init dlib", "give one of scratch, imagenet, MODEL.onnx"),
+        ("--backbone vgg", "mobilenet_v3_small"),
+        ("--margin 0", "--margin 0"),
+        ("--photos-per-person 1", "no genuine pair"),
+        ("--epochs many", "--epochs"),
+        ("--data nowhere --run RUN", "nowhere is not a folder"),
+        ("--init nowhere.onnx --run RUN", "nowhere.onnx is not a file"),
+        ("--config nowhere.json", "nowhere.json holds no settings"),
+        ("--folds 10 --output m.onnx --run RUN", "no --output"),
+        ("--resume --run RUN", "RUN"),
+    ],
+)
+def test_training_that_cannot_be_is_one_line_before_any_work(trouble, tmp_path, arguments, said):
+    words = [str(tmp_path / "run") if word == "RUN" else word for word in arguments.split()]
+    assert said.replace("RUN", str(tmp_path / "run")) in trouble(*words, command=train)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_training_needs_is_named_where_it_is_missing(repository, tmp_path):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')")
+    ended = subprocess.run(
+        [sys.executable, repository / "train.py", "--data", tmp_path / "nowhere"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        text=True,
+        capture_output=True,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == "facesim: this needs torch: pip install 'facesim[train]'.\n"

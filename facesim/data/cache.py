@@ -1,5 +1,6 @@
 """The crop cache: every face of a data set, cut once, kept on disk for every later run."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from facesim.errors import FaceSimError
 from facesim.face import WIDE_CROP_SIZE, cut_wide_crop, find_faces
 from facesim.photo import open_photo
 
-CROP_VERSION = 1  # raised whenever the same photo would be cut otherwise
+CROP_VERSION = 3  # raised whenever the same photo would be cut otherwise, or more be kept of it
 _CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
 
 
@@ -25,8 +26,10 @@ _CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
 class CachedCrops:
     """A data set's faces: `wide` is `(n, 252, 252, 3) uint8` on disk, black where `problems` names a reason."""
 
-    wide: np.ndarray
+    wide: "np.ndarray | JoinedArrays"
     problems: dict[int, str]  # photo index: why it has no crop
+    faces: np.ndarray  # (n,) int, how many faces the photo shows
+    sizes: np.ndarray  # (n, 2) int, the photo's width and height in pixels; 0 where it cannot be opened
     fingerprint: str  # of the data set
 
     @property
@@ -52,10 +55,47 @@ def cached_crops(dataset: Dataset, home: Path | None = None, processes: int | No
     folder = (home or cache_home()) / f"{dataset.name}-{fingerprint[:16]}-{CROP_VERSION}"
     if not folder.is_dir():
         _fill(folder, dataset, processes)
-    problems = {int(i): reason for i, reason in json.loads((folder / "problems.json").read_text("utf-8")).items()}
+    facts = json.loads((folder / "facts.json").read_text("utf-8"))
+    problems = {int(i): reason for i, reason in facts["problems"].items()}
     if len(problems) == len(dataset.photos):
         raise FaceSimError(f"{dataset.root}: no face was found in any of its {len(problems)} photos.")
-    return CachedCrops(np.load(folder / "crops.npy", mmap_mode="r"), problems, fingerprint)
+    wide = np.load(folder / "crops.npy", mmap_mode="r")
+    return CachedCrops(wide, problems, np.array(facts["faces"]), np.array(facts["sizes"]), fingerprint)
+
+
+class JoinedArrays:
+    """Arrays that lie on disk, read as if they were one: `joined[i]`, or `joined[rows]` with `rows` `(n,) int`."""
+
+    def __init__(self, arrays: list[np.ndarray]):
+        self._arrays = arrays
+        self._starts = np.cumsum([0] + [len(array) for array in arrays])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, rows) -> np.ndarray:
+        rows = np.asarray(rows)
+        part = np.searchsorted(self._starts, rows, "right") - 1
+        if rows.ndim == 0:
+            return self._arrays[part][rows - self._starts[part]]
+        chosen = np.empty((len(rows), *self._arrays[0].shape[1:]), self._arrays[0].dtype)
+        for i in np.unique(part):
+            chosen[part == i] = self._arrays[i][rows[part == i] - self._starts[i]]
+        return chosen
+
+
+def join_crops(parts: list[CachedCrops]) -> CachedCrops:
+    """Return the crops of several data sets as those of one, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0] + [len(part.wide) for part in parts])
+    return CachedCrops(
+        JoinedArrays([part.wide for part in parts]),
+        {start + i: reason for start, part in zip(starts, parts, strict=False) for i, reason in part.problems.items()},
+        np.concatenate([part.faces for part in parts]),
+        np.concatenate([part.sizes for part in parts]),
+        hashlib.sha256("".join(part.fingerprint for part in parts).encode()).hexdigest(),
+    )
 
 
 def _fill(folder: Path, dataset: Dataset, processes: int | None) -> None:
@@ -69,29 +109,35 @@ def _fill(folder: Path, dataset: Dataset, processes: int | None) -> None:
     try:
         shape = (len(dataset.photos), *_CROP_SHAPE)
         wide = np.lib.format.open_memmap(scratch / "crops.npy", "w+", np.uint8, shape)
-        problems = {}
+        facts = {"problems": {}, "faces": [], "sizes": []}
         with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
             cut = pool.map(_cut, dataset.paths(), chunksize=16)
-            for i, crop in enumerate(tqdm(cut, f"cropping {dataset.name}", len(dataset.photos), unit="photo")):
+            for i, (crop, faces, size) in enumerate(
+                tqdm(cut, f"cropping {dataset.name}", len(dataset.photos), unit="photo")
+            ):
                 if isinstance(crop, str):
-                    problems[i] = crop
+                    facts["problems"][i] = crop
                 else:
                     wide[i] = crop
+                facts["faces"].append(faces)
+                facts["sizes"].append(size)
         wide.flush()
-        (scratch / "problems.json").write_text(json.dumps(problems), "utf-8")
-        scratch.rename(folder)
+        (scratch / "facts.json").write_text(json.dumps(facts), "utf-8")
+        if not folder.is_dir():  # another run may have been faster
+            scratch.rename(folder)
         for other in folder.parent.iterdir():
             if other != folder and other.name.startswith(folder.name.removesuffix(str(CROP_VERSION))):
                 shutil.rmtree(other, ignore_errors=True)  # the same photos, cut otherwise by an earlier version
-    except BaseException:
+    finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        raise
 
 
-def _cut(path: Path) -> np.ndarray | str:
+def _cut(path: Path) -> tuple[np.ndarray | str, int, tuple[int, int]]:
+    """Return the wide crop, or why there is none; how many faces; the photo's size."""
     try:
         photo = open_photo(path)
     except FaceSimError as error:
-        return str(error)
+        return str(error), 0, (0, 0)
     boxes = find_faces(photo)
-    return cut_wide_crop(photo, boxes[0]) if boxes else f"no face was found in {path}."
+    crop = cut_wide_crop(photo, boxes[0]) if boxes else f"no face was found in {path}."
+    return crop, len(boxes), photo.size

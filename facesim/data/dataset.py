@@ -1,6 +1,7 @@
 """A data set: a folder with one sub-folder of photos per identity."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,27 +28,42 @@ class Dataset:
         """Return the SHA-256 over every photo's name and content: the same photos, the same fingerprint."""
         whole = hashlib.sha256()
         for photo, path in zip(self.photos, self.paths(), strict=True):
-            whole.update(photo.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+            whole.update(os.fsencode(photo) + b"\0" + hashlib.sha256(path.read_bytes()).digest())
         return whole.hexdigest()
 
 
 def read_folder(root: str | Path, name: str | None = None) -> Dataset:
     """Read `root`, which holds one folder of photos per identity; hidden files and empty folders are passed over.
 
+    The identity is the folder's name, as Kaggle ships Pins (`pins_Ana Li`) and as LFW has it (`Ana_Li`) alike: without
+    `pins_`, and `_` for spaces, so that a person in both is one.
+
     Raises FaceSimError when there is no such folder, or when it holds no two identities with photos.
     """
     root = Path(root)
     if not root.is_dir():
-        raise FaceSimError(f"{root} is not a folder: give one with a sub-folder of photos per identity, or 'lfw'.")
+        raise FaceSimError(f"{root} is not a folder: give one with a sub-folder of photos per identity, lfw or pins.")
     found = sorted(
         (path.parent.name, path.name)
         for folder in root.iterdir()
         if folder.is_dir() and not folder.name.startswith(".")
         for path in folder.iterdir()
-        if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
     )
-    identities = np.array([identity for identity, _ in found])
+    identities = np.array([folder.removeprefix("pins_").replace(" ", "_") for folder, _ in found])
     if len(np.unique(identities)) < 2:
         raise FaceSimError(f"{root} holds fewer than two sub-folders with photos: one per identity is needed.")
-    photos = tuple(f"{identity}/{photo}" for identity, photo in found)
+    photos = tuple(f"{folder}/{photo}" for folder, photo in found)
     return Dataset(name or root.resolve().name, root, photos, identities)
+
+
+def join_datasets(datasets: list[Dataset]) -> Dataset:
+    """Return several data sets as one, in their order; people of one name are one person."""
+    if len(datasets) == 1:
+        return datasets[0]
+    return Dataset(
+        "+".join(dataset.name for dataset in datasets),
+        Path(),
+        tuple(str(path.absolute()) for dataset in datasets for path in dataset.paths()),
+        np.concatenate([dataset.identities for dataset in datasets]),
+    )

@@ -3,13 +3,14 @@
 import os
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pooch
 
 from facesim.data.dataset import Dataset, read_folder
-from facesim.data.pairs import Pairs
+from facesim.data.pairs import Pairs, join_pairs
 from facesim.data.split import Split
 from facesim.errors import FaceSimError
 
@@ -19,8 +20,8 @@ PHOTOS = ("5976018", "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8
 PAIRS = ("5976006", "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592")
 LARGEST_ARCHIVE = 2**30  # bytes unpacked; LFW has 0.19 GB
 
-VALIDATION_FOLDS = (8,)
-TEST_FOLDS = (9, 10)
+VALIDATION_FOLD = 7  # counted from 0
+TEST_FOLDS = (8, 9)
 
 
 def data_home() -> Path:
@@ -96,17 +97,23 @@ def read_folds(path: Path, dataset: Dataset) -> list[Pairs]:
     return [Pairs(first[fold], second[fold], same[fold].astype(bool)) for fold in range(folds)]
 
 
-def lfw_split(dataset: Dataset, folds: list[Pairs]) -> Split:
+def lfw_split(dataset: Dataset, folds: Sequence[Pairs]) -> Split:
     """Choose on fold 8, test on folds 9 and 10, train on everybody who is in none of the three.
 
     Each of the 4,281 people in `pairs.txt` is in one fold; the other 1,468 are in no pair.
     """
-    held = [folds[fold - 1] for fold in VALIDATION_FOLDS + TEST_FOLDS]
-    photos = np.concatenate([np.concatenate([pairs.first, pairs.second]) for pairs in held])
-    held_people = np.unique(dataset.identities[photos])
+    description = "LFW View 2: folds 1-7 and people in no fold to train, 8 to choose, 9-10 to test"
+    return _holding_out(dataset, folds[VALIDATION_FOLD], join_pairs([folds[fold] for fold in TEST_FOLDS]), description)
+
+
+def lfw_fold(dataset: Dataset, folds: Sequence[Pairs], fold: int) -> Split:
+    """Test on one of the ten folds, counted from 0, choose on the next, train on everybody who is in neither."""
+    choosing = (fold + 1) % len(folds)
+    description = f"LFW View 2: fold {fold + 1} to test, {choosing + 1} to choose, all others to train"
+    return _holding_out(dataset, folds[choosing], folds[fold], description)
+
+
+def _holding_out(dataset: Dataset, validation: Pairs, test: Pairs, description: str) -> Split:
+    held_people = np.unique(dataset.identities[join_pairs([validation, test]).photos()])
     train = np.flatnonzero(~np.isin(dataset.identities, held_people))
-    validation, *tests = held
-    test = Pairs(*(np.concatenate([getattr(fold, field) for fold in tests]) for field in ("first", "second", "same")))
-    return Split(
-        train, validation, test, "LFW View 2: folds 1-7 and people in no fold to train, 8 to choose, 9-10 to test"
-    )
+    return Split(train, validation, test, description)

@@ -1,6 +1,6 @@
 """Pairs of photos: two index arrays into a data set, and whether each pair is genuine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,10 @@ class Pairs:
         """Return the pairs' distances, `(n,)`, given the embeddings `(m, d)` of the sorted `photos` `(m,)`."""
         first, second = np.searchsorted(photos, self.first), np.searchsorted(photos, self.second)
         return np.linalg.norm(embeddings[first] - embeddings[second], axis=1)
+
+
+def join_pairs(parts: Sequence[Pairs]) -> Pairs:
+    return Pairs(*(np.concatenate([getattr(pairs, field) for pairs in parts]) for field in ("first", "second", "same")))
 
 
 def sample_pairs(identities: np.ndarray, genuine: int, impostor: int, seed: int) -> Pairs:

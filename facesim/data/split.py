@@ -26,27 +26,56 @@ class Split:
         return {part: set(dataset.identities[photos].tolist()) for part, photos in parts.items()}
 
 
-def split_by_identity(dataset: Dataset, seed: int, pairs: int = 2000) -> Split:
+PAIRS = 2000  # drawn to choose the threshold, and to test it, half of them genuine
+
+
+def split_by_identity(dataset: Dataset, seed: int, photos: np.ndarray | None = None) -> Split:
     """Train on 80 % of the identities, choose the threshold on 10 %, test on 10 %, drawn with `seed`.
 
-    Raises FaceSimError where validation or test could hold no genuine or no impostor pair.
+    Of `photos`, `(n,)` indices, or all. Raises FaceSimError where validation or test could hold no genuine or no
+    impostor pair.
     """
-    people = np.unique(dataset.identities)
-    np.random.default_rng(seed).shuffle(people)
+    photos, people = _shuffled_people(dataset, seed, photos)
     held = max(2, round(0.1 * len(people)))
-    parts = {"validation": people[:held], "test": people[held : 2 * held], "train": people[2 * held :]}
-    train = np.flatnonzero(np.isin(dataset.identities, parts["train"]))
-    if len(parts["train"]) < 2:
-        raise FaceSimError(f"{dataset.root} holds {len(people)} identities: a split by identity needs 6 or more.")
-    chosen = {}
-    for part in ("validation", "test"):
-        photos = np.flatnonzero(np.isin(dataset.identities, parts[part]))
+    if len(people) < 2 * held + 2:
+        raise FaceSimError(f"{dataset.name} holds {len(people)} identities: a split by identity needs 6 or more.")
+    return _holding_out(dataset, photos, people[:held], people[held : 2 * held], seed)
+
+
+def fold_by_identity(dataset: Dataset, count: int, seed: int, photos: np.ndarray | None = None) -> list[Split]:
+    """Cut the identities into `count` folds, drawn with `seed`; each tests once, while the next chooses the threshold.
+
+    Raises FaceSimError as `split_by_identity` does, and where `count` is under 3 or there are too few identities.
+    """
+    photos, people = _shuffled_people(dataset, seed, photos)
+    if count < 3:
+        raise FaceSimError(f"--folds {count}: it takes 3, one to test, one to choose the threshold, one to train on.")
+    if len(people) < 2 * count:
+        raise FaceSimError(f"--folds {count} of {len(people)} identities: a fold needs two of them to hold any pair.")
+    folds = np.array_split(people, count)
+    return [_holding_out(dataset, photos, folds[(i + 1) % count], folds[i], seed) for i in range(count)]
+
+
+def _shuffled_people(dataset: Dataset, seed: int, photos: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    photos = np.arange(len(dataset.photos)) if photos is None else photos
+    people = np.unique(dataset.identities[photos])
+    np.random.default_rng(seed).shuffle(people)
+    return photos, people
+
+
+def _holding_out(dataset: Dataset, photos: np.ndarray, validation: np.ndarray, test: np.ndarray, seed: int) -> Split:
+    identities = dataset.identities[photos]
+    held = {}
+    for part, people in (("choosing the threshold", validation), ("testing", test)):
+        theirs = photos[np.isin(identities, people)]
         try:
-            drawn = sample_pairs(dataset.identities[photos], pairs // 2, pairs // 2, seed)
+            drawn = sample_pairs(dataset.identities[theirs], PAIRS // 2, PAIRS // 2, seed)
         except FaceSimError as error:
             raise FaceSimError(
-                f"{dataset.root}: none of the {held} identities held out for {part} has two photos; add photos."
+                f"{dataset.name}: none of the {len(people)} identities held out for {part} has two photos; add photos."
             ) from error
-        chosen[part] = Pairs(photos[drawn.first], photos[drawn.second], drawn.same)
-    description = f"by identity, seed {seed}: {len(parts['train'])} to train, {held} to choose, {held} to test"
-    return Split(train, chosen["validation"], chosen["test"], description)
+        held[part] = Pairs(theirs[drawn.first], theirs[drawn.second], drawn.same)
+    train = photos[~np.isin(identities, np.concatenate([validation, test]))]
+    people = len(np.unique(dataset.identities[train]))
+    description = f"by identity, seed {seed}: {people} to train, {len(validation)} to choose, {len(test)} to test"
+    return Split(train, *held.values(), description)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from facesim.errors import FaceSimError
 
@@ -77,6 +78,11 @@ def best_f1_threshold(distances: np.ndarray, same: np.ndarray) -> float:
     gaps = np.append(np.diff(edges), 0)
     gap = max(np.flatnonzero(f1 == f1.max()), key=gaps.__getitem__)
     return float(edges[gap] + gaps[gap] / 2 if gaps[gap] else np.nextafter(edges[gap], np.inf))
+
+
+def auc(distances: np.ndarray, same: np.ndarray) -> float:
+    """Return the chance that a genuine pair is nearer than an impostor pair; pairs without a distance (NaN) err."""
+    return float(roc_auc_score(same, np.clip(-failures_as_errors(distances, same), -1e9, 1e9)))
 
 
 def fmr_threshold(impostor_distances: np.ndarray, fmr: float) -> float | None:

@@ -1,42 +1,65 @@
 """A run's state between two epochs, as safetensors: nothing in it can run code."""
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from facesim.errors import FaceSimError
 from facesim.files import write_whole
 
 
-def save_checkpoint(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer, progress: dict) -> None:
-    """Write the network, the optimiser's moments and `progress` (what JSON can hold) to `path`."""
-    tensors = {f"net/{name}": tensor.contiguous() for name, tensor in net.state_dict().items()}
-    for i, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser/{i}/{name}": tensor.contiguous() for name, tensor in moments.items()}
-    with write_whole(path) as scratch:
-        save_file(tensors, scratch, {"progress": json.dumps(progress)})
+@dataclass(slots=True)
+class Checkpoint:
+    """How far a stage has come, and with `patience` the best that it has been."""
+
+    stage: str
+    epoch: int = 0  # epochs done
+    ended: bool = False  # before its last epoch
+    best_f1: float = -1.0
+    best_epoch: int = 0
+    net: dict[str, Tensor] = field(default_factory=dict)
+    moments: dict[int, dict[str, Tensor]] = field(default_factory=dict)  # the optimiser's, by parameter
+    best: dict[str, Tensor] = field(default_factory=dict)  # the network's weights after its best epoch
+
+    def remember(self, net: nn.Module, f1: float, patience: int) -> None:
+        """Keep the weights where `f1` is the best so far; end where it has not been for `patience` epochs."""
+        if f1 > self.best_f1:
+            self.best_f1, self.best_epoch = f1, self.epoch
+            self.best = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
+        self.ended = self.epoch - self.best_epoch >= patience
+
+    def save(self, path: Path, net: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        tensors = {f"net/{name}": tensor for name, tensor in net.state_dict().items()}
+        tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
+        for i, moments in optimiser.state_dict()["state"].items():
+            tensors |= {f"moments/{i}/{name}": tensor for name, tensor in moments.items()}
+        progress = {name: getattr(self, name) for name in _PROGRESS}
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        with write_whole(path) as scratch:
+            save_file(tensors, scratch, {"progress": json.dumps(progress)})
+
+    @classmethod
+    def load(cls, path: Path) -> "Checkpoint":
+        """Read a checkpoint; raises FaceSimError when the file is damaged."""
+        try:
+            with safe_open(path, "pt") as file:
+                progress = json.loads(file.metadata()["progress"])
+                state = cls(**{name: progress[name] for name in _PROGRESS})
+                for name in file.keys():  # noqa: SIM118, safe_open is no mapping
+                    owner, _, rest = name.partition("/")
+                    if owner == "moments":
+                        i, _, moment = rest.partition("/")
+                        state.moments.setdefault(int(i), {})[moment] = file.get_tensor(name)
+                    else:
+                        getattr(state, owner)[rest] = file.get_tensor(name)
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise FaceSimError(f"{path} is damaged: start the run again without --resume.") from error
+        return state
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[int, dict[str, torch.Tensor]], dict]:
-    """Return the network's tensors, the optimiser's moments by parameter, and the progress.
-
-    Raises FaceSimError when the file is damaged.
-    """
-    net, moments = {}, {}
-    try:
-        with safe_open(path, "pt") as file:
-            progress = json.loads(file.metadata()["progress"])
-            for name in file.keys():  # noqa: SIM118, safe_open is no mapping
-                owner, _, rest = name.partition("/")
-                if owner == "net":
-                    net[rest] = file.get_tensor(name)
-                else:
-                    i, _, moment = rest.partition("/")
-                    moments.setdefault(int(i), {})[moment] = file.get_tensor(name)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise FaceSimError(f"{path} is damaged: start the run again without --resume.") from error
-    return net, moments, progress
+_PROGRESS = ("stage", "epoch", "ended", "best_f1", "best_epoch")

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from facesim.errors import FaceSimError
-from facesim.training.network import Affine, Recogniser
+from facesim.training.backbones import Affine
+from facesim.training.network import Recogniser
 
 RECOGNISER_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 LANDMARK_FILE = "shape_predictor_5_face_landmarks.dat"

@@ -1,5 +1,6 @@
 """Write the model file: the network as one ONNX graph, and everything that a verdict needs as its metadata."""
 
+import copy
 import tempfile
 from pathlib import Path
 
@@ -33,7 +34,11 @@ def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
 
     The file takes its place only once its embeddings equal the network's to 1e-4; else FaceSimError is raised.
     """
-    net = net.cpu().eval().to(memory_format=torch.contiguous_format)
+    net = copy.deepcopy(net).cpu().eval().to(memory_format=torch.contiguous_format)
+    recogniser = net.recogniser
+    if isinstance(recogniser.spread, nn.BatchNorm1d):
+        recogniser.head = nn.utils.fuse_linear_bn_eval(recogniser.head, recogniser.spread)
+        recogniser.spread = nn.Identity()
     crops = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, CROP_SIZE, CROP_SIZE, 3), np.uint8))
     program = torch.onnx.export(
         _Embedder(net).eval(),

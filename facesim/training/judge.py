@@ -9,6 +9,7 @@ from facesim.data.dataset import Dataset
 from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.split import Split
 from facesim.evaluation.metrics import (
+    auc,
     best_f1_threshold,
     f1_interval,
     fit_calibration,
@@ -25,9 +26,14 @@ GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to set a
 Distances = Callable[[Pairs], np.ndarray]  # pairs to distances, NaN where a photo shows no face
 
 
-def validation_f1(distances: np.ndarray, pairs: Pairs) -> float:
-    """Return the best F1 that a threshold could have on the validation pairs."""
-    return rates(distances, pairs.same, best_f1_threshold(distances, pairs.same)).f1
+def judge_validation(distances: np.ndarray, pairs: Pairs) -> dict[str, float]:
+    """Return the best F1 that a threshold could have on the validation pairs, that threshold, and the AUC."""
+    threshold = best_f1_threshold(distances, pairs.same)
+    return {
+        "validation_f1": rates(distances, pairs.same, threshold).f1,
+        "validation_auc": auc(distances, pairs.same),
+        "validation_threshold": threshold,
+    }
 
 
 def judge(distances: Distances, dataset: Dataset, split: Split, about: dict) -> tuple[ModelInfo, dict]:

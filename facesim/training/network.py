@@ -1,32 +1,32 @@
-"""The Siamese network: a localiser that straightens the crop, then a residual recogniser, with shared weights.
+"""The Siamese network: a localiser that straightens the crop, then a recogniser, with shared weights.
 
 The localiser is a spatial transformer (Jaderberg et al. 2015): four numbers (a, b, x, y) say where in the 160×160
 crop the aligned chip lies, c = [[a, −b], [b, a]]·q + (x, y) with q and c in −1..1 from edge to edge. The recogniser
-has the architecture of dlib's face recognition ResNet (King 2017), so that it can start from dlib's weights.
+is one of the backbones and a linear layer.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facesim.training.backbones import RGB_MEAN, Affine, make_features
+
 CHIP_SIZE = 150  # pixels, the straightened face that the recogniser reads
 DESCRIPTOR_SIZE = 128
 # dlib's weights give unnormalised descriptors, whose length tells faces apart too; beside a constant it survives
 # normalisation. Chosen on folds 1-8 of LFW and on Pins.
 CONSTANT = 1.5
-RGB_MEAN = (122.782, 117.001, 104.298)
 UNTRAINED_POSE = (0.79, 0.0, 0.0, 0.0)  # the average aligned chip
-GROUPS = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))  # channels, blocks, halves
 
 
 class Localiser(nn.Module):
     """Find the aligned chip in a crop."""
 
-    def __init__(self):
+    def __init__(self, norm: type[nn.Module] = nn.BatchNorm2d):
         super().__init__()
         layers, channels = [], 3
         for out, stride in ((24, 2), (48, 2), (64, 1), (96, 2), (96, 1), (128, 2)):
-            layers += [nn.Conv2d(channels, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+            layers += [nn.Conv2d(channels, out, 3, stride, 1, bias=False), norm(out), nn.ReLU(inplace=True)]
             channels = out
         self.features = nn.Sequential(*layers)
         self.head = nn.Sequential(nn.Flatten(), nn.Linear(3200, 128), nn.ReLU(inplace=True), nn.Linear(128, 4))
@@ -39,74 +39,34 @@ class Localiser(nn.Module):
         return self.head(self.features(F.avg_pool2d(crops, 2)))
 
 
-class Affine(nn.Module):
-    """A scale and an offset per channel: what batch normalisation becomes once its statistics are fixed."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.weight + self.bias
-
-
-class Block(nn.Module):
-    """Two 3×3 convolutions beside a shortcut that is padded with zeros where channels or size differ."""
-
-    def __init__(self, channels_in: int, channels: int, halves: bool, norm: type[nn.Module]):
-        super().__init__()
-        self.halves = halves
-        stride, padding = (2, 0) if halves else (1, 1)
-        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, padding)
-        self.norm1 = norm(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.norm2 = norm(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        if self.halves:
-            x = F.avg_pool2d(x, 2)
-        return F.relu(_grown(out, x) + _grown(x, out))
-
-
-def _grown(x: Tensor, other: Tensor) -> Tensor:
-    """Pad `x` with zeros at the end of every dimension in which `other` is larger."""
-    channels, rows, columns = (max(0, theirs - ours) for ours, theirs in zip(x.shape[1:], other.shape[1:], strict=True))
-    return F.pad(x, (0, columns, 0, rows, 0, channels)) if channels or rows or columns else x
-
-
 class Recogniser(nn.Module):
-    """Map aligned chips to 128 numbers: 29 convolutions, 5.6 M parameters.
+    """Map aligned chips to 128 numbers.
 
-    `norm` is `Affine` to take over dlib's weights, `nn.BatchNorm2d` to train from scratch.
+    `norm` is `Affine` to take over weights whose normalisation is fixed, `nn.BatchNorm2d` to learn it.
     """
 
-    def __init__(self, norm: type[nn.Module] = Affine):
+    def __init__(self, backbone: str = "facesim", norm: type[nn.Module] = Affine):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 32, 7, 2), norm(32), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2))
-        blocks, channels_in = [], 32
-        for channels, count, halves in GROUPS:
-            for i in range(count):
-                blocks.append(Block(channels_in, channels, halves and i == 0, norm))
-                channels_in = channels
-        self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Linear(channels_in, DESCRIPTOR_SIZE, bias=False)
-        # from scratch, descriptors with a fixed spread: else the contrastive loss first draws all faces to one point
-        self.spread = nn.Identity() if norm is Affine else nn.BatchNorm1d(DESCRIPTOR_SIZE)
+        self.features, channels = make_features(backbone, norm)
+        fixed = norm is Affine
+        self.head = nn.Linear(channels, DESCRIPTOR_SIZE, bias=fixed)
+        # descriptors with a fixed spread: else the contrastive loss first draws all faces to one point
+        self.spread = nn.Identity() if fixed else nn.BatchNorm1d(DESCRIPTOR_SIZE)
+        if fixed:
+            nn.init.zeros_(self.head.bias)
 
     def forward(self, chips: Tensor) -> Tensor:
         """Map normalised chips `(n, 3, 150, 150)` to descriptors `(n, 128)`."""
-        return self.spread(self.head(self.blocks(self.stem(chips)).mean((2, 3))))
+        return self.spread(self.head(self.features(chips)))
 
 
 class SiameseNet(nn.Module):
     """Map two crops to two L2-normalised embeddings with shared weights."""
 
-    def __init__(self, norm: type[nn.Module] = Affine):
+    def __init__(self, recogniser: Recogniser | None = None, localiser: Localiser | None = None):
         super().__init__()
-        self.localiser = Localiser()
-        self.recogniser = Recogniser(norm)
+        self.localiser = localiser or Localiser()
+        self.recogniser = recogniser or Recogniser()
         centres = (torch.arange(CHIP_SIZE) + 0.5) * 2 / CHIP_SIZE - 1
         rows, columns = torch.meshgrid(centres, centres, indexing="ij")
         base = torch.stack([columns, rows, torch.ones_like(rows)], -1).reshape(-1, 3)

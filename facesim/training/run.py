@@ -7,202 +7,199 @@ learns who it is, validation picks the threshold, the test people judge it, and 
 """
 
 import copy
-import dataclasses
+import functools
 import json
-import time
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
-from facesim.data.cache import CachedCrops, cached_crops
-from facesim.data.dataset import Dataset, read_folder
-from facesim.data.lfw import find_lfw, lfw_split
+from facesim.data.batches import sample_triplets
+from facesim.data.cache import CachedCrops
 from facesim.data.pairs import Pairs
-from facesim.data.split import Split, split_by_identity
+from facesim.data.source import Source, open_source
+from facesim.data.split import Split
 from facesim.errors import FaceSimError
-from facesim.face import centre_crop
-from facesim.training.checkpoint import load_checkpoint, save_checkpoint
-from facesim.training.curves import draw_curves
-from facesim.training.dlib_weights import RECOGNISER_FILE, find_dlib_file, load_dlib_weights
+from facesim.files import write_whole
+from facesim.training.checkpoint import Checkpoint
+from facesim.training.dlib_weights import LANDMARK_FILE, find_dlib_file
+from facesim.training.embedding import distances_among, embed_photos
 from facesim.training.export import export
-from facesim.training.judge import judge, validation_f1
-from facesim.training.network import Affine, SiameseNet
-from facesim.training.poses import aligned_chips
-from facesim.training.settings import RunFiles, Settings
-from facesim.training.stages import BATCH, IdentityStage, LocaliserStage
+from facesim.training.folds import cross_validate
+from facesim.training.judge import judge, judge_validation
+from facesim.training.loop import run_stage
+from facesim.training.network import SiameseNet
+from facesim.training.objectives import violations
+from facesim.training.pair_grid import draw_pairs
+from facesim.training.poses import Similarity, aligned_chips
+from facesim.training.processes import Processes, joined
+from facesim.training.record import Record, RunFiles
+from facesim.training.settings import Settings
+from facesim.training.stages import IdentityStage, LocaliserStage
+from facesim.training.start import starting_network
 
-CLIP = 1.0  # the largest gradient norm
-WARM_UP = 0.15  # of a stage's steps
+TRIPLETS = 1000  # drawn after each epoch, to see how many still violate the margin
+PAIRS_SHOWN = 12  # on TensorBoard, half of them genuine
 
 
-def train(settings: Settings, run_folder: Path, output: Path, resume: bool = False) -> dict:
-    """Train as `settings` say, keep the run in `run_folder`, write the model to `output`, return the test results.
+def train(
+    settings: Settings,
+    run_folder: Path,
+    output: Path | None = None,
+    resume: bool = False,
+    tensorboard: bool = False,
+) -> dict:
+    """Train as `settings` say, keep the run in `run_folder`, return the test results.
+
+    The model goes to `output`, by default `model.onnx` in the run's folder. With `folds`, each has a folder with a
+    model of its own in the run's, and the results are the means over them with their standard errors.
 
     With `resume`, a run that was interrupted goes on after its last finished epoch, as if it had not been.
 
     Raises FaceSimError where data or settings cannot give a model; nothing is then written to `output`.
     """
     settings.check()
-    if settings.init == "dlib":
-        find_dlib_file(RECOGNISER_FILE)
-    files = _open_run(settings, run_folder, resume)
-    dataset, split = load_split(settings)
-    crops = cached_crops(dataset)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-    torch.manual_seed(settings.seed)
-    net = SiameseNet(Affine if settings.init == "dlib" else nn.BatchNorm2d)
-    if settings.init == "dlib":
-        load_dlib_weights(net.recogniser)
-    net.to(device, memory_format=torch.channels_last)
-
-    train_photos = split.train[crops.usable[split.train]]
-    done = _resume(net, files) if resume else {"stage": None, "epoch": 0, "moments": {}}
-    if settings.init == "dlib" and settings.localiser_epochs and done["stage"] != "identity":
-        chips = aligned_chips(crops.wide, train_photos)
-        stage = LocaliserStage(crops.wide, train_photos, chips, settings.localiser_epochs)
-        _run_stage(net, stage, done, settings, files, crops, split, device)
-        done = {"stage": None, "epoch": 0, "moments": {}}
-    if settings.epochs:
-        start = _dlibs_recogniser_behind(net) if settings.init == "dlib" else None
-        targets = torch.from_numpy(embed_photos(start, crops.wide, train_photos, device)) if start else None
-        stage = IdentityStage(
-            crops.wide,
-            train_photos,
-            dataset.identities[train_photos],
-            settings.epochs,
-            settings.learning_rate,
-            settings.margin,
-            settings.augmentation,
-            targets,
-        )
-        _run_stage(net, stage, done, settings, files, crops, split, device)
-        if start:
-            _go_half_way(start.recogniser, net.recogniser)
-
-    def distances(pairs: Pairs) -> np.ndarray:
-        return pair_distances(net, crops, pairs, device)
-
-    about = {"data": dataset.name, "fingerprint": crops.fingerprint, "settings": dataclasses.asdict(settings)}
-    info, results = judge(distances, dataset, split, about)
-    files.results.write_text(json.dumps(results, indent=2), "utf-8")
-    export(net, info, output)
-    return results
+    if settings.folds and output:
+        raise FaceSimError(f"--folds {settings.folds} gives as many models, each in its fold's folder: no --output.")
+    with joined() as processes:
+        start = starting_network(settings)
+        exclude = Path(settings.exclude) if settings.exclude else None
+        source = open_source(settings.data, settings.identities, settings.max_per_identity, settings.seed, exclude)
+        splits = source.folds(settings.folds, settings.seed) if settings.folds else [source.split(settings.seed)]
+        for split in splits:
+            _check_people(source, split.train, processes)
+        if settings.localiser_epochs:
+            find_dlib_file(LANDMARK_FILE)
+        processes.from_main(lambda: _open_run(settings, run_folder, resume))
+        crops = processes.first_on_each_machine(source.crops)
+        run = _Run(settings, source, crops, start, processes, tensorboard)
+        if settings.folds:
+            return cross_validate(run.train, splits, run_folder, processes)
+        return run.train(splits[0], RunFiles(run_folder), output)
 
 
-def load_split(settings: Settings) -> tuple[Dataset, Split]:
-    """Return the data set that the settings name, split by identity."""
-    if settings.data == "lfw":
-        dataset, folds = find_lfw()
-        return dataset, lfw_split(dataset, folds)
-    dataset = read_folder(settings.data)
-    return dataset, split_by_identity(dataset, settings.seed)
+class _Run:
+    """What every fold of a run shares."""
 
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        crops: CachedCrops,
+        start: SiameseNet,
+        processes: Processes,
+        tensorboard: bool,
+    ):
+        self.settings, self.source, self.crops, self.start = settings, source, crops, start
+        self.processes, self.tensorboard = processes, tensorboard
 
-def pair_distances(net: SiameseNet, crops: CachedCrops, pairs: Pairs, device: torch.device) -> np.ndarray:
-    """Return the distance of each pair, `(n,)`, from unaugmented crops; NaN where a photo shows no face."""
-    photos = pairs.photos()
-    distances = pairs.distances(photos, embed_photos(net, crops.wide, photos, device))
-    return np.where(crops.usable[pairs.first] & crops.usable[pairs.second], distances, np.nan)
+    def train(self, split: Split, files: RunFiles, output: Path | None = None) -> dict:
+        """Train and judge one model, going on from its checkpoint if there is one; return the test results."""
+        settings, processes, wide_crops = self.settings, self.processes, self.crops.wide
+        files.folder.mkdir(parents=True, exist_ok=True)
+        photos = split.train[self.crops.usable[split.train]]
+        _check_people(self.source, photos, processes)
+        net = copy.deepcopy(self.start).to(processes.device, memory_format=torch.channels_last)
+        done = Checkpoint.load(files.checkpoint) if files.checkpoint.is_file() else None
+        if done:
+            net.load_state_dict(done.net)
+        picture = functools.partial(self._pair_picture, net, split.validation)
+        record = Record(files, picture if self.tensorboard and processes.main else None)
 
+        found_faces = done and (done.stage == "identity" or done.epoch >= settings.localiser_epochs)
+        if settings.localiser_epochs and not found_faces:
+            stage = LocaliserStage(wide_crops, photos, self.chips[photos], settings.localiser_epochs, processes)
+            run_stage(net, stage, settings, processes, lambda: self._judge(net, split), record, done)
+        if settings.epochs:
+            start = copy.deepcopy(net)
+            start.recogniser.load_state_dict(self.start.recogniser.state_dict())
+            targets = torch.from_numpy(embed_photos(start, wide_crops, photos)) if settings.hold else None
+            identities = self.source.dataset.identities[photos]
+            stage = IdentityStage(settings, wide_crops, photos, identities, targets, processes)
+            triplets = photos[sample_triplets(identities, TRIPLETS, settings.seed)]
+            run_stage(net, stage, settings, processes, lambda: self._judge(net, split, triplets), record, done)
+            _blend(start.recogniser, net.recogniser, settings.blend)
+        return processes.from_main(lambda: self._finish(net, split, files, output or files.model))
 
-@torch.inference_mode()
-def embed_photos(net: SiameseNet, wide_crops: np.ndarray, photos: np.ndarray, device: torch.device) -> np.ndarray:
-    """Embed the unaugmented crops of `photos`, `(n,)`: `(n, 129) float32`."""
-    net.eval()
-    embeddings = []
-    for start in tqdm(range(0, len(photos), BATCH), "embedding", unit="batch", leave=False):
-        crops = torch.from_numpy(centre_crop(wide_crops[photos[start : start + BATCH]]))
-        embeddings.append(net.embed(crops.to(device)).cpu())
-    return torch.cat(embeddings).numpy()
+    @functools.cached_property
+    def chips(self) -> Similarity:
+        """Where dlib's landmarks put the aligned chip in each wide crop, `(n,)`; zero in photos that do not count."""
+        counted = np.flatnonzero(self.crops.usable & self.source.counted)
+        found = aligned_chips(self.crops.wide, counted)
+        chips = torch.zeros(2, len(self.crops.wide), dtype=torch.cfloat)
+        chips[:, counted] = torch.stack(found)
+        return Similarity(*chips)
 
+    def _judge(self, net: SiameseNet, split: Split, triplets: np.ndarray | None = None) -> dict[str, float]:
+        pairs = split.validation
+        measured = judge_validation(distances_among(net, self.crops, pairs.photos(), mirrored=False)(pairs), pairs)
+        if triplets is not None:
+            photos = np.unique(triplets)
+            embeddings = torch.from_numpy(embed_photos(net, self.crops.wide, photos, mirrored=False))
+            measured["violations"] = violations(self.settings, *embeddings[np.searchsorted(photos, triplets)])
+        return measured
 
-def _run_stage(net, stage, done, settings, files, crops, split, device) -> None:
-    parameters = stage.begin(net)
-    optimiser = torch.optim.AdamW(parameters, stage.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, stage.learning_rate, total_steps=stage.epochs * len(stage) + 1, pct_start=WARM_UP
-    )
-    if done["stage"] == stage.name:
-        optimiser.load_state_dict(optimiser.state_dict() | {"state": done["moments"]})
-        with warnings.catch_warnings(action="ignore"):  # PyTorch misses the optimiser's steps, made before the break
-            for _ in range(done["epoch"] * len(stage)):
-                schedule.step()
-    first = done["epoch"] if done["stage"] == stage.name else 0
-    for epoch in range(first, stage.epochs):
-        stage.begin(net)
-        random = torch.Generator().manual_seed(settings.seed * 1_000_003 + epoch)
-        start, in_network, losses = time.perf_counter(), 0.0, []
-        bar = tqdm(stage.batches(random), f"{stage.name} {epoch + 1}/{stage.epochs}", len(stage), unit="batch")
-        for batch in bar:
-            entered = time.perf_counter()
-            loss = stage.loss(net, *(part if part is None else part.to(device) for part in batch))
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(parameters, CLIP)
-            optimiser.step()
-            schedule.step()
-            losses.append(loss.item())
-            in_network += time.perf_counter() - entered
-            bar.set_postfix(loss=f"{np.mean(losses):.4f}")
-        seconds = time.perf_counter() - start
-        if not np.isfinite(losses).all():
-            raise FaceSimError(f"the loss diverged in {stage.name} epoch {epoch + 1}: lower --learning-rate.")
-        measured = {
-            "stage": stage.name,
-            "epoch": epoch + 1,
-            "loss": float(np.mean(losses)),
-            "validation_f1": validation_f1(pair_distances(net, crops, split.validation, device), split.validation),
-            "seconds": round(seconds, 2),
-            "network_share": round(in_network / seconds, 3),
+    def _finish(self, net: SiameseNet, split: Split, files: RunFiles, output: Path) -> dict:
+        identities = self.source.dataset.identities
+        held = np.concatenate([split.validation.photos(), split.test.photos()])
+        distances = distances_among(net, self.crops, np.flatnonzero(np.isin(identities, identities[held])))
+        about = {
+            "data": self.source.dataset.name,
+            "fingerprint": self.crops.fingerprint,
+            "photos_passed_over": int((~self.source.counted).sum()),
+            "settings": self.settings.as_dict(),
         }
-        save_checkpoint(files.checkpoint, net, optimiser, {"stage": stage.name, "epoch": epoch + 1})
-        with files.metrics.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(measured) + "\n")
-        draw_curves(files.metrics, files.curves)
-        tqdm.write(f"  loss {measured['loss']:.4f}, validation F1 {measured['validation_f1']:.4f}")
+        info, results = judge(distances, self.source.dataset, split, about)
+        export(net, info, output)
+        with write_whole(files.results) as scratch:
+            scratch.write_text(json.dumps(results, indent=2), "utf-8")
+        return results
+
+    def _pair_picture(self, net: SiameseNet, pairs: Pairs) -> np.ndarray:
+        half = PAIRS_SHOWN // 2
+        chosen = np.concatenate([np.flatnonzero(pairs.same)[:half], np.flatnonzero(~pairs.same)[:half]])
+        distances = distances_among(net, self.crops, pairs.photos())(pairs)
+        threshold = judge_validation(distances, pairs)["validation_threshold"]
+        shown = Pairs(pairs.first[chosen], pairs.second[chosen], pairs.same[chosen])
+        return np.asarray(draw_pairs(self.crops.wide, shown, distances[chosen], threshold))
 
 
-def _open_run(settings: Settings, folder: Path, resume: bool) -> RunFiles:
+def _check_people(source: Source, photos: np.ndarray, processes: Processes) -> None:
+    """Raise FaceSimError where `photos`, `(n,)` indices, could give a process no genuine or no impostor pair."""
+    _, counts = np.unique(source.dataset.identities[photos], return_counts=True)
+    needed = 2 * processes.count
+    if (counts > 1).sum() < needed:
+        raise FaceSimError(
+            f"{source.dataset.name}: of the {len(counts)} identities to train on, {(counts > 1).sum()} have two photos "
+            f"or more that show a face, and {needed} are needed: add photos."
+        )
+
+
+def _open_run(settings: Settings, folder: Path, resume: bool) -> None:
     files = RunFiles(folder)
-    if resume:
-        if not files.checkpoint.is_file():
-            raise FaceSimError(f"{folder} holds no finished epoch to resume: leave out --resume.")
-        stored = json.loads(files.settings.read_text("utf-8"))
-        if stored != dataclasses.asdict(settings):
-            changed = ", ".join(key for key in stored if stored[key] != getattr(settings, key, None))
-            raise FaceSimError(f"{folder} was begun with other settings ({changed}): give the same, or no --resume.")
-        return files
-    if files.checkpoint.exists():
+    begun = folder.is_dir() and any(folder.rglob(files.checkpoint.name))
+    if resume and not begun:
+        raise FaceSimError(f"{folder} holds no finished epoch to resume: leave out --resume.")
+    if begun and not resume:
         raise FaceSimError(f"{folder} holds an earlier run: add --resume to go on with it, or name another --run.")
+    if resume:
+        stored, now = Settings.read(files.settings).as_dict(), settings.as_dict()
+        if stored != now:
+            changed = ", ".join(name for name in now if stored[name] != now[name])
+            raise FaceSimError(f"{folder} was begun with other settings ({changed}): give the same, or no --resume.")
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    files.metrics.unlink(missing_ok=True)
-    files.settings.write_text(json.dumps(dataclasses.asdict(settings), indent=2), "utf-8")
-    return files
-
-
-def _resume(net: SiameseNet, files: RunFiles) -> dict:
-    state, moments, progress = load_checkpoint(files.checkpoint)
-    net.load_state_dict(state)
-    return progress | {"moments": moments}
-
-
-def _dlibs_recogniser_behind(net: SiameseNet) -> SiameseNet:
-    """Return a network with the localiser of `net` and dlib's recogniser as it came."""
-    start = copy.deepcopy(net)
-    load_dlib_weights(start.recogniser)
-    return start
+    for metrics in folder.rglob(files.metrics.name):
+        metrics.unlink()
+    files.settings.write_text(json.dumps(settings.as_dict(), indent=2), "utf-8")
 
 
 @torch.no_grad()
-def _go_half_way(start: nn.Module, end: nn.Module) -> None:
-    """Move the weights of `end` half-way back to `start`.
+def _blend(start: nn.Module, end: nn.Module, share: float) -> None:
+    """Move the weights of `end` back to those of `start`, by `share` of the way.
 
     That keeps most of the gain and loses little on people unlike those trained on (Wortsman et al. 2022).
     """
     for begun, ended in zip(start.parameters(), end.parameters(), strict=True):
-        ended.lerp_(begun, 0.5)
+        ended.lerp_(begun, share)

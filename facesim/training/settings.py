@@ -1,55 +1,214 @@
 """The settings of a training run: each has one definition, here, and a default that is the best we know."""
 
-from dataclasses import dataclass
+import dataclasses
+import json
+import types
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
 from facesim.errors import FaceSimError
 
-INITS = {
-    "dlib": {},
-    "scratch": {"localiser_epochs": 0, "epochs": 4, "learning_rate": 1e-3, "margin": 1.0, "augmentation": 0.3},
+STARTS = {  # the weights that each backbone can start from, the best last; besides, any goes on from its own model file
+    "facesim": ("scratch", "dlib"),
+    "small": ("scratch",),
+    "resnet18": ("scratch", "imagenet"),
+    "mobilenet_v3_small": ("scratch", "imagenet"),
+}
+LOSSES = ("contrastive", "triplet")
+MINING = ("random", "semihard", "hard")
+
+# The best known for each start, where it differs.
+_UNTAUGHT = {
+    "localiser_epochs": 8,
+    "epochs": 30,
+    "learning_rate": 1e-3,
+    "people_per_batch": 32,
+    "photos_per_person": 4,
+    "singles_per_batch": 0,
+    "augmentation": 0.3,
+    "hold": 0.0,
+    "blend": 0.0,
+    "random_epochs": 2,
+}
+RECIPES = {
+    "scratch": _UNTAUGHT,
+    "imagenet": _UNTAUGHT | {"epochs": 20, "learning_rate": 3e-4},
+    "MODEL.onnx": {"localiser_epochs": 0},
+}
+MARGINS = {  # by loss, and by whether the start knows faces already
+    ("contrastive", True): 0.35,
+    ("contrastive", False): 1.0,
+    ("triplet", True): 0.1,
+    ("triplet", False): 0.2,
 }
 
 
-@dataclass(frozen=True, slots=True)
+def _setting(default: Any, help: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What `facesim train` was asked to do; it is stored in the run folder and in the model file."""
 
-    data: str = "lfw"  # "lfw", or a folder with one sub-folder of photos per identity
-    init: str = "dlib"
-    localiser_epochs: int = 16
-    epochs: int = 3
-    learning_rate: float = 3e-5
-    margin: float = 0.35  # impostors farther apart than this cost nothing
-    augmentation: float = 1.0  # how strongly crops are changed while learning who it is, 0 to 1
-    seed: int = 0
+    data: tuple[str, ...] = _setting(
+        ("lfw",), "lfw, pins, or a folder with a sub-folder of photos per identity; several, by repeating it."
+    )
+    identities: int | None = _setting(None, "Only so many of the people, drawn by the seed.")
+    max_per_identity: int | None = _setting(None, "Only so many photos of each person, drawn by the seed.")
+    exclude: str | None = _setting(None, "An exclusion list, instead of the one in the data set's folder.")
+    folds: int | None = _setting(
+        None, "Cross-validate: so many models, each tested on people it never saw. 10 on lfw are View 2."
+    )
+    backbone: str = _setting("facesim", "The network that describes the straightened face.", tuple(STARTS))
+    init: str = _setting("dlib", "Its starting weights: scratch, dlib, imagenet, or a MODEL.onnx to go on from.")
+    localiser_epochs: int = _setting(16, "Epochs of learning where a face is, from dlib's landmarks.")
+    epochs: int = _setting(3, "Epochs of learning who it is, at most.")
+    freeze_until: int = _setting(0, "Until after this epoch, train the last layer only.")
+    loss: str = _setting("contrastive", "What is learned by: pairs, or triplets.", LOSSES)
+    mining: str = _setting("semihard", "Which pairs or triplets of a batch count.", MINING)
+    random_epochs: int = _setting(0, "Epochs at the start in which they are drawn at random.")
+    margin: float = _setting(0.35, "Impostors farther apart than this (or farther than the genuine) cost nothing.")
+    genuine_margin: float = _setting(0.1, "Contrastive: genuine pairs nearer than this cost nothing.")
+    people_per_batch: int = _setting(24, "Identities in a batch with several photos, per process.")
+    photos_per_person: int = _setting(2, "Photos of each of them.")
+    singles_per_batch: int = _setting(16, "Identities in a batch who have only one photo: impostors to all others.")
+    learning_rate: float = _setting(3e-5, "The highest of the one-cycle schedule.")
+    augmentation: float = _setting(1.0, "How strongly crops are changed while learning who it is, 0 to 1.")
+    hold: float = _setting(50.0, "Weight of the squared distance to the embeddings that the start gives.")
+    blend: float = _setting(0.5, "How far the weights go back to the start's at the end, 0 to 1.")
+    patience: int | None = _setting(
+        None, "Stop after so many epochs without a better validation F1, and keep the best epoch's weights."
+    )
+    until_violations: float | None = _setting(
+        None, "Stop once a smaller share of 1,000 random triplets still violates the margin."
+    )
+    seed: int = _setting(0, "Equal seeds, equal runs (on a CPU).")
 
     @classmethod
-    def for_init(cls, init: str, **given) -> "Settings":
-        """Return the settings given, and for the others (left out, or None) the best known for this start."""
-        return cls(init=init, **INITS.get(init, {}) | {key: value for key, value in given.items() if value is not None})
+    def best(cls, **given: Any) -> "Settings":
+        """Return the settings given, and for the others (left out, or None) the best known for this start.
+
+        Raises FaceSimError where a setting makes no sense.
+        """
+        given = {name: value for name, value in given.items() if value is not None}
+        init = given.get("init", STARTS.get(given.get("backbone"), STARTS["facesim"])[-1])
+        start = _kind(init)
+        loss = given.get("loss", "contrastive")
+        margin = MARGINS.get((loss, start in ("dlib", "MODEL.onnx")), 0.2)
+        settings = cls(**{"init": init, "margin": margin} | RECIPES.get(start, {}) | given)
+        settings.check()
+        return settings
+
+    @classmethod
+    def read(cls, path: Path, **changed: Any) -> "Settings":
+        """Read settings that a run has written; what is in `changed`, but for None, takes their place."""
+        try:
+            stored = json.loads(path.read_text("utf-8"))
+            if not isinstance(stored, dict) or not {"data", "init"} <= stored.keys():
+                raise ValueError
+        except (OSError, ValueError) as error:
+            raise FaceSimError(f"{path} holds no settings: give the settings.json of a run.") from error
+        unknown = ", ".join(stored.keys() - {f.name for f in dataclasses.fields(cls)})
+        if unknown:
+            raise FaceSimError(f"{path} has settings that this facesim does not know: {unknown}.")
+        stored |= {name: value for name, value in changed.items() if value is not None}
+        try:
+            return cls.best(**stored | {"data": tuple(stored["data"])})
+        except TypeError as error:
+            raise FaceSimError(f"{path} has a setting of a wrong kind ({error}).") from error
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @property
+    def start(self) -> str:
+        """Return the kind of start: "scratch", "imagenet", "dlib" or "MODEL.onnx"."""
+        return _kind(self.init)
+
+    @property
+    def localiser_is_taught(self) -> bool:
+        """Return whether the localiser knows where a face is before identities are learned."""
+        return self.localiser_epochs > 0 or self.start == "MODEL.onnx"
 
     def check(self) -> None:
         """Raise FaceSimError where a setting makes no sense."""
-        if self.init not in INITS:
-            raise FaceSimError(f"--init {self.init} is not one of {', '.join(INITS)}.")
-        if self.localiser_epochs < 0 or self.epochs < 0 or self.localiser_epochs + self.epochs == 0:
-            raise FaceSimError("--epochs and --localiser-epochs must not be negative, nor both 0.")
-        if not 0 < self.margin <= 2:
-            raise FaceSimError(f"--margin {self.margin} must lie between 0 and 2, the largest distance there is.")
-        if not 0 <= self.augmentation <= 1:
-            raise FaceSimError(f"--augmentation {self.augmentation} must lie between 0 and 1.")
-        if not 0 < self.learning_rate < 1:
-            raise FaceSimError(f"--learning-rate {self.learning_rate} must lie between 0 and 1.")
+        for setting in dataclasses.fields(self):
+            choices, value = setting.metadata["choices"], getattr(self, setting.name)
+            if choices and value not in choices:
+                raise FaceSimError(f"{option(setting.name)} {value} is not one of {', '.join(choices)}.")
+        possible = (*STARTS[self.backbone], "MODEL.onnx")
+        if self.start not in possible:
+            raise FaceSimError(
+                f"--init {self.init} does not fit --backbone {self.backbone}: give one of {', '.join(possible)}."
+            )
+        for name, (is_right, demand) in _DEMANDS.items():
+            value = getattr(self, name)
+            if value is not None and not is_right(value):
+                raise FaceSimError(f"{option(name)} {value} must {demand}.")
+        if not self.epochs + self.localiser_epochs:
+            raise FaceSimError("--epochs 0 together with --localiser-epochs 0 leaves nothing to train.")
+        if self.loss == "contrastive" and self.margin > 2:
+            raise FaceSimError(f"--margin {self.margin} must not be over 2, the largest distance there is.")
 
 
-class RunFiles:
-    """Where a run keeps what it writes."""
+_DEMANDS = {
+    "data": (bool, "name a data set"),
+    "identities": (lambda n: n >= 2, "be 2 or more"),
+    "max_per_identity": (lambda n: n >= 2, "be 2 or more: of one photo each no genuine pair can be made"),
+    "folds": (lambda n: n >= 3, "be 3 or more: one fold to test, one to choose the threshold, one to train on"),
+    "localiser_epochs": (lambda n: n >= 0, "not be negative"),
+    "epochs": (lambda n: n >= 0, "not be negative"),
+    "freeze_until": (lambda n: n >= 0, "not be negative"),
+    "random_epochs": (lambda n: n >= 0, "not be negative"),
+    "margin": (lambda x: 0 < x <= 4, "lie between 0 and 2, the largest distance there is (for triplets 4, squared)"),
+    "genuine_margin": (lambda x: 0 <= x < 2, "lie between 0 and 2, the largest distance there is"),
+    "people_per_batch": (lambda n: n >= 2, "be 2 or more: else a batch can hold no impostor pair"),
+    "photos_per_person": (lambda n: n >= 2, "be 2 or more: else a batch can hold no genuine pair"),
+    "singles_per_batch": (lambda n: n >= 0, "not be negative"),
+    "learning_rate": (lambda x: 0 < x < 1, "lie between 0 and 1"),
+    "augmentation": (lambda x: 0 <= x <= 1, "lie between 0 and 1"),
+    "hold": (lambda x: 0 <= x < float("inf"), "not be negative"),
+    "blend": (lambda x: 0 <= x <= 1, "lie between 0 and 1"),
+    "patience": (lambda n: n >= 1, "be 1 or more"),
+    "until_violations": (lambda x: 0 < x < 1, "lie between 0 and 1"),
+}
 
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.settings = folder / "settings.json"
-        self.metrics = folder / "metrics.jsonl"
-        self.curves = folder / "curves.png"
-        self.checkpoint = folder / "checkpoint.safetensors"
-        self.results = folder / "results.json"
+
+def _kind(init: str) -> str:
+    return "MODEL.onnx" if init.endswith(".onnx") else init
+
+
+def option(name: str) -> str:
+    """Return the option of the command line that sets `name`."""
+    return "--" + name.replace("_", "-")
+
+
+def options() -> list[tuple[str, type, bool, str, tuple[str, ...]]]:
+    """Return, for each setting: name, type, whether it repeats, help with its defaults, choices."""
+    hints = get_type_hints(Settings)
+    listed = []
+    for setting in dataclasses.fields(Settings):
+        kind = hints[setting.name]
+        if get_origin(kind) is types.UnionType:
+            kind = get_args(kind)[0]
+        repeats = get_origin(kind) is tuple
+        kind = get_args(kind)[0] if repeats else kind
+        listed.append((setting.name, kind, repeats, _help(setting), setting.metadata["choices"]))
+    return listed
+
+
+def _help(setting: dataclasses.Field) -> str:
+    if setting.default is None:
+        return setting.metadata["help"]
+    if setting.name == "margin":
+        others = [f"{loss}{'' if knows else ' from scratch'}: {m:g}" for (loss, knows), m in MARGINS.items()]
+        return f"{setting.metadata['help']}  [default: {'; '.join(others)}]"
+    shown = [_shown(setting.default)]
+    shown += [f"{start}: {_shown(r[setting.name])}" for start, r in RECIPES.items() if setting.name in r]
+    return f"{setting.metadata['help']}  [default: {'; '.join(shown)}]"
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)

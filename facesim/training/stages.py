@@ -5,19 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pytorch_metric_learning.distances import LpDistance
-from pytorch_metric_learning.losses import ContrastiveLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facesim.data.batches import IdentityBatches
 from facesim.training.augment import augment
 from facesim.training.network import SiameseNet, to_unit
+from facesim.training.objectives import make_objective
 from facesim.training.poses import Similarity
+from facesim.training.processes import Processes
+from facesim.training.settings import Settings
 
-BATCH = 64  # crops
-REPEATED, SINGLE = 24, 16  # identities in a batch with two photos each, and with their only one
-GENUINE_MARGIN = 0.1  # genuine pairs nearer than this cost nothing
-TARGET_WEIGHT = 50.0  # of the squared distance to the target, beside the contrastive loss
+LOCALISER_BATCH = 64  # crops
+LOCALISER_RATE = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,84 +28,100 @@ class LocaliserStage:
     photos: np.ndarray  # (m,) indices of those to train on
     chips: Similarity  # (m,) from chip to wide crop
     epochs: int
-    learning_rate: float = 2e-3
+    processes: Processes
+    learning_rate: float = LOCALISER_RATE
     name: str = "localiser"
 
-    def begin(self, net: SiameseNet) -> list[nn.Parameter]:
+    def begin(self, net: SiameseNet, epoch: int) -> list[nn.Parameter]:
         """Set the modes of the network's parts and return what is trained."""
+        net.recogniser.requires_grad_(False)
         net.train()
         return list(net.localiser.parameters())
 
-    def batches(self, random: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, random: torch.Generator, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield crops `(b, 160, 160, 3)` and the poses `(b, 4)` to be found in them."""
-        order = torch.randperm(len(self.photos), generator=random)
-        for rows in order.split(BATCH)[: len(self)]:
+        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(self.photos)))
+        for batch in order.split(LOCALISER_BATCH * self.processes.count)[: len(self)]:
+            rows = batch[self.processes.rank :: self.processes.count]
             crops, placement = augment(torch.from_numpy(self.wide_crops[self.photos[rows]]), random)
             yield crops, placement.carry(self.chips[rows]).as_pose()
 
     def __len__(self) -> int:
         """Return the batches per epoch."""
-        return max(1, len(self.photos) // BATCH)
+        return max(1, len(self.photos) // (LOCALISER_BATCH * self.processes.count))
 
-    def loss(self, net: SiameseNet, crops: Tensor, poses: Tensor) -> Tensor:
-        return F.smooth_l1_loss(net.localiser(net.normalise(crops)), poses)
+    def forward(self, net: SiameseNet, crops: Tensor) -> Tensor:
+        return net.localiser(net.normalise(crops))
+
+    def loss(self, output: Tensor, poses: Tensor) -> Tensor:
+        return F.smooth_l1_loss(output, poses)
 
 
-@dataclass(frozen=True, slots=True)
 class IdentityStage:
-    """Teach the network who is who: the contrastive loss (Hadsell et al. 2006) over all pairs of a batch.
+    """Teach the network who is who, by pairs or triplets of batches of P identities × K photos.
 
-    A batch draws identities, not photos: 24 with two photos each, and 16 who have only one and serve as impostors. An
-    epoch meets each repeated identity twice. `targets` are the embeddings that the network gave at the start: where
-    they are given, new ones are held near them, so that what it knew of other people is not lost, and the localiser
-    keeps still.
+    `targets` `(m, 129)` are the embeddings that the start gives: where they are given, new ones are held near them, so
+    that what was known of other people is not lost. A localiser that has been taught keeps still.
     """
 
-    wide_crops: np.ndarray  # (n, 252, 252, 3) uint8
-    photos: np.ndarray  # (m,) indices of those to train on
-    identities: np.ndarray  # (m,) str
-    epochs: int
-    learning_rate: float
-    margin: float
-    augmentation: float = 1.0
-    targets: Tensor | None = None  # (m, 129) unit embeddings
-    name: str = "identity"
+    name = "identity"
 
-    def begin(self, net: SiameseNet) -> list[nn.Parameter]:
-        net.train()
-        if self.targets is None:
-            return list(net.parameters())
-        net.localiser.eval().requires_grad_(False)
-        return list(net.recogniser.parameters())
+    def __init__(
+        self,
+        settings: Settings,
+        wide_crops: np.ndarray,
+        photos: np.ndarray,
+        identities: np.ndarray,
+        targets: Tensor | None,
+        processes: Processes,
+    ):
+        self.epochs, self.learning_rate = settings.epochs, settings.learning_rate
+        self._settings, self._processes, self._targets = settings, processes, targets
+        self._wide_crops, self._photos = wide_crops, photos
+        people, singles = settings.people_per_batch * processes.count, settings.singles_per_batch * processes.count
+        self._batches = IdentityBatches(identities, people, settings.photos_per_person, singles)
+        self._objective = make_objective(settings, 0)
 
-    def _contrastive(self, embeddings: Tensor, people: Tensor) -> Tensor:
-        distance = LpDistance(normalize_embeddings=False)
-        return ContrastiveLoss(GENUINE_MARGIN, self.margin, distance=distance)(embeddings, people)
-
-    def _people(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return np.unique(self.identities, return_inverse=True, return_counts=True)
+    def begin(self, net: SiameseNet, epoch: int) -> list[nn.Parameter]:
+        """Set the modes of the network's parts for `epoch`, counted from 0; return what the stage trains in all."""
+        net.train().requires_grad_(True)
+        trained = net
+        if self._settings.localiser_is_taught:
+            net.localiser.eval().requires_grad_(False)
+            trained = net.recogniser
+        if epoch < self._settings.freeze_until:
+            net.localiser.eval().requires_grad_(False)
+            net.recogniser.features.eval().requires_grad_(False)
+        self._objective = make_objective(self._settings, epoch)
+        return list(trained.parameters())
 
     def __len__(self) -> int:
-        return max(1, 2 * int((self._people()[2] > 1).sum()) // REPEATED)
+        return len(self._batches)
 
-    def batches(self, random: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        """Yield crops `(b, 160, 160, 3)`, identity numbers `(b,)` and, where there are any, target embeddings."""
-        choose = np.random.default_rng(random.initial_seed())
-        _, people, counts = self._people()
-        rows_of = np.split(np.argsort(people, kind="stable"), np.cumsum(counts)[:-1])
-        repeated, single = np.flatnonzero(counts > 1), np.flatnonzero(counts == 1)
-        order = np.concatenate([choose.permutation(repeated), choose.permutation(repeated)])
-        for batch in range(len(self)):
-            present = np.unique(order[batch * REPEATED : (batch + 1) * REPEATED])
-            rows = [choose.choice(rows_of[person], 2, replace=False) for person in present]
-            rows += [rows_of[person] for person in choose.permutation(single)[:SINGLE]]
-            rows = np.concatenate(rows)
-            crops, _ = augment(torch.from_numpy(self.wide_crops[self.photos[rows]]), random, self.augmentation)
-            yield crops, torch.from_numpy(people[rows]), None if self.targets is None else self.targets[rows]
+    def batches(self, epoch: int, random: torch.Generator, seed: int) -> Iterator[tuple]:
+        """Yield our crops `(b, 160, 160, 3)`, the identity numbers in each process `(b,)`, our targets `(b, 129)`."""
+        rank, count = self._processes.rank, self._processes.count
+        for rows, people in self._batches.draw(seed, rank, count):
+            wide = torch.from_numpy(self._wide_crops[self._photos[rows]])
+            crops, _ = augment(wide, random, self._settings.augmentation)
+            targets = None if self._targets is None else self._targets[rows]
+            yield crops, [torch.from_numpy(part) for part in people], targets
 
-    def loss(self, net: SiameseNet, crops: Tensor, people: Tensor, targets: Tensor | None) -> Tensor:
-        embeddings = to_unit(net.describe(net.normalise(crops)))
-        loss = self._contrastive(embeddings, people)
+    def forward(self, net: SiameseNet, crops: Tensor) -> Tensor:
+        pixels = net.normalise(crops)
+        chips = net.straighten(pixels, net.localiser(pixels))  # in full precision: a face must be found exactly
+        half = crops.is_cuda and torch.cuda.is_bf16_supported()
+        with torch.autocast(crops.device.type, torch.bfloat16, enabled=half):
+            descriptors = net.recogniser(chips)
+        return to_unit(descriptors.float())
+
+    def loss(self, output: Tensor, people: list[Tensor], targets: Tensor | None) -> Tensor:
+        """Return the loss over the embeddings of all processes, of which `output` `(b, 129)` are ours.
+
+        It is so scaled that its gradient, averaged over the processes, is that of one process with the whole batch.
+        """
+        embeddings = self._processes.gather(output, [len(part) for part in people])
+        loss = self._objective(embeddings, torch.cat(people).to(output.device))
         if targets is not None:
-            loss = loss + TARGET_WEIGHT * (embeddings - targets).square().sum(1).mean()
-        return loss
+            loss = loss + self._settings.hold * (output - targets).square().sum() / len(embeddings)
+        return self._processes.count * loss

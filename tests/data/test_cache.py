@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from facesim.data.cache import cached_crops
+from facesim.data.cache import cached_crops, join_crops
 from facesim.data.dataset import read_folder
 from facesim.errors import FaceSimError
 from facesim.face import centre_crop, cut_wide_crop, find_faces
@@ -30,6 +30,8 @@ def test_a_cached_crop_is_the_crop_that_a_verdict_is_given_on(dataset, tmp_path)
         photo = open_photo(path)
         wide = cut_wide_crop(photo, find_faces(photo)[0])
         assert (centre_crop(crops.wide[i]) == centre_crop(wide)).all()
+        assert crops.faces[i] == 1
+        assert tuple(crops.sizes[i]) == photo.size
     assert crops.usable.sum() == 2
 
 
@@ -65,3 +67,15 @@ def test_photos_without_any_face_are_refused(tmp_path):
         (tmp_path / "photos" / name / "1.jpg").write_text("not a photo")
     with pytest.raises(FaceSimError, match="no face was found in any"):
         cached_crops(read_folder(tmp_path / "photos"), tmp_path / "cache")
+
+
+def test_several_data_sets_crops_are_read_as_one(dataset, tmp_path):
+    crops = cached_crops(dataset, tmp_path / "cache")
+    both = join_crops([crops, crops])
+    torn = next(iter(crops.problems))
+    assert set(both.problems) == {torn, torn + 3}
+    assert len(both.wide) == len(both.usable) == len(both.faces) == 6
+    rows = np.array([5, 0, 4, 1])
+    assert np.array_equal(both.wide[rows], crops.wide[rows % 3])
+    assert np.array_equal(both.wide[4], crops.wide[1])
+    assert both.fingerprint != crops.fingerprint

@@ -16,7 +16,7 @@ def photos(tmp_path):
 def test_photos_belong_to_the_folder_they_lie_in(photos):
     dataset = read_folder(photos)
     assert dataset.photos == ("bo/1.png", "pins_Ana B/1.jpg", "pins_Ana B/ü 2.JPEG")
-    assert dataset.identities.tolist() == ["bo", "pins_Ana B", "pins_Ana B"]
+    assert dataset.identities.tolist() == ["bo", "Ana_B", "Ana_B"]
 
 
 def test_the_fingerprint_knows_the_photos_and_nothing_else(photos):

@@ -68,7 +68,7 @@ def test_a_straightened_crop_is_the_chip_that_dlib_cuts(net, wide_crop):
 
 
 def test_training_from_scratch_reaches_every_weight():
-    net = SiameseNet(nn.BatchNorm2d)
+    net = SiameseNet(Recogniser(norm=nn.BatchNorm2d))
     net.embed(torch.randint(0, 256, (4, 160, 160, 3), dtype=torch.uint8)).square().sum(0)[:5].sum().backward()
     assert all(p.grad is not None for p in net.parameters())
 

@@ -1,6 +1,6 @@
 """Whole training runs, as small as they can be, on a few of LFW's people."""
 
-import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -18,6 +18,8 @@ from facesim import Model
 from facesim.data.dataset import read_folder
 from facesim.data.split import split_by_identity
 from facesim.errors import FaceSimError
+from facesim.face import centre_crop, cut_wide_crop, find_faces
+from facesim.photo import open_photo
 from facesim.training.run import train
 from facesim.training.settings import Settings
 
@@ -41,7 +43,15 @@ def own_cache(tmp_path_factory, monkeypatch):
 
 
 def tiny(people, **changed):
-    return Settings.for_init("dlib", data=str(people), **{"localiser_epochs": 1, "epochs": 1} | changed)
+    return Settings.best(data=(str(people),), **{"localiser_epochs": 1, "epochs": 1} | changed)
+
+
+def small(people, **changed):
+    return tiny(people, **{"backbone": "small", "localiser_epochs": 0, "people_per_batch": 8} | changed)
+
+
+def epochs(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_a_run_leaves_a_model_that_says_on_whom_it_was_tested(people, tmp_path):
@@ -53,64 +63,203 @@ def test_a_run_leaves_a_model_that_says_on_whom_it_was_tested(people, tmp_path):
     assert set(told["test_identities"]) == parts["test"]
     assert set(told["validation_identities"]) == parts["validation"]
     assert told["fingerprint"] == dataset.fingerprint()
-    assert told["settings"]["epochs"] == 1
+    assert told["settings"] == json.loads((tmp_path / "run" / "settings.json").read_text())
     assert model.info.threshold == results["threshold"]
     assert results["f1"] > 0.9
-    stages = [json.loads(line)["stage"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert stages == ["localiser", "identity"]
+    assert [epoch["stage"] for epoch in epochs(tmp_path / "run")] == ["localiser", "identity"]
+    assert 0 <= epochs(tmp_path / "run")[1]["violations"] <= 1
     assert Image.open(tmp_path / "run" / "curves.png").width > 500
 
 
-def test_a_run_from_scratch_also_gives_a_model(people, tmp_path):
-    settings = Settings.for_init("scratch", data=str(people), epochs=1)
-    results = train(settings, tmp_path / "run", tmp_path / "model.onnx")
+@pytest.mark.parametrize(
+    ("loss", "mining", "random_epochs"),
+    [("contrastive", "hard", 0), ("triplet", "random", 1), ("triplet", "semihard", 1)],
+)
+def test_a_small_network_learns_from_nothing(people, tmp_path, loss, mining, random_epochs):
+    settings = small(people, loss=loss, mining=mining, random_epochs=random_epochs, epochs=3)
+    results = train(settings, tmp_path / "run")
     assert 0 < results["f1"] <= 1
-    assert Model(tmp_path / "model.onnx").embed(np.zeros((1, 160, 160, 3), np.uint8)).shape == (1, 129)
+    assert Model(tmp_path / "run" / "model.onnx").embed(np.zeros((1, 160, 160, 3), np.uint8)).shape == (1, 129)
+    assert epochs(tmp_path / "run")[-1]["validation_auc"] > 0.6
+
+
+def test_a_model_file_can_be_trained_further(people, tmp_path, model, hopper):
+    settings = Settings.best(data=(str(people),), init=str(model.path), epochs=1)
+    results = train(settings, tmp_path / "run")
+    assert [epoch["stage"] for epoch in epochs(tmp_path / "run")] == ["identity"]
+    assert results["f1"] > 0.97
+    photo = open_photo(hopper)
+    crop = centre_crop(cut_wide_crop(photo, find_faces(photo)[0]))[None]
+    moved = np.linalg.norm(Model(tmp_path / "run" / "model.onnx").embed(crop) - model.embed(crop))
+    assert 1e-5 < moved < 0.1
+
+
+def test_until_told_otherwise_only_the_last_layer_is_trained(people, tmp_path):
+    frozen = small(people, freeze_until=2, epochs=2, blend=0.0)
+    train(frozen, tmp_path / "frozen")
+    train(small(people, epochs=2, blend=0.0), tmp_path / "free")
+
+    def stem(run):
+        return next(
+            value for name, value in weights(run / "model.onnx").items() if "stem.0.weight" in name and value.ndim == 4
+        )
+
+    from facesim.training.start import starting_network
+
+    start = starting_network(frozen).recogniser.features.stem[0].weight.detach().numpy()
+    direction = (start / np.linalg.norm(start, axis=(1, 2, 3), keepdims=True)).ravel()
+
+    def turned(run):  # batch norm scales each filter, and leaves its direction
+        learned = stem(run)
+        return np.abs((learned / np.linalg.norm(learned, axis=(1, 2, 3), keepdims=True)).ravel() - direction).max()
+
+    assert turned(tmp_path / "frozen") < 1e-5 < turned(tmp_path / "free")
+
+
+def test_training_ends_when_it_no_longer_helps(people, tmp_path):
+    train(small(people, epochs=6, patience=1, learning_rate=1e-6), tmp_path / "patience")
+    assert len(epochs(tmp_path / "patience")) < 6
+    train(small(people, epochs=3, until_violations=0.999), tmp_path / "violations")
+    assert len(epochs(tmp_path / "violations")) == 1
 
 
 def weights(model):
     return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(model).graph.initializer}
 
 
-def test_a_killed_run_resumes_to_the_same_weights(people, tmp_path):
-    settings = tiny(people, localiser_epochs=2, epochs=2)
-    train(settings, tmp_path / "whole", tmp_path / "whole.onnx")
-
-    run, model = tmp_path / "killed", tmp_path / "killed.onnx"
-    command = [sys.executable, "-m", "facesim.cli", "train", "--data", str(people), "--localiser-epochs", "2"]
-    command += ["--epochs", "2", "--run", str(run), "--output", str(model)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-    deadline = time.monotonic() + 300
-    while not (run / "metrics.jsonl").is_file() or len((run / "metrics.jsonl").read_text().splitlines()) < 3:
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not model.exists()
-
-    train(settings, run, model, resume=True)
-    ours, theirs = weights(model), weights(tmp_path / "whole.onnx")
+def assert_equal_weights(model, other):
+    ours, theirs = weights(model), weights(other)
     assert ours.keys() == theirs.keys()
     for name in ours:
         assert np.array_equal(ours[name], theirs[name]), name
 
 
+@pytest.mark.parametrize("kind", ["fine-tuned", "early stop"])
+def test_a_killed_run_resumes_to_the_same_weights(people, repository, tmp_path, kind):
+    if kind == "fine-tuned":
+        settings, after = tiny(people, localiser_epochs=2, epochs=2), 3
+    else:
+        settings, after = small(people, loss="triplet", random_epochs=1, epochs=4, patience=3), 2
+    train(settings, tmp_path / "whole")
+
+    run = tmp_path / "killed"
+    command = [sys.executable, str(repository / "train.py"), "--run", str(run)]
+    command += ["--config", str(tmp_path / "whole" / "settings.json")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    deadline = time.monotonic() + 300
+    while not (run / "metrics.jsonl").is_file() or len(epochs_so_far(run)) < after:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (run / "model.onnx").exists()
+
+    train(settings, run, resume=True)
+    assert_equal_weights(run / "model.onnx", tmp_path / "whole" / "model.onnx")
+
+
+def epochs_so_far(run):
+    return (run / "metrics.jsonl").read_text().splitlines()
+
+
+def test_two_processes_learn_what_one_learns_with_twice_the_batch(people, repository, tmp_path, model):
+    """Augmented otherwise, so equal only within noise: they end nearer to each other than to where they began."""
+    given = {"init": str(model.path), "epochs": 2, "learning_rate": 1e-4, "hold": 0.0, "blend": 0.0, "margin": 0.6}
+    train(tiny(people, localiser_epochs=0, people_per_batch=16, **given), tmp_path / "one")
+    options = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    command += [
+        str(repository / "train.py"),
+        "--data",
+        str(people),
+        "--people-per-batch",
+        "8",
+        "--singles-per-batch",
+        "8",
+    ]
+    subprocess.run(command + options + ["--run", str(tmp_path / "two")], check=True, capture_output=True)
+
+    photos = read_folder(people).paths()[::10]
+    crops = [centre_crop(cut_wide_crop(photo, find_faces(photo)[0])) for photo in map(open_photo, photos)]
+    began, one, two = (
+        Model(path).embed(np.stack(crops))
+        for path in (model.path, tmp_path / "one" / "model.onnx", tmp_path / "two" / "model.onnx")
+    )
+    moved = np.linalg.norm(one - began, axis=1).mean()
+    assert moved > 0.02
+    assert np.linalg.norm(two - one, axis=1).mean() < 0.5 * moved
+    both = [epochs(tmp_path / run) for run in ("one", "two")]
+    for ours, theirs in zip(*both, strict=True):
+        assert theirs["loss"] == pytest.approx(ours["loss"], rel=0.15)
+
+
+def test_folds_test_everybody_once_and_state_their_error(people, tmp_path):
+    settings = small(people, epochs=1, folds=4)
+    summary = train(settings, tmp_path / "run")
+    f1 = [fold["f1"] for fold in summary["folds"]]
+    assert summary["f1"] == pytest.approx((np.mean(f1), np.std(f1, ddof=1) / 2))
+    tested = [
+        Model(tmp_path / "run" / f"fold-{i}" / "model.onnx").info.trained_on["test_identities"] for i in range(1, 5)
+    ]
+    assert sorted(itertools.chain(*tested)) == sorted(set(read_folder(people).identities.tolist()))
+    assert Image.open(tmp_path / "run" / "folds.png").width > 500
+    (tmp_path / "run" / "fold-2" / "results.json").unlink()
+    assert train(settings, tmp_path / "run", resume=True) == summary
+
+
 def test_an_earlier_run_is_neither_overwritten_nor_mixed_with_other_settings(people, tmp_path):
-    settings = tiny(people, epochs=0)
-    train(settings, tmp_path / "run", tmp_path / "model.onnx")
+    settings = small(people)
+    train(settings, tmp_path / "run")
     with pytest.raises(FaceSimError, match="add --resume"):
-        train(settings, tmp_path / "run", tmp_path / "model.onnx")
+        train(settings, tmp_path / "run")
     with pytest.raises(FaceSimError, match="other settings \\(seed\\)"):
-        train(dataclasses.replace(settings, seed=1), tmp_path / "run", tmp_path / "model.onnx", resume=True)
+        train(small(people, seed=1), tmp_path / "run", resume=True)
     with pytest.raises(FaceSimError, match="no finished epoch"):
-        train(settings, tmp_path / "empty", tmp_path / "model.onnx", resume=True)
+        train(settings, tmp_path / "empty", resume=True)
+
+
+def test_tensorboard_gets_scalars_and_pictures_of_pairs(people, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(small(people), tmp_path / "run", tensorboard=True)
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert events.Scalars("identity/validation_f1")[0].value == pytest.approx(
+        epochs(tmp_path / "run")[0]["validation_f1"]
+    )
+    assert events.Images("identity/pairs")[0].width > 300
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"margin": 0}, {"epochs": -1}, {"learning_rate": 2}, {"augmentation": 3}, {"init": "magic"}]
+    ("counts", "wrong", "said"),
+    [
+        ([5] * 5, {}, "6 or more"),
+        ([1] * 30, {}, "two photos"),
+        ([1] * 3 + [5] * 3, {}, "two photos"),
+        ([3] * 12, {"folds": 7}, "--folds 7"),
+        ([3] * 12, {"identities": 13}, "--identities 13"),
+        ([3] * 12, {"init": "nowhere.onnx"}, "nowhere.onnx"),
+        ([3] * 12, {"exclude": "nowhere.txt"}, "nowhere.txt"),
+    ],
 )
-def test_settings_without_sense_are_refused_before_anything_is_read(tmp_path, wrong):
-    with pytest.raises(FaceSimError, match=f"--{next(iter(wrong)).replace('_', '-')}"):
-        train(Settings(data="nowhere", **wrong), tmp_path / "run", tmp_path / "model.onnx")
+def test_data_that_cannot_give_a_model_is_refused_before_a_face_is_cut(
+    tmp_path, hopper, counts, wrong, said, monkeypatch
+):
+    for i, count in enumerate(counts):
+        (tmp_path / "photos" / f"person {i}").mkdir(parents=True)
+        for j in range(count):
+            shutil.copy(hopper, tmp_path / "photos" / f"person {i}" / f"{j}.jpg")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(FaceSimError, match=said):
+        train(small(tmp_path / "photos", **wrong), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_full_disk_is_refused_before_a_face_is_cut(people, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 1, 1))
+    with pytest.raises(FaceSimError, match="the crops need"):
+        train(small(people), tmp_path / "run")
+    assert not list((tmp_path / "cache").rglob("*.npy"))

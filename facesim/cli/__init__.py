@@ -1,0 +1,70 @@
+"""The command line: one module per verb, each a thin skin over functions that Python can call."""
+
+import importlib
+import sys
+
+import click
+
+from facesim import __version__
+from facesim.errors import FaceSimError
+
+HELP = {"help_option_names": ["-h", "--help"]}
+VERBS = ("predict", "train", "inspect", "preview")
+
+
+class _OneLineErrors:
+    """Make every error of a command one line on stderr and exit status 2."""
+
+    def main(self, *args, standalone_mode=True, **kwargs):
+        return _one_line_errors(super().main, *args, **kwargs)
+
+
+class Command(_OneLineErrors, click.Command):
+    """A verb, as `@click.command(cls=Command, context_settings=HELP)`."""
+
+
+class _Verbs(_OneLineErrors, click.Group):
+    """Load a verb's module only when it is asked for, so that comparing never waits for what training needs."""
+
+    def list_commands(self, context):
+        return VERBS
+
+    def get_command(self, context, name):
+        return getattr(importlib.import_module(f"facesim.cli.{name}"), name) if name in VERBS else None
+
+
+def _one_line_errors(main, *args, **kwargs):
+    try:
+        status = main(*args, standalone_mode=False, **kwargs) or 0
+    except SystemExit:  # click ends so, with 1, once nobody reads stdout; but 1 means different people
+        sys.exit(2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        message = error.format_message()
+    except click.Abort:
+        message = "interrupted."
+    except FaceSimError as error:
+        message = str(error)
+    except ModuleNotFoundError as error:
+        message = f"this needs {error.name}: pip install 'facesim[train]'."
+    except OSError as error:
+        message = f"{error.filename or 'the output'}: {error.strerror or error}."
+    else:
+        sys.exit(status)
+    click.echo(f"facesim: {' '.join(message.splitlines())}", err=True)
+    sys.exit(2)
+
+
+@click.group(cls=_Verbs, context_settings=HELP)
+@click.version_option(__version__)
+def main():
+    """Do two photos show the same person?
+
+    \b
+    facesim predict A.jpg B.jpg       compare two photos
+    facesim inspect photos            see what a data set holds
+    facesim preview photos            see the crops that training reads
+    facesim train --data lfw          train the network behind the verdict
+    """

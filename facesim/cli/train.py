@@ -1,0 +1,75 @@
+"""`facesim train`: train the network, pick its threshold, write the model file."""
+
+import os
+from pathlib import Path
+
+import click
+
+from facesim.cli import HELP, Command
+from facesim.training.settings import Settings, option, options
+
+PATH = click.Path(path_type=Path)
+
+
+def _with_settings(command):
+    """Give a command one option for each setting, as settings.py defines it."""
+    for name, kind, repeats, help, choices in reversed(options()):
+        kind = click.Choice(choices) if choices else kind
+        command = click.option(option(name), name, type=kind, multiple=repeats, help=help)(command)
+    return command
+
+
+@click.command(cls=Command, context_settings=HELP)
+@_with_settings
+@click.option("--config", type=PATH, help="Repeat a run by its settings.json; options given besides win.")
+@click.option("--run", "run_folder", type=PATH, help="Folder for settings, metrics, curves, checkpoint.")
+@click.option("--output", type=PATH, help="The model file.  [default: model.onnx in the run folder]")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run, after its last finished epoch.")
+@click.option("--tensorboard", is_flag=True, help="Write scalars and pictures of pairs for TensorBoard, too.")
+def train(config, run_folder, output, resume, tensorboard, **given):
+    """Train the network, pick its threshold, and write the model file.
+
+    LFW is looked for in the folder that FACESIM_DATA names (or in your cache), and downloaded where it is missing.
+    Faces are cut once and kept. Identities are split: most to train, some to choose the threshold, some to test.
+
+    \b
+    facesim train --data lfw                              as the model that ships was made
+    facesim train --data lfw --backbone small             from nothing, in minutes
+    facesim train --data lfw --loss triplet --mining hard
+    facesim train --data lfw --folds 10                   View 2: ten models, ten tests
+    facesim train --data photos --init models/facesim.onnx    go on from a model; photos/NAME/*.jpg
+    torchrun --nproc-per-node 4 train.py --data lfw       on four GPUs
+    """
+    given["data"] = given["data"] or None
+    if resume and run_folder and not config and all(value is None for value in given.values()):
+        config = run_folder / "settings.json"
+    settings = Settings.read(config, **given) if config else Settings.best(**given)
+
+    from facesim.training.folds import table
+    from facesim.training.run import train as run_training
+
+    folder = run_folder or Path("runs") / run_name(settings)
+    results = run_training(settings, folder, output, resume, tensorboard)
+    if os.environ.get("RANK", "0") != "0":  # of torchrun's processes one speaks for all
+        return 0
+    if settings.folds:
+        click.echo(table(results))
+        click.echo(f"models    {folder}/fold-*/model.onnx")
+        return 0
+    low, high = results["f1_interval"]
+    click.echo(f"tested on  {results['test_pairs']} pairs of people it never saw")
+    click.echo(f"F1         {results['f1']:.4f} (95 %: {low:.4f} to {high:.4f})")
+    click.echo(f"accuracy   {results['accuracy']:.2%}")
+    click.echo(f"threshold  {results['threshold']:.4f}")
+    click.echo(f"FMR        {results['fmr']:.2%}")
+    click.echo(f"FNMR       {results['fnmr']:.2%}")
+    click.echo(f"model      {output or folder / 'model.onnx'}")
+    return 0
+
+
+def run_name(settings: Settings) -> str:
+    """Return a name for the folder of a run: what was trained, on what, from what, by what."""
+    names = [Path(name).resolve().name for name in settings.data]
+    names += [settings.backbone, Path(settings.init).stem, settings.loss, settings.mining]
+    names += [f"{settings.folds}-folds"] if settings.folds else []
+    return "-".join(names)

@@ -1,0 +1,39 @@
+"""The exclusion list: photos of a data set that training passes over, a line each, with the reason."""
+
+from pathlib import Path
+
+import numpy as np
+
+from facesim.data.dataset import Dataset
+from facesim.errors import FaceSimError
+from facesim.files import write_whole
+
+FILE_NAME = "facesim-exclude.txt"  # where training looks for it: in the data set's own folder
+
+
+def write_exclusions(path: Path, reasons: dict[str, str]) -> None:
+    """Write photos, relative to the data set's folder, and why each is passed over."""
+    lines = ["# Photos that facesim train passes over, and why. Delete a line to train on its photo again."]
+    lines += [f"{photo}\t{' '.join(reason.split())}" for photo, reason in sorted(reasons.items())]
+    with write_whole(path) as scratch:
+        scratch.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def read_exclusions(path: Path) -> set[str]:
+    """Return the photos listed in `path`; raises FaceSimError where it cannot be read."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FaceSimError(
+            f"{path} is not an exclusion list: delete it, or make it anew with facesim inspect --fix."
+        ) from error
+    fields = [line.split("\t") for line in lines if line.strip()]
+    return {photo for photo, *reason in fields if reason or not photo.startswith("#")}
+
+
+def excluded(dataset: Dataset, listed: Path | None = None) -> np.ndarray:
+    """Return which photos the list `listed` names, or that in the data set's folder if there is one, `(n,) bool`."""
+    own = dataset.root / FILE_NAME
+    if listed is None and not own.is_file():
+        return np.zeros(len(dataset.photos), bool)
+    return np.isin(np.array(dataset.photos), list(read_exclusions(listed or own)))

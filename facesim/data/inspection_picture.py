@@ -1,0 +1,106 @@
+"""Draw an inspection: how many photos each identity has, how large they are, and the worst findings."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+from PIL import Image, ImageOps
+
+from facesim.data.inspection import Inspection
+from facesim.photo import open_photo
+from facesim.picture import INK, RED
+
+_BAR, _GREY = "#4878a8", "#666666"
+_COLUMNS, _ROWS = 4, 4  # of findings
+_SIDE = 200  # pixels of a photo shown
+_LETTERS = 27  # of a name that fit under one
+
+
+def draw_inspection(inspection: Inspection) -> Image.Image:
+    """Return a picture: photos per identity, photo sizes, and up to sixteen findings, the worst first."""
+    findings = _findings(inspection)
+    rows = -(-len(findings) // _COLUMNS)
+    figure = Figure((14, 4 + 2.5 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    charts, *strips = np.atleast_1d(figure.subfigures(rows + 1, 1, height_ratios=[4] + [2.5] * rows))
+    left, right = charts.subplots(1, 2)
+    total = f"{len(inspection.dataset.photos):,} photos of {len(inspection.counts):,} identities"
+    charts.suptitle(f"{inspection.dataset.name}: {total}", fontsize=15, color=INK, parse_math=False)
+    _draw_counts(left, np.array(list(inspection.counts.values())))
+    _draw_sizes(right, inspection.sizes[inspection.sizes.all(1)])
+    for start, strip in enumerate(strips):
+        for i, axes in enumerate(strip.subplots(1, _COLUMNS)):
+            axes.axis("off")
+            number = start * _COLUMNS + i
+            if number < len(findings):
+                _draw_finding(axes, inspection, *findings[number])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks is drawn as boxes
+        figure.canvas.draw()
+    return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+
+
+def _draw_counts(axes, counts: np.ndarray) -> None:
+    edges = np.unique(np.geomspace(counts.min(), counts.max() + 1, 25).astype(int))
+    axes.hist(counts, edges - 0.5, color=_BAR, edgecolor="white", linewidth=0.5)
+    if counts.max() > 10 * counts.min():
+        _make_log(axes, "x")
+    if counts.size > 50:
+        _make_log(axes, "y")
+        axes.set_ylim(0.7)
+    axes.set(title="photos per identity", xlabel="photos", ylabel="identities")
+    axes.grid(alpha=0.3)
+
+
+def _draw_sizes(axes, sizes: np.ndarray) -> None:
+    distinct, times = np.unique(sizes, axis=0, return_counts=True)
+    axes.scatter(*distinct.T, s=12 + 400 * times / len(sizes), color=_BAR, alpha=0.5, linewidth=0)
+    if sizes.max() > 10 * sizes.min():
+        _make_log(axes, "x")
+        _make_log(axes, "y")
+    else:
+        axes.set(xlim=(0, 1.1 * sizes[:, 0].max()), ylim=(0, 1.1 * sizes[:, 1].max()))
+    axes.set(title="photo sizes: the more have one, the larger its dot", xlabel="width in pixels", ylabel="height")
+    axes.grid(alpha=0.3)
+
+
+def _make_log(axes, name: str) -> None:
+    axes.set(**{f"{name}scale": "log"})
+    axis = getattr(axes, f"{name}axis")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _findings(inspection: Inspection) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Return title, colour and photos of what to show: other names first, and of each kind some."""
+    names = [("same photo, two names", RED, copies.photos) for copies in inspection.two_names()]
+    faceless = [("no face found", INK, (i,)) for i in inspection.faceless]
+    same_name = [("same photo, same name", _GREY, copies.photos) for copies in inspection.one_name()]
+    shown = names[: _COLUMNS * _ROWS // 2]
+    shown += faceless[: (_COLUMNS * _ROWS - len(shown)) // 2]
+    return shown + same_name[: _COLUMNS * _ROWS - len(shown)]
+
+
+def _draw_finding(axes, inspection: Inspection, title: str, colour: str, photos: tuple[int, ...]) -> None:
+    shown = [ImageOps.contain(open_photo(inspection.dataset.paths()[i]), (_SIDE, _SIDE)) for i in photos[:2]]
+    both = Image.new("RGB", (2 * _SIDE + 8, _SIDE), "white")
+    for i, photo in enumerate(shown):
+        left = i * (_SIDE + 8) + (_SIDE - photo.width) // 2
+        if len(shown) == 1:
+            left = (both.width - photo.width) // 2
+        both.paste(photo, (left, (_SIDE - photo.height) // 2))
+    axes.imshow(both)
+    axes.set_title(title, fontsize=10, color=colour)
+    middles = (_SIDE / 2, 1.5 * _SIDE + 8) if len(shown) == 2 else (both.width / 2,)
+    for i, middle in zip(photos, middles, strict=False):
+        file = Path(inspection.dataset.photos[i]).name
+        caption = f"{_shorten(str(inspection.dataset.identities[i]))}\n{_shorten(file)}"
+        axes.text(middle, _SIDE + 4, caption, fontsize=7, color=INK, ha="center", va="top", parse_math=False)
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS // 2]}…{name[-(_LETTERS // 2) :]}"

@@ -1,0 +1,108 @@
+"""What to train on: one data set or several, by name or folder, and which of their photos count."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facesim.data.cache import CachedCrops, cached_crops, join_crops
+from facesim.data.dataset import Dataset, join_datasets, read_folder
+from facesim.data.exclusions import excluded
+from facesim.data.lfw import data_home, find_lfw, lfw_fold, lfw_split
+from facesim.data.pairs import Pairs
+from facesim.data.split import Split, fold_by_identity, split_by_identity
+from facesim.errors import FaceSimError
+
+LFW_FOLDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Photos, which of them count, and LFW's ten official folds where LFW is among them."""
+
+    parts: tuple[Dataset, ...]
+    dataset: Dataset  # all parts as one
+    counted: np.ndarray  # (n,) bool: neither excluded nor outside the subset
+    lfw_folds: tuple[Pairs, ...]  # empty without LFW
+
+    def crops(self) -> CachedCrops:
+        """Cut the faces of all photos, or read what an earlier call has cut."""
+        return join_crops([cached_crops(part) for part in self.parts])
+
+    def split(self, seed: int) -> Split:
+        """Return who trains, who chooses the threshold, and who tests.
+
+        With LFW, its official folds say so, and people of other data sets train unless LFW holds out their namesakes.
+        """
+        if self.lfw_folds:
+            return self._counting(lfw_split(self.dataset, self.lfw_folds))
+        return split_by_identity(self.dataset, seed, np.flatnonzero(self.counted))
+
+    def folds(self, count: int, seed: int) -> list[Split]:
+        """Return `count` splits, each testing other people; ten on LFW are the official ones, View 2."""
+        if self.lfw_folds and count == LFW_FOLDS:
+            return [self._counting(lfw_fold(self.dataset, self.lfw_folds, fold)) for fold in range(count)]
+        return fold_by_identity(self.dataset, count, seed, np.flatnonzero(self.counted))
+
+    def _counting(self, split: Split) -> Split:
+        train = split.train[self.counted[split.train]]
+        return Split(train, split.validation, split.test, split.description)
+
+
+def open_source(
+    names: tuple[str, ...],
+    identities: int | None = None,
+    max_per_identity: int | None = None,
+    seed: int = 0,
+    exclude: Path | None = None,
+) -> Source:
+    """Find data sets: "lfw", "pins", or folders with a sub-folder of photos per identity.
+
+    `identities` of the people and `max_per_identity` photos of each are drawn with `seed`, without regard to how many
+    photos a person has. `exclude` names an exclusion list, instead of those in the data sets' own folders.
+
+    Raises FaceSimError where one cannot be found or read.
+    """
+    parts, lfw_folds, count = [], (), 0
+    for name in dict.fromkeys(names):
+        dataset, folds = _find(name)
+        if folds:
+            lfw_folds = tuple(Pairs(pairs.first + count, pairs.second + count, pairs.same) for pairs in folds)
+        parts.append(dataset)
+        count += len(dataset.photos)
+    dataset = join_datasets(parts)
+    counted = ~np.concatenate([excluded(part, exclude) for part in parts])
+    counted[counted] = _subset(dataset.identities[counted], identities, max_per_identity, seed)
+    return Source(tuple(parts), dataset, counted, lfw_folds)
+
+
+def _find(name: str) -> tuple[Dataset, list[Pairs]]:
+    if name == "lfw":
+        return find_lfw()
+    if name == "pins":
+        folder = data_home() / "pins"
+        if not folder.is_dir():
+            raise FaceSimError(
+                f"{folder} is not there: get Pins Face Recognition from Kaggle and unpack its pins_NAME folders there, "
+                "or name another folder in FACESIM_DATA."
+            )
+        return read_folder(folder, "pins"), []
+    return read_folder(name), []
+
+
+def _subset(identities: np.ndarray, people: int | None, photos: int | None, seed: int) -> np.ndarray:
+    """Return which of the photos of `identities`, `(n,)`, the seed draws, `(n,) bool`."""
+    random = np.random.default_rng(seed)
+    chosen = np.ones(len(identities), bool)
+    if people is not None:
+        names = np.unique(identities)
+        if people > len(names):
+            raise FaceSimError(f"--identities {people} is more than the {len(names)} that there are.")
+        chosen = np.isin(identities, random.permutation(names)[:people])
+    if photos is not None:
+        order = random.permutation(len(identities))
+        order = order[np.argsort(identities[order], kind="stable")]
+        _, starts, counts = np.unique(identities[order], return_index=True, return_counts=True)
+        place = np.arange(len(order)) - np.repeat(starts, counts)  # of a photo among those of its identity
+        chosen[order[place >= photos]] = False
+    return chosen

@@ -1,0 +1,80 @@
+"""Cross-validation by identity: as many models as folds, each tested on people that it never saw."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from facesim.data.split import Split
+from facesim.files import write_whole
+from facesim.training.processes import Processes
+from facesim.training.record import RunFiles
+
+MEASURES = ("f1", "accuracy", "fmr", "fnmr")
+
+
+def cross_validate(
+    train_fold: Callable[[Split, RunFiles], dict], splits: list[Split], folder: Path, processes: Processes
+) -> dict:
+    """Train and test on each split, in a folder of its own, and return all results, their means and standard errors.
+
+    The standard error of the mean is the standard deviation over the folds (n − 1) by the root of their number. Folds
+    that an earlier call has finished are read.
+    """
+    results = []
+    for number, split in enumerate(splits, 1):
+        files = RunFiles(folder / f"fold-{number}")
+        if processes.from_main(files.results.is_file):
+            results.append(json.loads(files.results.read_text("utf-8")))
+        else:
+            results.append(train_fold(split, files))
+    summary = {"folds": results} | summarise(results)
+    if processes.main:
+        with write_whole(RunFiles(folder).results) as scratch:
+            scratch.write_text(json.dumps(summary, indent=2), "utf-8")
+        draw_folds(summary, folder / "folds.png")
+    return summary
+
+
+def summarise(results: list[dict]) -> dict[str, tuple[float, float]]:
+    """Return mean and standard error of each measure over the folds."""
+    summary = {}
+    for measure in MEASURES:
+        values = np.array([result[measure] for result in results])
+        summary[measure] = (float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
+    return summary
+
+
+def table(summary: dict) -> str:
+    """Lay the folds out, a line each, and their means ± standard errors underneath."""
+    lines = ["fold   threshold   F1        accuracy   FMR       FNMR      pairs"]
+    for number, r in enumerate(summary["folds"], 1):
+        rates = f"{r['f1']:.4f}    {r['accuracy']:.2%}     {r['fmr']:6.2%}    {r['fnmr']:6.2%}"
+        lines.append(f"{number:<6} {r['threshold']:.4f}      {rates}    {r['test_pairs']}")
+    lines.append("")
+    for measure, name in zip(MEASURES, ("F1", "accuracy", "FMR", "FNMR"), strict=True):
+        mean, error = summary[measure]
+        shown = f"{mean:.4f} ± {error:.4f}" if measure == "f1" else f"{mean:.2%} ± {error:.2%}"
+        lines.append(f"{name:<9} {shown}")
+    return "\n".join(lines)
+
+
+def draw_folds(summary: dict, path: Path) -> None:
+    """Draw each fold's F1 with its 95 % interval, and the mean ± standard error, to `path`."""
+    folds = summary["folds"]
+    numbers = np.arange(1, len(folds) + 1)
+    f1 = np.array([fold["f1"] for fold in folds])
+    reach = np.abs(np.array([fold["f1_interval"] for fold in folds]).T - f1)
+    mean, error = summary["f1"]
+    figure = Figure((7, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.axhspan(mean - error, mean + error, alpha=0.2, label="± standard error")
+    axes.axhline(mean, linewidth=1, label=f"mean {mean:.4f} ± {error:.4f}")
+    axes.errorbar(numbers, f1, reach, fmt="o", color="#1b1b1b", capsize=3, label="a fold, 95 %")
+    axes.set(xlabel="fold", ylabel="F1 on people never seen", xticks=numbers)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with write_whole(path) as scratch:
+        figure.savefig(scratch, dpi=110)

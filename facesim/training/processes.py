@@ -1,0 +1,88 @@
+"""The processes that train together, as torchrun starts them; alone, one process is all."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+PATIENCE = timedelta(hours=6)  # one process may have to cut all faces while the others wait
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """This process's place among `count`, and the device it trains on."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def main(self) -> bool:
+        """Return whether this process is the one that writes."""
+        return self.rank == 0
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """Return `module` so that its gradients are the means over all processes."""
+        if self.count == 1:
+            return module
+        cuda = self.device.type == "cuda"
+        if cuda:
+            module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        return nn.parallel.DistributedDataParallel(module, [self.device.index] if cuda else None)
+
+    def gather(self, rows: Tensor, sizes: list[int]) -> Tensor:
+        """Return the rows of all processes, which hold `sizes` of them, `(n, d)`; gradients flow into our own.
+
+        So the mean of the processes' gradients is 1/count of what one process would have.
+        """
+        if self.count == 1:
+            return rows
+        padded = rows.new_zeros(max(sizes), *rows.shape[1:])
+        padded[: len(rows)] = rows.detach()
+        parts = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(parts, padded)
+        parts = [part[:size] for part, size in zip(parts, sizes, strict=True)]
+        parts[self.rank] = rows
+        return torch.cat(parts)
+
+    def from_main(self, compute: Callable[[], Any]) -> Any:
+        """Have the main process compute something small, and return it in every process."""
+        values = [compute() if self.main else None]
+        if self.count > 1:
+            dist.broadcast_object_list(values)
+        return values[0]
+
+    def first_on_each_machine(self, prepare: Callable[[], Any]) -> Any:
+        """Have one process on each machine prepare files that the others then read."""
+        first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+        if first:
+            prepared = prepare()
+        self.wait()
+        return prepared if first else prepare()
+
+    def wait(self) -> None:
+        if self.count > 1:
+            dist.barrier()
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[Processes]:
+    """Join the processes that torchrun has started; without torchrun there is only this one."""
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        yield Processes(0, 1, device)
+        return
+    if cuda:
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size(), device)
+    finally:
+        dist.destroy_process_group()

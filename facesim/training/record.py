@@ -1,0 +1,60 @@
+"""What a run writes: files, and after each epoch a line of metrics, curves and, if asked, TensorBoard events."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from facesim.errors import FaceSimError
+from facesim.training.curves import draw_curves
+
+
+class RunFiles:
+    """Where a run keeps what it writes."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.settings = folder / "settings.json"
+        self.metrics = folder / "metrics.jsonl"
+        self.curves = folder / "curves.png"
+        self.checkpoint = folder / "checkpoint.safetensors"
+        self.results = folder / "results.json"
+        self.tensorboard = folder / "tensorboard"
+        self.model = folder / "model.onnx"
+
+
+class Record:
+    """The log of a run. `pair_picture`, where TensorBoard is wanted, draws pairs as the network now judges them."""
+
+    def __init__(self, files: RunFiles, pair_picture: Callable[[], np.ndarray] | None = None):
+        self.files, self._pair_picture, self._board = files, pair_picture, None
+        if pair_picture:
+            self._board = _summary_writer(files)
+
+    def epoch(self, measured: dict[str, Any]) -> None:
+        """Write down what was measured in an epoch of a stage."""
+        with self.files.metrics.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(measured) + "\n")
+        draw_curves(self.files.metrics, self.files.curves)
+        if self._board:
+            stage, epoch = measured["stage"], measured["epoch"]
+            for name, value in measured.items():
+                if name not in ("stage", "epoch"):
+                    self._board.add_scalar(f"{stage}/{name}", value, epoch)
+            self._board.add_image(f"{stage}/pairs", self._pair_picture(), epoch, dataformats="HWC")
+            self._board.flush()
+        shares = [f"validation F1 {measured['validation_f1']:.4f}", f"AUC {measured['validation_auc']:.4f}"]
+        if "violations" in measured:
+            shares.append(f"{measured['violations']:.1%} of triplets violate the margin")
+        tqdm.write(f"  loss {measured['loss']:.4f}, {', '.join(shares)}")
+
+
+def _summary_writer(files: RunFiles):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError as error:
+        raise FaceSimError(f"--tensorboard needs {error.name}: pip install tensorboard.") from error
+    return SummaryWriter(files.tensorboard)
