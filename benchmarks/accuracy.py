@@ -107,7 +107,7 @@ def warn_of_known_people(model: Model, dataset: Dataset, pairs: Pairs) -> None:
     trained_on = model.info.trained_on
     people = set(dataset.identities[pairs.photos()].tolist())
     strangers = people - set(trained_on.get("test_identities", []))
-    if strangers and dataset.name in ("lfw", trained_on.get("data")):
+    if strangers and dataset.name in ("lfw", *trained_on.get("data", "").split("+")):
         click.echo(
             f"warning: {len(strangers)} of the {len(people)} people in the pairs of {dataset.name} are not among those "
             f"that {model.path} was tested on: where it was trained on them, its figures flatter it.",

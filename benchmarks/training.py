@@ -77,7 +77,7 @@ def compare(start: str, loss: str, mining: str, runs: Path, pins: Path, epochs: 
 
 def finished(settings: Settings, folder: Path) -> RunFiles:
     files = RunFiles(folder)
-    if not files.results.is_file():
+    if not files.results.is_file() or Settings.read(files.settings) != settings:
         train(settings, folder, resume=files.checkpoint.is_file())
     return files
 

@@ -9,7 +9,8 @@ class IdentityBatches:
     """Batches for photos that show `identities`, `(n,) str`.
 
     A batch holds `people` identities with up to `photos` photos each, and `singles` who have only one photo. An epoch
-    meets every identity with two photos or more as often as the median one of them can give other photos.
+    meets every identity with two photos or more as often as the median one of them can give other photos, but for a
+    rest that would not fill a batch.
     """
 
     def __init__(self, identities: np.ndarray, people: int, photos: int, singles: int):

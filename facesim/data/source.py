@@ -64,8 +64,10 @@ def open_source(
     Raises FaceSimError where one cannot be found or read.
     """
     parts, lfw_folds, count = [], (), 0
-    for name in dict.fromkeys(names):
+    for name in names:
         dataset, folds = _find(name)
+        if any(dataset.root.resolve() == part.root.resolve() for part in parts):
+            continue  # the same folder by another name
         if folds:
             lfw_folds = tuple(Pairs(pairs.first + count, pairs.second + count, pairs.same) for pairs in folds)
         parts.append(dataset)

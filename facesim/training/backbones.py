@@ -57,8 +57,8 @@ def load_imagenet_weights(features: nn.Module, backbone: str) -> None:
             f"{backbone}'s ImageNet weights could not be downloaded ({error}): check the network, or fetch "
             f"{weights.url} by hand into {cache}/checkpoints."
         ) from error
-    network = features[1]
-    network.load_state_dict({name: state[name] for name in network.state_dict()})
+    network = features[1]  # what is left over is the classifier's
+    network.load_state_dict({name: state[name] for name in network.state_dict() if name in state})
 
 
 class _ImageNetInput(nn.Module):

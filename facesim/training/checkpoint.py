@@ -19,6 +19,7 @@ class Checkpoint:
 
     stage: str
     epoch: int = 0  # epochs done
+    processes: int = 1  # that train together: with another number the batches would be others
     ended: bool = False  # before its last epoch
     best_f1: float = -1.0
     best_epoch: int = 0
@@ -40,8 +41,11 @@ class Checkpoint:
             tensors |= {f"moments/{i}/{name}": tensor for name, tensor in moments.items()}
         progress = {name: getattr(self, name) for name in _PROGRESS}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        with write_whole(path) as scratch:
-            save_file(tensors, scratch, {"progress": json.dumps(progress)})
+        try:
+            with write_whole(path) as scratch:
+                save_file(tensors, scratch, {"progress": json.dumps(progress)})
+        except (SafetensorError, OSError) as error:
+            raise FaceSimError(f"{path} cannot be written ({error}): make room, then go on with --resume.") from error
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
@@ -62,4 +66,4 @@ class Checkpoint:
         return state
 
 
-_PROGRESS = ("stage", "epoch", "ended", "best_f1", "best_epoch")
+_PROGRESS = ("stage", "epoch", "processes", "ended", "best_f1", "best_epoch")

@@ -1,5 +1,6 @@
 """Cross-validation by identity: as many models as folds, each tested on people that it never saw."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ def cross_validate(
     for number, split in enumerate(splits, 1):
         files = RunFiles(folder / f"fold-{number}")
         if processes.from_main(files.results.is_file):
-            results.append(json.loads(files.results.read_text("utf-8")))
+            results.append(processes.from_main(functools.partial(_read, files.results)))
         else:
             results.append(train_fold(split, files))
     summary = {"folds": results} | summarise(results)
@@ -36,6 +37,10 @@ def cross_validate(
             scratch.write_text(json.dumps(summary, indent=2), "utf-8")
         draw_folds(summary, folder / "folds.png")
     return summary
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text("utf-8"))
 
 
 def summarise(results: list[dict]) -> dict[str, tuple[float, float]]:

@@ -36,7 +36,9 @@ def judge_validation(distances: np.ndarray, pairs: Pairs) -> dict[str, float]:
     }
 
 
-def judge(distances: Distances, dataset: Dataset, split: Split, about: dict) -> tuple[ModelInfo, dict]:
+def judge(
+    distances: Distances, dataset: Dataset, counted: np.ndarray, split: Split, about: dict
+) -> tuple[ModelInfo, dict]:
     """Return what the model file says of itself, and the results on the test people.
 
     The threshold and the calibration come from the validation pairs, the thresholds for FMR 1 % and 0.1 % from pairs
@@ -49,7 +51,7 @@ def judge(distances: Distances, dataset: Dataset, split: Split, about: dict) -> 
     test = distances(split.test)
     tested = rates(test, split.test.same, threshold)
 
-    choosing, measuring = (_many_pairs(dataset, pairs) for pairs in (split.validation, split.test))
+    choosing, measuring = (_many_pairs(dataset, counted, pairs) for pairs in (split.validation, split.test))
     choosing_distances, measured = distances(choosing), distances(measuring)
     measured[np.isnan(measured)] = np.inf  # where no face is found nobody is let in
     impostors = choosing_distances[~choosing.same & ~np.isnan(choosing_distances)]
@@ -89,9 +91,9 @@ def judge(distances: Distances, dataset: Dataset, split: Split, about: dict) -> 
     return info, summary
 
 
-def _many_pairs(dataset: Dataset, held: Pairs) -> Pairs:
-    """Sample pairs among all photos of the identities in `held`."""
+def _many_pairs(dataset: Dataset, counted: np.ndarray, held: Pairs) -> Pairs:
+    """Sample pairs among all photos that count, `(n,) bool`, of the identities in `held`."""
     people = np.unique(dataset.identities[held.photos()])
-    photos = np.flatnonzero(np.isin(dataset.identities, people))
+    photos = np.flatnonzero(np.isin(dataset.identities, people) & counted)
     pairs = sample_pairs(dataset.identities[photos], GENUINE, IMPOSTOR, seed=0)
     return Pairs(photos[pairs.first], photos[pairs.second], pairs.same)

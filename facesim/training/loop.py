@@ -56,7 +56,7 @@ def run_stage(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, stage.learning_rate, total_steps=stage.epochs * len(stage) + 1, pct_start=WARM_UP
     )
-    state = Checkpoint(stage.name)
+    state = Checkpoint(stage.name, processes=processes.count)
     if resumed and resumed.stage == stage.name:
         state = resumed
         optimiser.load_state_dict(optimiser.state_dict() | {"state": state.moments})
@@ -87,12 +87,12 @@ def run_stage(
             optimiser.step()
             schedule.step()
             losses.append(loss.item())
+            if not np.isfinite(losses[-1]):
+                raise FaceSimError(f"the loss diverged in {stage.name} epoch {state.epoch + 1}: lower --learning-rate.")
             images += len(crops)
             in_network += time.perf_counter() - entered
             bar.set_postfix(loss=f"{np.mean(losses):.4f}")
         seconds = time.perf_counter() - started
-        if not np.isfinite(losses).all():
-            raise FaceSimError(f"the loss diverged in {stage.name} epoch {state.epoch + 1}: lower --learning-rate.")
 
         state.epoch += 1
         measured = processes.from_main(judge)
@@ -101,7 +101,6 @@ def run_stage(
         if settings.until_violations and measured.get("violations", 1.0) < settings.until_violations:
             state.ended = True
         if processes.main:
-            state.save(record.files.checkpoint, net, optimiser)
             record.epoch(
                 {
                     "stage": stage.name,
@@ -114,6 +113,7 @@ def run_stage(
                     "network_share": round(in_network / seconds, 3),
                 }
             )
+            state.save(record.files.checkpoint, net, optimiser)
     if state.best:
         net.load_state_dict(state.best)
 

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from facesim.errors import FaceSimError
+
 PATIENCE = timedelta(hours=6)  # one process may have to cut all faces while the others wait
 
 
@@ -52,23 +54,38 @@ class Processes:
         return torch.cat(parts)
 
     def from_main(self, compute: Callable[[], Any]) -> Any:
-        """Have the main process compute something small, and return it in every process."""
-        values = [compute() if self.main else None]
-        if self.count > 1:
-            dist.broadcast_object_list(values)
-        return values[0]
+        """Have the main process compute something, and return it in every process.
+
+        A FaceSimError is raised there, and the others end quietly.
+        """
+        return self._shared(compute, self.main)[0]
 
     def first_on_each_machine(self, prepare: Callable[[], Any]) -> Any:
-        """Have one process on each machine prepare files that the others then read."""
+        """Have one process on each machine prepare files that the others then read; errors are shared as above."""
         first = int(os.environ.get("LOCAL_RANK", 0)) == 0
-        if first:
-            prepared = prepare()
-        self.wait()
-        return prepared if first else prepare()
+        mine = self._shared(prepare, first, spread=False)[0]
+        return mine if first else prepare()
 
-    def wait(self) -> None:
+    def _shared(self, compute: Callable[[], Any], ours: bool, spread: bool = True) -> list[Any]:
+        value, error = None, None
+        try:
+            value = compute() if ours else None
+        except FaceSimError as raised:
+            error = raised
+        if self.count == 1 and error is None:
+            return [value]
+        outcomes = [error]
         if self.count > 1:
-            dist.barrier()
+            outcomes = [None] * self.count
+            dist.all_gather_object(outcomes, error)
+        if error:
+            raise error
+        if any(outcomes):
+            raise SystemExit(2)
+        values = [value]
+        if spread:
+            dist.broadcast_object_list(values)
+        return values
 
 
 @contextlib.contextmanager
@@ -76,9 +93,13 @@ def joined() -> Iterator[Processes]:
     """Join the processes that torchrun has started; without torchrun there is only this one."""
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    if not dist.is_torchelastic_launched():
         yield Processes(0, 1, device)
         return
+    if cuda and device.index >= torch.cuda.device_count():
+        raise FaceSimError(
+            f"this machine has {torch.cuda.device_count()} GPUs: give torchrun no more processes for it."
+        )
     if cuda:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)

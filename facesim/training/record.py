@@ -1,6 +1,8 @@
 """What a run writes: files, and after each epoch a line of metrics, curves and, if asked, TensorBoard events."""
 
+import importlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from facesim.errors import FaceSimError
+from facesim.training.checkpoint import Checkpoint
 from facesim.training.curves import draw_curves
 
 
@@ -34,6 +37,15 @@ class Record:
         if pair_picture:
             self._board = _summary_writer(files)
 
+    def forget_after(self, state: Checkpoint | None) -> None:
+        """Drop what was written down of epochs after the last that the checkpoint holds, or all without one."""
+        lines = self.files.metrics.read_text("utf-8").splitlines(keepends=True) if self.files.metrics.is_file() else []
+        held = 0
+        for i, line in enumerate(map(json.loads, lines), 1):
+            if state and (line["stage"], line["epoch"]) == (state.stage, state.epoch):
+                held = i
+        self.files.metrics.write_text("".join(lines[:held]), "utf-8")
+
     def epoch(self, measured: dict[str, Any]) -> None:
         """Write down what was measured in an epoch of a stage."""
         with self.files.metrics.open("a", encoding="utf-8") as log:
@@ -49,12 +61,18 @@ class Record:
         shares = [f"validation F1 {measured['validation_f1']:.4f}", f"AUC {measured['validation_auc']:.4f}"]
         if "violations" in measured:
             shares.append(f"{measured['violations']:.1%} of triplets violate the margin")
-        tqdm.write(f"  loss {measured['loss']:.4f}, {', '.join(shares)}")
+        tqdm.write(f"  loss {measured['loss']:.4f}, {', '.join(shares)}", file=sys.stderr)
+
+
+def check_tensorboard() -> None:
+    """Raise FaceSimError where TensorBoard's writer is not installed."""
+    try:
+        importlib.import_module("tensorboard")
+    except ModuleNotFoundError as error:
+        raise FaceSimError(f"--tensorboard needs {error.name}: pip install tensorboard.") from error
 
 
 def _summary_writer(files: RunFiles):
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ModuleNotFoundError as error:
-        raise FaceSimError(f"--tensorboard needs {error.name}: pip install tensorboard.") from error
+    from torch.utils.tensorboard import SummaryWriter
+
     return SummaryWriter(files.tensorboard)

@@ -34,7 +34,7 @@ from facesim.training.objectives import violations
 from facesim.training.pair_grid import draw_pairs
 from facesim.training.poses import Similarity, aligned_chips
 from facesim.training.processes import Processes, joined
-from facesim.training.record import Record, RunFiles
+from facesim.training.record import Record, RunFiles, check_tensorboard
 from facesim.training.settings import Settings
 from facesim.training.stages import IdentityStage, LocaliserStage
 from facesim.training.start import starting_network
@@ -60,19 +60,21 @@ def train(
     Raises FaceSimError where data or settings cannot give a model; nothing is then written to `output`.
     """
     settings.check()
-    if settings.folds and output:
-        raise FaceSimError(f"--folds {settings.folds} gives as many models, each in its fold's folder: no --output.")
+    _check_output(settings, output)
+    if tensorboard:
+        check_tensorboard()
+    if settings.localiser_epochs:
+        find_dlib_file(LANDMARK_FILE)
     with joined() as processes:
-        start = starting_network(settings)
-        exclude = Path(settings.exclude) if settings.exclude else None
-        source = open_source(settings.data, settings.identities, settings.max_per_identity, settings.seed, exclude)
+        start = processes.first_on_each_machine(lambda: starting_network(settings))
+        source = processes.first_on_each_machine(lambda: _open_source(settings))
         splits = source.folds(settings.folds, settings.seed) if settings.folds else [source.split(settings.seed)]
         for split in splits:
             _check_people(source, split.train, processes)
-        if settings.localiser_epochs:
-            find_dlib_file(LANDMARK_FILE)
         processes.from_main(lambda: _open_run(settings, run_folder, resume))
         crops = processes.first_on_each_machine(source.crops)
+        for split in splits:
+            _check_faces(source, crops, split, processes)
         run = _Run(settings, source, crops, start, processes, tensorboard)
         if settings.folds:
             return cross_validate(run.train, splits, run_folder, processes)
@@ -97,22 +99,24 @@ class _Run:
     def train(self, split: Split, files: RunFiles, output: Path | None = None) -> dict:
         """Train and judge one model, going on from its checkpoint if there is one; return the test results."""
         settings, processes, wide_crops = self.settings, self.processes, self.crops.wide
-        files.folder.mkdir(parents=True, exist_ok=True)
         photos = split.train[self.crops.usable[split.train]]
-        _check_people(self.source, photos, processes)
         net = copy.deepcopy(self.start).to(processes.device, memory_format=torch.channels_last)
-        done = Checkpoint.load(files.checkpoint) if files.checkpoint.is_file() else None
-        if done:
-            net.load_state_dict(done.net)
+        done = processes.from_main(lambda: _begin(files))
+        if done and done.processes != processes.count:
+            raise FaceSimError(f"{files.folder} was begun by {done.processes} processes: go on with as many.")
         picture = functools.partial(self._pair_picture, net, split.validation)
         record = Record(files, picture if self.tensorboard and processes.main else None)
+        if done:
+            net.load_state_dict(done.net)
+        processes.from_main(lambda: record.forget_after(done))
 
         found_faces = done and (done.stage == "identity" or done.epoch >= settings.localiser_epochs)
         if settings.localiser_epochs and not found_faces:
             stage = LocaliserStage(wide_crops, photos, self.chips[photos], settings.localiser_epochs, processes)
             run_stage(net, stage, settings, processes, lambda: self._judge(net, split), record, done)
         if settings.epochs:
-            start = copy.deepcopy(net)
+            # the localiser as the stage finds it: one that has been taught keeps still, so a resumed run has the same
+            start = copy.deepcopy(net if settings.localiser_epochs else self.start).to(processes.device)
             start.recogniser.load_state_dict(self.start.recogniser.state_dict())
             targets = torch.from_numpy(embed_photos(start, wide_crops, photos)) if settings.hold else None
             identities = self.source.dataset.identities[photos]
@@ -150,11 +154,12 @@ class _Run:
             "photos_passed_over": int((~self.source.counted).sum()),
             "settings": self.settings.as_dict(),
         }
-        info, results = judge(distances, self.source.dataset, split, about)
+        info, results = judge(distances, self.source.dataset, self.source.counted, split, about)
         export(net, info, output)
+        written = json.dumps(results, indent=2)
         with write_whole(files.results) as scratch:
-            scratch.write_text(json.dumps(results, indent=2), "utf-8")
-        return results
+            scratch.write_text(written, "utf-8")
+        return json.loads(written)  # as a later run will read it
 
     def _pair_picture(self, net: SiameseNet, pairs: Pairs) -> np.ndarray:
         half = PAIRS_SHOWN // 2
@@ -163,6 +168,20 @@ class _Run:
         threshold = judge_validation(distances, pairs)["validation_threshold"]
         shown = Pairs(pairs.first[chosen], pairs.second[chosen], pairs.same[chosen])
         return np.asarray(draw_pairs(self.crops.wide, shown, distances[chosen], threshold))
+
+
+def _check_output(settings: Settings, output: Path | None) -> None:
+    if output is None:
+        return
+    if settings.folds:
+        raise FaceSimError(f"--folds {settings.folds} gives as many models, each in its fold's folder: no --output.")
+    if output.suffix != ".onnx" or output.is_dir():
+        raise FaceSimError(f"--output {output} is no name for a model file: let it end in .onnx.")
+
+
+def _open_source(settings: Settings) -> Source:
+    exclude = Path(settings.exclude) if settings.exclude else None
+    return open_source(settings.data, settings.identities, settings.max_per_identity, settings.seed, exclude)
 
 
 def _check_people(source: Source, photos: np.ndarray, processes: Processes) -> None:
@@ -176,11 +195,25 @@ def _check_people(source: Source, photos: np.ndarray, processes: Processes) -> N
         )
 
 
+def _check_faces(source: Source, crops: CachedCrops, split: Split, processes: Processes) -> None:
+    """Raise FaceSimError where photos without a face leave too little, or where another machine has other photos."""
+    usable = crops.usable
+    _check_people(source, split.train[usable[split.train]], processes)
+    for pairs in (split.validation, split.test):
+        kinds = pairs.same[usable[pairs.first] & usable[pairs.second]]
+        if kinds.all() or not kinds.any():
+            raise FaceSimError(f"{source.dataset.name}: too few photos of the people held out show a face: add photos.")
+    here = (crops.fingerprint, split.train.tolist())
+    if here != processes.from_main(lambda: here):
+        raise FaceSimError(f"{source.dataset.name} holds other photos here than on the first machine: make them equal.")
+
+
 def _open_run(settings: Settings, folder: Path, resume: bool) -> None:
     files = RunFiles(folder)
-    begun = folder.is_dir() and any(folder.rglob(files.checkpoint.name))
-    if resume and not begun:
-        raise FaceSimError(f"{folder} holds no finished epoch to resume: leave out --resume.")
+    all_files = [files, *map(RunFiles, folder.glob("fold-*"))]
+    begun = any(some.checkpoint.is_file() or some.results.is_file() for some in all_files)
+    if resume and not files.settings.is_file():
+        raise FaceSimError(f"{folder} holds no run to go on with: leave out --resume.")
     if begun and not resume:
         raise FaceSimError(f"{folder} holds an earlier run: add --resume to go on with it, or name another --run.")
     if resume:
@@ -190,9 +223,12 @@ def _open_run(settings: Settings, folder: Path, resume: bool) -> None:
             raise FaceSimError(f"{folder} was begun with other settings ({changed}): give the same, or no --resume.")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for metrics in folder.rglob(files.metrics.name):
-        metrics.unlink()
     files.settings.write_text(json.dumps(settings.as_dict(), indent=2), "utf-8")
+
+
+def _begin(files: RunFiles) -> Checkpoint | None:
+    files.folder.mkdir(parents=True, exist_ok=True)
+    return Checkpoint.load(files.checkpoint) if files.checkpoint.is_file() else None
 
 
 @torch.no_grad()

@@ -106,7 +106,7 @@ class Settings:
         """Read settings that a run has written; what is in `changed`, but for None, takes their place."""
         try:
             stored = json.loads(path.read_text("utf-8"))
-            if not isinstance(stored, dict) or not {"data", "init"} <= stored.keys():
+            if not isinstance(stored, dict) or not isinstance(stored.get("data"), list) or "init" not in stored:
                 raise ValueError
         except (OSError, ValueError) as error:
             raise FaceSimError(f"{path} holds no settings: give the settings.json of a run.") from error
@@ -114,10 +114,12 @@ class Settings:
         if unknown:
             raise FaceSimError(f"{path} has settings that this facesim does not know: {unknown}.")
         stored |= {name: value for name, value in changed.items() if value is not None}
-        try:
-            return cls.best(**stored | {"data": tuple(stored["data"])})
-        except TypeError as error:
-            raise FaceSimError(f"{path} has a setting of a wrong kind ({error}).") from error
+        for name, kind, repeats, *_ in options():
+            values = stored.get(name)
+            for value in values if repeats else [values]:
+                if value is not None and type(value) is not kind and not (kind is float and type(value) is int):
+                    raise FaceSimError(f"{path} has a setting of a wrong kind: {name} must be of type {kind.__name__}.")
+        return cls.best(**stored | {"data": tuple(stored["data"])})
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -173,6 +175,7 @@ _DEMANDS = {
     "blend": (lambda x: 0 <= x <= 1, "lie between 0 and 1"),
     "patience": (lambda n: n >= 1, "be 1 or more"),
     "until_violations": (lambda x: 0 < x < 1, "lie between 0 and 1"),
+    "seed": (lambda n: 0 <= n < 2**32, "lie between 0 and 4294967295"),
 }
 
 

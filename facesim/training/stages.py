@@ -80,7 +80,6 @@ class IdentityStage:
         self._wide_crops, self._photos = wide_crops, photos
         people, singles = settings.people_per_batch * processes.count, settings.singles_per_batch * processes.count
         self._batches = IdentityBatches(identities, people, settings.photos_per_person, singles)
-        self._objective = make_objective(settings, 0)
 
     def begin(self, net: SiameseNet, epoch: int) -> list[nn.Parameter]:
         """Set the modes of the network's parts for `epoch`, counted from 0; return what the stage trains in all."""
@@ -110,7 +109,7 @@ class IdentityStage:
     def forward(self, net: SiameseNet, crops: Tensor) -> Tensor:
         pixels = net.normalise(crops)
         chips = net.straighten(pixels, net.localiser(pixels))  # in full precision: a face must be found exactly
-        half = crops.is_cuda and torch.cuda.is_bf16_supported()
+        half = crops.is_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
         with torch.autocast(crops.device.type, torch.bfloat16, enabled=half):
             descriptors = net.recogniser(chips)
         return to_unit(descriptors.float())

@@ -12,6 +12,7 @@ import time
 import numpy as np
 import onnx
 import pytest
+import torch
 from PIL import Image
 
 from facesim import Model
@@ -22,6 +23,7 @@ from facesim.face import centre_crop, cut_wide_crop, find_faces
 from facesim.photo import open_photo
 from facesim.training.run import train
 from facesim.training.settings import Settings
+from facesim.training.start import starting_network
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +77,13 @@ def test_a_run_leaves_a_model_that_says_on_whom_it_was_tested(people, tmp_path):
     ("loss", "mining", "random_epochs"),
     [("contrastive", "hard", 0), ("triplet", "random", 1), ("triplet", "semihard", 1)],
 )
-def test_a_small_network_learns_from_nothing(people, tmp_path, loss, mining, random_epochs):
-    settings = small(people, loss=loss, mining=mining, random_epochs=random_epochs, epochs=3)
+def test_every_way_to_learn_leads_from_nothing_to_a_model(people, tmp_path, loss, mining, random_epochs):
+    settings = small(people, loss=loss, mining=mining, random_epochs=random_epochs, epochs=2)
     results = train(settings, tmp_path / "run")
     assert 0 < results["f1"] <= 1
     assert Model(tmp_path / "run" / "model.onnx").embed(np.zeros((1, 160, 160, 3), np.uint8)).shape == (1, 129)
-    assert epochs(tmp_path / "run")[-1]["validation_auc"] > 0.6
+    first, second = epochs(tmp_path / "run")
+    assert 0 <= second["violations"] <= first["violations"] <= 1
 
 
 def test_a_model_file_can_be_trained_further(people, tmp_path, model, hopper):
@@ -95,31 +98,27 @@ def test_a_model_file_can_be_trained_further(people, tmp_path, model, hopper):
 
 
 def test_until_told_otherwise_only_the_last_layer_is_trained(people, tmp_path):
-    frozen = small(people, freeze_until=2, epochs=2, blend=0.0)
+    frozen = small(people, freeze_until=2, epochs=2)
     train(frozen, tmp_path / "frozen")
-    train(small(people, epochs=2, blend=0.0), tmp_path / "free")
+    train(small(people, epochs=2), tmp_path / "free")
 
-    def stem(run):
-        return next(
-            value for name, value in weights(run / "model.onnx").items() if "stem.0.weight" in name and value.ndim == 4
-        )
+    def directions(filters):  # batch norm scales each filter, and leaves its direction
+        filters = filters.reshape(len(filters), -1)
+        return filters / np.linalg.norm(filters, axis=1, keepdims=True)
 
-    from facesim.training.start import starting_network
+    def turned(run):
+        stem = next(value for name, value in weights(run / "model.onnx").items() if "stem.0.weight" in name)
+        return np.abs(directions(stem) - start).max()
 
-    start = starting_network(frozen).recogniser.features.stem[0].weight.detach().numpy()
-    direction = (start / np.linalg.norm(start, axis=(1, 2, 3), keepdims=True)).ravel()
-
-    def turned(run):  # batch norm scales each filter, and leaves its direction
-        learned = stem(run)
-        return np.abs((learned / np.linalg.norm(learned, axis=(1, 2, 3), keepdims=True)).ravel() - direction).max()
-
+    start = directions(starting_network(frozen).recogniser.features.stem[0].weight.detach().numpy())
     assert turned(tmp_path / "frozen") < 1e-5 < turned(tmp_path / "free")
 
 
-def test_training_ends_when_it_no_longer_helps(people, tmp_path):
-    train(small(people, epochs=6, patience=1, learning_rate=1e-6), tmp_path / "patience")
-    assert len(epochs(tmp_path / "patience")) < 6
-    train(small(people, epochs=3, until_violations=0.999), tmp_path / "violations")
+def test_training_ends_when_it_no_longer_helps(people, tmp_path, model):
+    settled = Settings.best(data=(str(people),), init=str(model.path), epochs=5, patience=1, learning_rate=1e-6)
+    train(settled, tmp_path / "patience")
+    assert len(epochs(tmp_path / "patience")) == 2
+    train(small(people, loss="triplet", epochs=3, until_violations=0.999), tmp_path / "violations")
     assert len(epochs(tmp_path / "violations")) == 1
 
 
@@ -139,7 +138,7 @@ def test_a_killed_run_resumes_to_the_same_weights(people, repository, tmp_path, 
     if kind == "fine-tuned":
         settings, after = tiny(people, localiser_epochs=2, epochs=2), 3
     else:
-        settings, after = small(people, loss="triplet", random_epochs=1, epochs=4, patience=3), 2
+        settings, after = small(people, loss="triplet", random_epochs=1, epochs=3, patience=2), 2
     train(settings, tmp_path / "whole")
 
     run = tmp_path / "killed"
@@ -163,6 +162,23 @@ def epochs_so_far(run):
     return (run / "metrics.jsonl").read_text().splitlines()
 
 
+@pytest.mark.parametrize(
+    "moment", ["facesim.training.run.export", "facesim.training.run.judge", "facesim.training.record.draw_curves"]
+)
+def test_a_run_that_dies_at_any_moment_goes_on_as_if_it_had_not(people, tmp_path, monkeypatch, moment):
+    """At the export, at the last judgement, or between a line of the log and its checkpoint."""
+    settings = small(people, epochs=2)
+    train(settings, tmp_path / "whole")
+    with monkeypatch.context() as broken:
+        broken.setattr(moment, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            train(settings, tmp_path / "dead")
+    train(settings, tmp_path / "dead", resume=True)
+    assert_equal_weights(tmp_path / "dead" / "model.onnx", tmp_path / "whole" / "model.onnx")
+    assert [epoch["loss"] for epoch in epochs(tmp_path / "dead")] == [e["loss"] for e in epochs(tmp_path / "whole")]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="counts on there being no GPU")
 def test_two_processes_learn_what_one_learns_with_twice_the_batch(people, repository, tmp_path, model):
     """Augmented otherwise, so equal only within noise: they end nearer to each other than to where they began."""
     given = {"init": str(model.path), "epochs": 2, "learning_rate": 1e-4, "hold": 0.0, "blend": 0.0, "margin": 0.6}
@@ -215,7 +231,7 @@ def test_an_earlier_run_is_neither_overwritten_nor_mixed_with_other_settings(peo
         train(settings, tmp_path / "run")
     with pytest.raises(FaceSimError, match="other settings \\(seed\\)"):
         train(small(people, seed=1), tmp_path / "run", resume=True)
-    with pytest.raises(FaceSimError, match="no finished epoch"):
+    with pytest.raises(FaceSimError, match="no run to go on with"):
         train(settings, tmp_path / "empty", resume=True)
 
 

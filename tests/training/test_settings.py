@@ -57,6 +57,7 @@ def test_a_start_that_does_not_fit_the_backbone_is_refused_with_those_that_do(ba
         {"until_violations": 1.0},
         {"hold": float("nan")},
         {"blend": 1.5},
+        {"seed": -1},
         {"backbone": "vgg"},
         {"loss": "softmax"},
         {"mining": "easy"},
@@ -70,7 +71,9 @@ def test_settings_without_sense_are_refused_by_name(wrong):
     assert str(refused.value).endswith(".") or "one of" in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": ["lfw"], "init": "dlib", "colour": "red"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"data": "lfw", "init": "dlib"}', '{"data": ["lfw"], "init": "dlib", "colour": "red"}']
+)
 def test_a_file_that_holds_no_settings_is_refused(tmp_path, refuses, text):
     path = tmp_path / "settings.json"
     path.write_text(text)
@@ -78,9 +81,10 @@ def test_a_file_that_holds_no_settings_is_refused(tmp_path, refuses, text):
         Settings.read(path)
 
 
-def test_a_setting_of_a_wrong_kind_is_refused(tmp_path, refuses):
+@pytest.mark.parametrize("wrong", [{"epochs": "three"}, {"epochs": 2.5}, {"data": [1]}, {"margin": True}])
+def test_a_setting_of_a_wrong_kind_is_refused(tmp_path, refuses, wrong):
     path = tmp_path / "settings.json"
-    path.write_text(json.dumps(Settings().as_dict() | {"epochs": "three"}))
+    path.write_text(json.dumps(Settings().as_dict() | wrong))
     with refuses(path):
         Settings.read(path)
 
