@@ -22,7 +22,13 @@ def _with_settings(command):
 @click.command(cls=Command, context_settings=HELP)
 @_with_settings
 @click.option("--config", type=PATH, help="Repeat a run by its settings.json; options given besides win.")
-@click.option("--run", "run_folder", type=PATH, help="Folder for settings, metrics, curves, checkpoint.")
+@click.option(
+    "--run",
+    "--run-folder",
+    "run_folder",
+    type=PATH,
+    help="Folder for settings, metrics, curves, checkpoint; --run-folder to torchrun.",
+)
 @click.option("--output", type=PATH, help="The model file.  [default: model.onnx in the run folder]")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run, after its last finished epoch.")
 @click.option("--tensorboard", is_flag=True, help="Write scalars and pictures of pairs for TensorBoard, too.")

@@ -23,8 +23,8 @@ class IdentityBatches:
     def __len__(self) -> int:
         return max(1, self._rounds * len(self._repeated) // self._size)
 
-    def draw(self, seed: int, share: int = 0, shares: int = 1) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-        """Yield batches: the rows of this share, and the identity numbers in every share, each `(b,)`.
+    def draw(self, seed: int, shares: int = 1) -> Iterator[list[np.ndarray]]:
+        """Yield batches: the rows of each share, `(b,)`.
 
         Where several processes train, each takes one of the `shares`; together they hold the batch that one would.
         """
@@ -34,8 +34,7 @@ class IdentityBatches:
             present = np.unique(order[batch * self._size : (batch + 1) * self._size])
             rows = [self._some(person, choose) for person in present]
             rows += [self._rows[person] for person in choose.permutation(self._single)[: self._singles]]
-            parts = [np.concatenate(rows[i::shares]) for i in range(shares)]
-            yield parts[share], [self.people[part] for part in parts]
+            yield [np.concatenate(rows[share::shares]) for share in range(shares)]
 
     def _some(self, person: int, choose: np.random.Generator) -> np.ndarray:
         rows = self._rows[person]

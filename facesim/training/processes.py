@@ -39,9 +39,10 @@ class Processes:
         return nn.parallel.DistributedDataParallel(module, [self.device.index] if cuda else None)
 
     def gather(self, rows: Tensor, sizes: list[int]) -> Tensor:
-        """Return the rows of all processes, which hold `sizes` of them, `(n, d)`; gradients flow into our own.
+        """Return the rows of all processes, which hold `sizes` of them, `(n, d)`.
 
-        So the mean of the processes' gradients is 1/count of what one process would have.
+        Gradients flow into our own, `count` times as large: so the mean of the processes' gradients, which `wrap`
+        takes, is what one process with all the rows would have.
         """
         if self.count == 1:
             return rows
@@ -50,7 +51,7 @@ class Processes:
         parts = [torch.empty_like(padded) for _ in sizes]
         dist.all_gather(parts, padded)
         parts = [part[:size] for part, size in zip(parts, sizes, strict=True)]
-        parts[self.rank] = rows
+        parts[self.rank] = self.count * rows - (self.count - 1) * rows.detach()
         return torch.cat(parts)
 
     def from_main(self, compute: Callable[[], Any]) -> Any:

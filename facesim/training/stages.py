@@ -98,13 +98,12 @@ class IdentityStage:
         return len(self._batches)
 
     def batches(self, epoch: int, random: torch.Generator, seed: int) -> Iterator[tuple]:
-        """Yield our crops `(b, 160, 160, 3)`, the identity numbers in each process `(b,)`, our targets `(b, 129)`."""
-        rank, count = self._processes.rank, self._processes.count
-        for rows, people in self._batches.draw(seed, rank, count):
-            wide = torch.from_numpy(self._wide_crops[self._photos[rows]])
+        """Yield our crops `(b, 160, 160, 3)`, and of all processes' crops the identity numbers and the targets."""
+        for shares in self._batches.draw(seed, self._processes.count):
+            wide = torch.from_numpy(self._wide_crops[self._photos[shares[self._processes.rank]]])
             crops, _ = augment(wide, random, self._settings.augmentation)
-            targets = None if self._targets is None else self._targets[rows]
-            yield crops, [torch.from_numpy(part) for part in people], targets
+            people = [torch.from_numpy(self._batches.people[rows]) for rows in shares]
+            yield crops, people, None if self._targets is None else self._targets[np.concatenate(shares)]
 
     def forward(self, net: SiameseNet, crops: Tensor) -> Tensor:
         pixels = net.normalise(crops)
@@ -115,12 +114,9 @@ class IdentityStage:
         return to_unit(descriptors.float())
 
     def loss(self, output: Tensor, people: list[Tensor], targets: Tensor | None) -> Tensor:
-        """Return the loss over the embeddings of all processes, of which `output` `(b, 129)` are ours.
-
-        It is so scaled that its gradient, averaged over the processes, is that of one process with the whole batch.
-        """
+        """Return the loss over the embeddings of all processes, of which `output` `(b, 129)` are ours."""
         embeddings = self._processes.gather(output, [len(part) for part in people])
         loss = self._objective(embeddings, torch.cat(people).to(output.device))
         if targets is not None:
-            loss = loss + self._settings.hold * (output - targets).square().sum() / len(embeddings)
-        return self._processes.count * loss
+            loss = loss + self._settings.hold * (embeddings - targets).square().sum(1).mean()
+        return loss

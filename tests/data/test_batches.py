@@ -12,9 +12,8 @@ def test_a_batch_holds_p_identities_with_k_photos_and_some_with_one(people, phot
     batches = IdentityBatches(IDENTITIES, people, photos, singles)
     drawn = list(batches.draw(seed=0))
     assert len(drawn) == len(batches) > 0
-    for rows, (numbers,) in drawn:
+    for (rows,) in drawn:
         assert len(set(rows.tolist())) == len(rows)
-        assert (batches.people[rows] == numbers).all()
         names, counts = np.unique(IDENTITIES[rows], return_counts=True)
         owned = {name: (name == IDENTITIES).sum() for name in names}
         several = [count for name, count in zip(names, counts, strict=True) if owned[name] > 1]
@@ -25,24 +24,22 @@ def test_a_batch_holds_p_identities_with_k_photos_and_some_with_one(people, phot
 
 def test_an_epoch_meets_everybody_who_has_two_photos():
     batches = IdentityBatches(IDENTITIES, 4, 2, 0)
-    met = np.concatenate([IDENTITIES[rows] for rows, _ in batches.draw(seed=3)])
+    met = np.concatenate([IDENTITIES[rows] for (rows,) in batches.draw(seed=3)])
     assert set(met) == {f"person {i:02}" for i in range(12)}
 
 
 def test_the_shares_of_several_processes_are_one_batch_and_split_no_identity():
     batches = IdentityBatches(IDENTITIES, 6, 2, 5)
     whole = list(batches.draw(7))
-    shares = [list(batches.draw(7, share, 2)) for share in range(2)]
-    for (rows, _), (first, numbers), (second, others) in zip(whole, *shares, strict=True):
+    for (rows,), (first, second) in zip(whole, batches.draw(7, shares=2), strict=True):
         assert sorted(rows) == sorted(np.concatenate([first, second]))
         assert not set(IDENTITIES[first]) & set(IDENTITIES[second])
-        assert [len(part) for part in numbers] == [len(first), len(second)]
-        assert all((a == b).all() for a, b in zip(numbers, others, strict=True))
+        assert abs(len(first) - len(second)) <= 2
 
 
 def test_the_seed_decides_the_batches():
     batches = IdentityBatches(IDENTITIES, 4, 2, 3)
-    first, again, other = ([rows.tolist() for rows, _ in batches.draw(seed)] for seed in (1, 1, 2))
+    first, again, other = ([rows.tolist() for (rows,) in batches.draw(seed)] for seed in (1, 1, 2))
     assert first == again != other
 
 

@@ -25,7 +25,7 @@ INFO = ModelInfo(
 @pytest.mark.parametrize("norm", [Affine, nn.BatchNorm2d])
 def test_the_model_file_embeds_as_the_network_does_and_keeps_what_is_said_of_it(tmp_path, norm):
     torch.manual_seed(0)
-    net = SiameseNet(Recogniser(norm=norm))
+    net = SiameseNet(Recogniser(norm=norm)).eval()
     nn.init.normal_(net.localiser.head[-1].weight, std=0.02)  # poses that differ from crop to crop
     model = Model(export(net, INFO, tmp_path / "new" / "model.onnx"))
     assert model.info == INFO

@@ -32,9 +32,10 @@ def gradients(rank, count, loss, mining):
     crops = torch.randint(0, 256, (len(IDENTITIES), 160, 160, 3)).float()
     stage = IdentityStage(settings, None, np.arange(len(IDENTITIES)), IDENTITIES, targets, processes)
     stage.begin(net, 0)
-    rows, people = next(stage._batches.draw(0, rank, count))
+    shares = next(stage._batches.draw(0, count))
+    people = [torch.from_numpy(stage._batches.people[rows]) for rows in shares]
     step = processes.wrap(_Step(net, stage))
-    stage.loss(step(crops[rows]), [torch.from_numpy(part) for part in people], targets[rows]).backward()
+    stage.loss(step(crops[shares[rank]]), people, targets[np.concatenate(shares)]).backward()
     return {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
 
 
