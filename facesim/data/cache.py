@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from facesim.face import WIDE_CROP_SIZE, cut_wide_crop, find_faces
 from facesim.photo import open_photo
 
 CROP_VERSION = 3  # raised whenever the same photo would be cut otherwise, or more be kept of it
+A_DAY = 86_400  # seconds
 _CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
 
 
@@ -105,6 +107,9 @@ def _fill(folder: Path, dataset: Dataset, processes: int | None) -> None:
     free = shutil.disk_usage(folder.parent).free
     if needed > free:
         raise FaceSimError(f"{folder.parent} has {free / 1e9:.1f} GB free: the crops need {needed / 1e9:.1f} GB.")
+    for left in folder.parent.glob(".partial-*/crops.npy"):  # by a run that was killed
+        if time.time() - left.stat().st_mtime > A_DAY:
+            shutil.rmtree(left.parent, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
     try:
         shape = (len(dataset.photos), *_CROP_SHAPE)

@@ -1,4 +1,6 @@
+import os
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -79,3 +81,13 @@ def test_several_data_sets_crops_are_read_as_one(dataset, tmp_path):
     assert np.array_equal(both.wide[rows], crops.wide[rows % 3])
     assert np.array_equal(both.wide[4], crops.wide[1])
     assert both.fingerprint != crops.fingerprint
+
+
+def test_what_a_killed_run_left_behind_is_cleared_once_it_is_old(dataset, tmp_path):
+    for name, age in ((".partial-old", 2 * 86_400), (".partial-new", 60)):
+        (tmp_path / "cache" / name).mkdir(parents=True)
+        (tmp_path / "cache" / name / "crops.npy").write_bytes(b"half")
+        then = time.time() - age
+        os.utime(tmp_path / "cache" / name / "crops.npy", (then, then))
+    cached_crops(dataset, tmp_path / "cache")
+    assert sorted(path.name for path in (tmp_path / "cache").glob(".partial-*")) == [".partial-new"]

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import numpy as np
+
+from facesim.data.dataset import Dataset
+from facesim.data.pairs import Pairs
+from facesim.data.split import Split
+from facesim.training.judge import judge, judge_validation
+
+IDENTITIES = np.repeat([f"person {i:02}" for i in range(40)], 6)
+DATASET = Dataset("made up", Path(), tuple(f"{i}.jpg" for i in range(240)), IDENTITIES)
+PLACES = np.random.default_rng(0).normal(np.repeat(np.arange(40.0), 6), 0.02)
+
+
+def distances(pairs):
+    return np.abs(PLACES[pairs.first] - PLACES[pairs.second])
+
+
+def pairs_of(people):
+    first, second = np.array([(6 * p, 6 * q + 1) for p in people for q in people]).T
+    return Pairs(first, second, IDENTITIES[first] == IDENTITIES[second])
+
+
+SPLIT = Split(np.arange(120), pairs_of(range(20, 30)), pairs_of(range(30, 40)), "by hand")
+
+
+def test_a_photo_that_does_not_count_is_in_no_operating_point(monkeypatch):
+    """The same photo under two names would be an impostor pair at no distance."""
+    monkeypatch.setitem(globals(), "PLACES", PLACES.copy())
+    PLACES[[245 - 60, 239]] = 0.0  # of two test people
+    counted = np.ones(240, bool)
+    whole, _ = judge(distances, DATASET, counted, SPLIT, {})
+    counted[[245 - 60, 239]] = False
+    better, _ = judge(distances, DATASET, counted, SPLIT, {})
+    assert whole.operating_points[0].fmr > 0 == better.operating_points[0].fmr
+    assert whole.operating_points[0].genuine > better.operating_points[0].genuine
+
+
+def test_the_threshold_lies_between_the_kinds_of_pairs_that_it_was_chosen_on():
+    measured = judge_validation(distances(SPLIT.validation), SPLIT.validation)
+    assert measured["validation_f1"] == measured["validation_auc"] == 1
+    assert 0.1 < measured["validation_threshold"] < 0.95
+
+
+def test_the_results_are_those_of_the_test_people():
+    info, results = judge(distances, DATASET, np.ones(240, bool), SPLIT, {"data": "made up"})
+    assert results["f1"] == 1
+    assert results["test_pairs"] == 100
+    assert info.threshold == results["threshold"]
+    assert info.trained_on["test_identities"] == [f"person {i}" for i in range(30, 40)]
+    assert info.probability(0.0) > 0.99
+    assert info.probability(1.0) < 0.01
