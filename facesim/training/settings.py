@@ -208,6 +208,9 @@ def _help(setting: dataclasses.Field) -> str:
     if setting.name == "margin":
         others = [f"{loss}{'' if knows else ' from scratch'}: {m:g}" for (loss, knows), m in MARGINS.items()]
         return f"{setting.metadata['help']}  [default: {'; '.join(others)}]"
+    if setting.name == "init":
+        best = "; ".join(f"{backbone}: {starts[-1]}" for backbone, starts in STARTS.items())
+        return f"{setting.metadata['help']}  [default: {best}]"
     shown = [_shown(setting.default)]
     shown += [f"{start}: {_shown(r[setting.name])}" for start, r in RECIPES.items() if setting.name in r]
     return f"{setting.metadata['help']}  [default: {'; '.join(shown)}]"

@@ -48,5 +48,5 @@ def test_the_results_are_those_of_the_test_people():
     assert results["test_pairs"] == 100
     assert info.threshold == results["threshold"]
     assert info.trained_on["test_identities"] == [f"person {i}" for i in range(30, 40)]
-    assert info.probability(0.0) > 0.99
-    assert info.probability(1.0) < 0.01
+    assert info.probability(0.0) > 0.9
+    assert info.probability(2.0) < 0.1
