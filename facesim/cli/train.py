@@ -21,9 +21,7 @@ def _with_settings(command):
 
 @click.command(cls=Command, context_settings=HELP)
 @_with_settings
-@click.option(
-    "--config", type=PATH, help="Repeat a run by its settings.json, but for the options given besides."
-)
+@click.option("--config", type=PATH, help="Repeat a run by its settings.json, but for the options given besides.")
 @click.option(
     "--run",
     "--run-folder",
