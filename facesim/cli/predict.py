@@ -23,7 +23,7 @@ from facesim.files import save_picture
 def predict(photos, photo1, photo2, model, threshold, gpu, as_json, show):
     """Say whether two photos show the same person.
 
-    Give the photos as -img1 A -img2 B, or just A B. In each, the largest face counts. The probability holds where half
+    Give the photos as -img1 A -img2 B, or just A B. In each, the main face counts. The probability holds where half
     of all pairs compared show one person.
 
     Exit status: 0 same, 1 different, 2 trouble (a photo that cannot be read, or shows no face).
@@ -38,7 +38,9 @@ def predict(photos, photo1, photo2, model, threshold, gpu, as_json, show):
         save_picture(draw_verdict(verdict), Path(show))
     for face in (verdict.face1, verdict.face2):
         if face.faces > 1:
-            counted = "the largest (of several as large, the most central) is compared"
+            counted = (
+                "the largest (cut by the edge it counts as smaller; of several as large, the most central) is compared"
+            )
             click.echo(f"facesim: {face.photo} shows {face.faces} faces; {counted}.", err=True)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(verdict) | _boxes(verdict)))

@@ -59,34 +59,32 @@ class Processes:
 
         A FaceSimError is raised there, and the others end quietly.
         """
-        return self._shared(compute, self.main)[0]
+        values = [self._agreed(compute, self.main)]
+        if self.count > 1:
+            dist.broadcast_object_list(values)
+        return values[0]
 
     def first_on_each_machine(self, prepare: Callable[[], Any]) -> Any:
         """Have one process on each machine prepare files that the others then read; errors are shared as above."""
         first = int(os.environ.get("LOCAL_RANK", 0)) == 0
-        mine = self._shared(prepare, first, spread=False)[0]
-        return mine if first else prepare()
+        prepared = self._agreed(prepare, first)
+        return prepared if first else prepare()
 
-    def _shared(self, compute: Callable[[], Any], ours: bool, spread: bool = True) -> list[Any]:
+    def _agreed(self, compute: Callable[[], Any], ours: bool) -> Any:
+        """Compute where it is `ours` to; where that fails in any process, end all."""
         value, error = None, None
         try:
             value = compute() if ours else None
         except FaceSimError as raised:
             error = raised
-        if self.count == 1 and error is None:
-            return [value]
-        outcomes = [error]
+        errors = [error] * self.count
         if self.count > 1:
-            outcomes = [None] * self.count
-            dist.all_gather_object(outcomes, error)
+            dist.all_gather_object(errors, error)
         if error:
             raise error
-        if any(outcomes):
+        if any(errors):
             raise SystemExit(2)
-        values = [value]
-        if spread:
-            dist.broadcast_object_list(values)
-        return values
+        return value
 
 
 @contextlib.contextmanager
