@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,11 @@ def default_model() -> Path:
 class Model:
     """A model file, opened: `info`, `path`, and `embed`."""
 
-    def __init__(self, path: str | Path | None = None, gpu: int = -1):
+    def __init__(self, path: str | Path | None = None, gpu: int = -1, bulk: bool = False):
         """Open and check the model at `path`, or the one that ships, on the CPU or on GPU number `gpu`.
+
+        With `bulk` it is made ready for thousands of crops: it takes longer to open, and more memory, and then embeds in
+        all of the machine's cores.
 
         Raises FaceSimError when it is not a whole facesim model, or when there is no such GPU.
         """
@@ -129,7 +133,8 @@ class Model:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # a damaged file is reported once, by us
         options.intra_op_num_threads = 1  # starting threads takes longer than two crops do
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # more costs memory
+        level = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = level.ORT_ENABLE_ALL if bulk else level.ORT_ENABLE_BASIC
         providers = _providers(gpu)
         try:
             self._session = onnxruntime.InferenceSession(str(self.path), options, providers=providers)
@@ -141,6 +146,7 @@ class Model:
             raise FaceSimError(f"{self.path} does not read {CROP_SIZE}×{CROP_SIZE} crops: make it again.")
         if len(outputs[0].shape) != 2 or not isinstance(outputs[0].shape[1], int):
             raise FaceSimError(f"{self.path} does not write embeddings of one known length: make it again.")
+        self._bulk = bulk
         self._input, self._output = inputs[0].name, outputs[0].name
         self.embedding_size = outputs[0].shape[1]
 
@@ -150,8 +156,18 @@ class Model:
         Each crop passes alone, which is as fast, so that an embedding never depends on its company.
         """
         embeddings = np.empty((len(crops), self.embedding_size), np.float32)
-        for i, crop in enumerate(crops):
-            embeddings[i] = self._session.run([self._output], {self._input: crop[None]})[0][0]
+
+        def embed_one(i: int) -> None:
+            embeddings[i] = self._session.run([self._output], {self._input: crops[i][None]})[0][0]
+
+        if self._bulk:
+            from concurrent.futures import ThreadPoolExecutor  # not worth its import for a pair
+
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                list(pool.map(embed_one, range(len(crops))))
+        else:
+            for i in range(len(crops)):
+                embed_one(i)
         return embeddings
 
 

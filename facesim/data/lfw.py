@@ -17,7 +17,11 @@ from facesim.errors import FaceSimError
 # The copies that scikit-learn fetches, with their SHA-256.
 SOURCE = "https://ndownloader.figshare.com/files"
 PHOTOS = ("5976018", "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0")
-PAIRS = ("5976006", "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592")
+PROTOCOL = {
+    "pairs.txt": ("5976006", "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592"),
+    "pairsDevTrain.txt": ("5976012", "1d454dada7dfeca0e7eab6f65dc4e97a6312d44cf142207be28d688be92aabfa"),
+    "pairsDevTest.txt": ("5976009", "7cb06600ea8b2814ac26e946201cdb304296262aad67d046a16a7ec85d0ff87c"),
+}
 LARGEST_ARCHIVE = 2**30  # bytes unpacked; LFW has 0.19 GB
 
 VALIDATION_FOLD = 7  # counted from 0
@@ -37,10 +41,20 @@ def find_lfw(home: Path | None = None) -> tuple[Dataset, list[Pairs]]:
     home = home or data_home()
     if not (home / "lfw").is_dir():
         download_photos(home)
-    if not (home / "lfw-protocol" / "pairs.txt").is_file():
-        _fetch(*PAIRS, home / "lfw-protocol", "pairs.txt")
     dataset = read_folder(home / "lfw", "lfw")
-    return dataset, read_folds(home / "lfw-protocol" / "pairs.txt", dataset)
+    return dataset, read_folds(_protocol("pairs.txt", home), dataset)
+
+
+def find_view1(dataset: Dataset, home: Path | None = None) -> tuple[Pairs, Pairs]:
+    """Return View 1's 2,200 pairs to develop on and its 1,000 to test on, downloading what is missing."""
+    home = home or data_home()
+    train, test = (read_folds(_protocol(f"pairsDev{part}.txt", home), dataset)[0] for part in ("Train", "Test"))
+    return train, test
+
+
+def _protocol(name: str, home: Path) -> Path:
+    path = home / "lfw-protocol" / name
+    return path if path.is_file() else _fetch(*PROTOCOL[name], path.parent, name)
 
 
 def download_photos(home: Path, source: str = SOURCE, photos: tuple[str, str] = PHOTOS) -> Path:
@@ -76,7 +90,11 @@ def _fetch(number: str, sha256: str, folder: Path, name: str, source: str = SOUR
 
 
 def read_folds(path: Path, dataset: Dataset) -> list[Pairs]:
-    """Read the official folds from `pairs.txt`: genuine lines are `name i j`, impostor lines `name i name j`."""
+    """Read LFW's lists of pairs: genuine lines are `name i j`, impostor lines `name i name j`.
+
+    The first line of View 2's `pairs.txt` says how many folds there are and how many pairs of each kind a fold has; that
+    of View 1's two lists, the latter only.
+    """
     index = {photo: i for i, photo in enumerate(dataset.photos)}
 
     def photo(name: str, number: str) -> int:
@@ -84,7 +102,8 @@ def read_folds(path: Path, dataset: Dataset) -> list[Pairs]:
 
     try:
         header, *lines = path.read_text("utf-8").splitlines()
-        folds, per_kind = map(int, header.split())
+        *folds, per_kind = map(int, header.split())
+        folds = folds[0] if folds else 1
         pairs = []
         for line in lines:
             fields = line.split()
@@ -93,7 +112,7 @@ def read_folds(path: Path, dataset: Dataset) -> list[Pairs]:
             pairs.append((photo(*fields[:2]), photo(*fields[2:]), fields[0] == fields[2]))
         first, second, same = np.array(pairs).reshape(folds, 2 * per_kind, 3).transpose(2, 0, 1)
     except (ValueError, KeyError, TypeError) as error:
-        raise FaceSimError(f"{path} is not LFW's pairs.txt, or not that of {dataset.root} ({error}).") from error
+        raise FaceSimError(f"{path} is not LFW's list of pairs, or not that of {dataset.root} ({error}).") from error
     return [Pairs(first[fold], second[fold], same[fold].astype(bool)) for fold in range(folds)]
 
 

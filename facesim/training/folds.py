@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from facesim.data.split import Split
+from facesim.evaluation.uncertainty import mean_with_error
 from facesim.files import write_whole
 from facesim.training.processes import Processes
 from facesim.training.record import RunFiles
@@ -47,8 +48,7 @@ def summarise(results: list[dict]) -> dict[str, tuple[float, float]]:
     """Return mean and standard error of each measure over the folds."""
     summary = {}
     for measure in MEASURES:
-        values = np.array([result[measure] for result in results])
-        summary[measure] = (float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
+        summary[measure] = mean_with_error([result[measure] for result in results])
     return summary
 
 

@@ -8,15 +8,9 @@ import numpy as np
 from facesim.data.dataset import Dataset
 from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.split import Split
-from facesim.evaluation.metrics import (
-    auc,
-    best_f1_threshold,
-    f1_interval,
-    fit_calibration,
-    fmr_threshold,
-    rates,
-    wilson_interval,
-)
+from facesim.evaluation.calibration import fit_calibration
+from facesim.evaluation.metrics import SortedDistances, failures_as_errors
+from facesim.evaluation.uncertainty import f1_interval, wilson_interval
 from facesim.face import CROP_MARGIN, CROP_SIZE
 from facesim.model import FORMAT_VERSION, ModelInfo, OperatingPoint
 
@@ -28,10 +22,11 @@ Distances = Callable[[Pairs], np.ndarray]  # pairs to distances, NaN where a pho
 
 def judge_validation(distances: np.ndarray, pairs: Pairs) -> dict[str, float]:
     """Return the best F1 that a threshold could have on the validation pairs, that threshold, and the AUC."""
-    threshold = best_f1_threshold(distances, pairs.same)
+    measured = SortedDistances.of(failures_as_errors(distances, pairs.same), pairs.same)
+    threshold = measured.best_f1_threshold()
     return {
-        "validation_f1": rates(distances, pairs.same, threshold).f1,
-        "validation_auc": auc(distances, pairs.same),
+        "validation_f1": measured.rates(threshold).f1,
+        "validation_auc": measured.auc(),
         "validation_threshold": threshold,
     }
 
@@ -45,24 +40,23 @@ def judge(
     sampled among the validation people; all rates are measured on test people. In the test results a pair in which no
     face is found is an error, whichever kind it is; at the operating points it is a non-match.
     """
-    validation = distances(split.validation)
-    threshold = best_f1_threshold(validation, split.validation.same)
-    calibration = fit_calibration(validation, split.validation.same)
-    test = distances(split.test)
-    tested = rates(test, split.test.same, threshold)
+    validation, same = distances(split.validation), split.validation.same
+    threshold = SortedDistances.of(failures_as_errors(validation, same), same).best_f1_threshold()
+    calibration = fit_calibration(validation, same)
+    test, same = distances(split.test), split.test.same
+    tested = SortedDistances.of(failures_as_errors(test, same), same).rates(threshold)
 
     choosing, measuring = (_many_pairs(dataset, counted, pairs) for pairs in (split.validation, split.test))
-    choosing_distances, measured = distances(choosing), distances(measuring)
-    measured[np.isnan(measured)] = np.inf  # where no face is found nobody is let in
-    impostors = choosing_distances[~choosing.same & ~np.isnan(choosing_distances)]
+    chosen_on = SortedDistances.of(distances(choosing), choosing.same)
+    measured = SortedDistances.of(distances(measuring), measuring.same)
     thresholds = {"best F1": threshold}
     for fmr in FMRS:
-        strict = fmr_threshold(impostors, fmr)
+        strict = chosen_on.threshold_for_fmr(fmr)
         if strict is not None:
             thresholds[f"FMR {fmr:.1%}"] = strict
     points = []
     for name, value in thresholds.items():
-        counts = rates(measured, measuring.same, value)
+        counts = measured.rates(value)
         points.append(OperatingPoint(name, value, counts.fmr, counts.fnmr, counts.genuine, counts.impostor))
 
     identities = {part: sorted(people) for part, people in split.identities(dataset).items()}
@@ -80,6 +74,7 @@ def judge(
     trained_on = about | {
         "split": split.description,
         "identities": {part: len(people) for part, people in identities.items()},
+        "train_identities": identities["train"],
         "validation_identities": identities["validation"],
         "test_identities": identities["test"],
         "test": results,

@@ -31,7 +31,7 @@ from facesim.training.judge import judge, judge_validation
 from facesim.training.loop import run_stage
 from facesim.training.network import SiameseNet
 from facesim.training.objectives import violations
-from facesim.training.pair_grid import draw_pairs
+from facesim.evaluation.pair_grid import draw_pairs
 from facesim.training.poses import Similarity, aligned_chips
 from facesim.training.processes import Processes, joined
 from facesim.training.record import Record, RunFiles, check_tensorboard

@@ -1,0 +1,47 @@
+"""Put pairs of photos through a model file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from facesim.data.cache import CachedCrops
+from facesim.data.pairs import Pairs, join_pairs
+from facesim.evaluation.trial import Trial
+from facesim.face import centre_crop
+from facesim.model import Model
+
+BATCH = 64  # crops
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A trial's distances under a model; NaN where a photo shows no face."""
+
+    trial: Trial
+    crops: CachedCrops
+    distances: np.ndarray  # (n,) of trial.pairs
+    choosing: np.ndarray | None  # (m,) of trial.choosing, where it has them
+
+
+def score(trial: Trial, model: Model) -> Scores:
+    """Cut the faces of a trial's photos (or read them from the cache), embed them, and measure its pairs."""
+    crops = trial.source.crops()
+    parts = [trial.pairs] if trial.choosing is None else [trial.pairs, trial.choosing]
+    pairs = join_pairs(parts)
+    photos = pairs.photos()
+    distances = pairs.distances(photos, embed_crops(model, crops, photos))
+    count = len(trial.pairs)
+    return Scores(trial, crops, distances[:count], distances[count:] if len(parts) > 1 else None)
+
+
+def embed_crops(model: Model, crops: CachedCrops, photos: np.ndarray) -> np.ndarray:
+    """Embed `photos`, `(n,)` indices: `(n, d) float32`, NaN where a photo shows no face."""
+    embeddings = np.full((len(photos), model.embedding_size), np.nan, np.float32)
+    with_face = np.flatnonzero(crops.usable[photos])
+    with tqdm(total=len(with_face), desc="embedding", unit="face", leave=False) as bar:
+        for start in range(0, len(with_face), BATCH):
+            rows = with_face[start : start + BATCH]
+            embeddings[rows] = model.embed(centre_crop(crops.wide[photos[rows]]))
+            bar.update(len(rows))
+    return embeddings

@@ -1,0 +1,98 @@
+"""What pairs say of a model: every measure, with its uncertainty, in one frozen result."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from facesim.errors import FaceSimError
+from facesim.evaluation.calibration import Reliability, judge_calibration
+from facesim.evaluation.metrics import Rates, SortedDistances, Tar, failures_as_errors
+from facesim.evaluation.uncertainty import f1_interval, mean_with_error, wilson_interval
+
+FMRS = (0.01, 0.001)  # at which TAR is stated
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A model's measures on `(n,)` pairs; a pair without a face is a non-match, but for `strict`. Intervals are 95 %."""
+
+    rates: Rates  # at the threshold
+    strict: Rates  # the same, every pair without a face counted as an error, of either kind
+    f1_interval: tuple[float, float]
+    accuracy_interval: tuple[float, float]
+    fmr_interval: tuple[float, float]
+    fnmr_interval: tuple[float, float]
+    auc: float
+    eer: float
+    tars: dict[float, Tar | None]  # by FMR; None where there are too few impostor pairs to say
+    genuine_without_face: int
+    impostor_without_face: int
+    reliability: Reliability
+
+
+def summarise(distances: np.ndarray, same: np.ndarray, threshold: float, calibration: tuple[float, float]) -> Summary:
+    """Measure pairs with `distances`, `(n,)`, NaN where there is no face, and `same`, `(n,) bool`."""
+    measured = SortedDistances.of(distances, same)
+    rates = measured.rates(threshold)
+    missing = np.isnan(distances)
+    return Summary(
+        rates=rates,
+        strict=SortedDistances.of(failures_as_errors(distances, same), same).rates(threshold),
+        f1_interval=f1_interval(rates),
+        accuracy_interval=wilson_interval(rates.true_matches + rates.true_non_matches, len(same)),
+        fmr_interval=wilson_interval(rates.false_matches, rates.impostor),
+        fnmr_interval=wilson_interval(rates.false_non_matches, rates.genuine),
+        auc=measured.auc(),
+        eer=measured.eer(),
+        tars={fmr: measured.tar(fmr) for fmr in FMRS},
+        genuine_without_face=int((missing & same).sum()),
+        impostor_without_face=int((missing & ~same).sum()),
+        reliability=judge_calibration(distances, same, calibration),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRates:
+    """Each fold's rates at the threshold that is most accurate on all others."""
+
+    folds: tuple[Rates, ...]
+
+    def mean(self, measure: str) -> tuple[float, float]:
+        """Return the mean of "accuracy", "f1", "fmr" or "fnmr" over the folds, and its standard error."""
+        return mean_with_error([getattr(rates, measure) for rates in self.folds])
+
+
+def judge_folds(distances: np.ndarray, same: np.ndarray, folds: np.ndarray) -> FoldRates:
+    """Judge each fold of `folds`, `(n,) int`, at the threshold that the others choose, as LFW's View 2 asks.
+
+    Raises FaceSimError where there are fewer than two folds.
+    """
+    names = np.unique(folds)
+    if len(names) < 2:
+        raise FaceSimError("a fold's threshold comes from the other folds: two are needed.")
+    judged = []
+    for fold in names:
+        here = folds == fold
+        threshold = SortedDistances.of(distances[~here], same[~here]).best_accuracy_threshold()
+        judged.append(SortedDistances.of(distances[here], same[here]).rates(threshold))
+    return FoldRates(tuple(judged))
+
+
+def as_dict(result) -> dict:
+    """Return a result for JSON: its fields, and with every count of errors the rates that follow; NaN is None."""
+    if isinstance(result, Rates):
+        names = [field.name for field in dataclasses.fields(result)]
+        names += ["precision", "recall", "f1", "accuracy", "fmr", "fnmr"]
+        return {name: as_dict(getattr(result, name)) for name in names}
+    if isinstance(result, Tar):
+        return {name: as_dict(getattr(result, name)) for name in ("fmr", "threshold", "true_matches", "genuine", "tar")}
+    if dataclasses.is_dataclass(result):
+        return {field.name: as_dict(getattr(result, field.name)) for field in dataclasses.fields(result)}
+    if isinstance(result, dict):
+        return {str(key): as_dict(value) for key, value in result.items()}
+    if isinstance(result, (list, tuple, np.ndarray)):
+        return [as_dict(value) for value in result]
+    if isinstance(result, np.generic):
+        result = result.item()
+    return None if isinstance(result, float) and not np.isfinite(result) else result

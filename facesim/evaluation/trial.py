@@ -1,0 +1,159 @@
+"""What a model is judged on: pairs of photos whose people it has never seen."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facesim.data.dataset import Dataset
+from facesim.data.lfw import find_view1
+from facesim.data.pairs import Pairs, join_pairs, sample_pairs
+from facesim.data.source import Source, open_source
+from facesim.errors import FaceSimError
+from facesim.model import ModelInfo
+
+COUNT = 1000  # pairs drawn of each kind
+_SAME = {"1": True, "true": True, "yes": True, "same": True, "0": False, "false": False, "no": False, "different": False}
+_COLUMNS = ("photo1", "photo2", "same")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Pairs to judge a model on, and, where the protocol has its own, those to choose the threshold on."""
+
+    name: str
+    source: Source
+    pairs: Pairs
+    folds: np.ndarray | None = None  # (n,) int, View 2: each fold is judged at the threshold that the others choose
+    choosing: Pairs | None = None  # View 1: the pairs that choose the threshold
+
+    @property
+    def people(self) -> int | None:
+        """Return how many identities the pairs show; None where that is not known."""
+        names = np.unique(self.source.dataset.identities[self.pairs.photos()])
+        return None if names[0] == "" else len(names)
+
+
+def open_trial(
+    info: ModelInfo,
+    data: tuple[str, ...] = (),
+    view: str | None = None,
+    pairs: Path | None = None,
+    count: int | None = None,
+    seed: int = 0,
+) -> Trial:
+    """Return the pairs to judge the model of `info` on.
+
+    `pairs` names a CSV file; `view` is LFW's View "1" or "2"; else pairs come from `data` (data sets as `open_source`
+    reads them; by default those that the model was trained on), from people whom the model has not seen: LFW's own
+    pairs, where whole folds of them hold nobody else, or `count` of each kind, drawn by identity with `seed`.
+
+    Raises FaceSimError where there are no such pairs, or where the model has seen people of the view.
+    """
+    if pairs is not None:
+        if data or view:
+            raise FaceSimError(f"{pairs} says which pairs to judge: leave out the data set and the view.")
+        return read_pairs(pairs)
+    if view in ("1", "2"):
+        if data not in ((), ("lfw",)):
+            raise FaceSimError(f"View {view} is one of LFW's protocols: it cannot judge on {', '.join(data)}.")
+        return _lfw_view(info, view)
+    return _unseen_people(info, open_source(data or _own_data(info)), count, seed)
+
+
+def read_pairs(path: Path) -> Trial:
+    """Read a CSV file with the columns photo1, photo2 and same (1 or 0); photos lie relative to its folder.
+
+    Raises FaceSimError, with the line, where it makes no sense or a photo is missing.
+    """
+    rows = []
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if not set(_COLUMNS) <= set(reader.fieldnames or ()):
+                raise FaceSimError(f"{path} must begin with the line {','.join(_COLUMNS)}.")
+            for row in reader:
+                first, second, same = (row[column] or "" for column in _COLUMNS)
+                for photo in (first, second):
+                    if not photo or not (path.parent / photo).is_file():
+                        raise FaceSimError(f"{path}, line {reader.line_num}: {photo or 'a photo'} is not there.")
+                if same.strip().lower() not in _SAME:
+                    raise FaceSimError(f"{path}, line {reader.line_num}: same must be 1 or 0, not {same!r}.")
+                rows.append((first, second, _SAME[same.strip().lower()]))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FaceSimError(f"{path} is not a CSV file in UTF-8 ({error}).") from error
+    if not rows:
+        raise FaceSimError(f"{path} holds no pairs.")
+    photos, places = np.unique([row[:2] for row in rows], return_inverse=True)
+    first, second = places.reshape(-1, 2).T
+    dataset = Dataset(path.stem, path.parent, tuple(photos.tolist()), np.full(len(photos), ""))
+    source = Source((dataset,), dataset, np.ones(len(photos), bool), ())
+    return Trial(path.name, source, Pairs(first, second, np.array([same for *_, same in rows])))
+
+
+def people_seen(info: ModelInfo, dataset: Dataset) -> set[str]:
+    """Return who in a data set may have been in the model's training, or in the choice of its threshold.
+
+    A model file that does not name whom it was trained on is taken to have seen everybody but its test people in a
+    data set of the same name, or one in which people turn up whom the file names.
+    """
+    people = set(dataset.identities.tolist()) - {""}
+    trained_on = info.trained_on
+    tested, validated = (set(trained_on.get(f"{part}_identities", ())) for part in ("test", "validation"))
+    if "train_identities" in trained_on:
+        return people & (set(trained_on["train_identities"]) | validated)
+    if people & (tested | validated) or set(dataset.name.split("+")) & set(str(trained_on.get("data")).split("+")):
+        return people - tested
+    return set()
+
+
+def _lfw_view(info: ModelInfo, view: str) -> Trial:
+    source = open_source(("lfw",))
+    if view == "2":
+        folds = np.repeat(np.arange(len(source.lfw_folds)), [len(pairs) for pairs in source.lfw_folds])
+        trial = Trial("LFW View 2", source, join_pairs(source.lfw_folds), folds)
+    else:
+        choosing, pairs = find_view1(source.dataset)
+        trial = Trial("LFW View 1", source, pairs, choosing=choosing)
+    people = set(source.dataset.identities[_photos(trial)].tolist())
+    seen = people & people_seen(info, source.dataset)
+    if seen:
+        raise FaceSimError(
+            f"no figure for {trial.name}: the model was trained, or its threshold chosen, on {len(seen):,} of its "
+            f"{len(people):,} people; judge it on its held-out people, or train once per fold (train --folds 10)."
+        )
+    return trial
+
+
+def _photos(trial: Trial) -> np.ndarray:
+    return (trial.pairs if trial.choosing is None else join_pairs([trial.pairs, trial.choosing])).photos()
+
+
+def _own_data(info: ModelInfo) -> tuple[str, ...]:
+    names = info.trained_on.get("settings", {}).get("data") or info.trained_on.get("data")
+    if not names:
+        raise FaceSimError("the model file does not say what it was trained on: name a data set to judge it on.")
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _unseen_people(info: ModelInfo, source: Source, count: int | None, seed: int) -> Trial:
+    dataset = source.dataset
+    seen = people_seen(info, dataset)
+    unseen = ~np.isin(dataset.identities, list(seen))
+    if count is None:
+        folds = [i for i, pairs in enumerate(source.lfw_folds) if unseen[pairs.photos()].all()]
+        if folds:
+            name = f"{dataset.name}, official folds {', '.join(str(fold + 1) for fold in folds)}"
+            return Trial(name, source, join_pairs([source.lfw_folds[fold] for fold in folds]))
+    photos = np.flatnonzero(unseen & source.counted)
+    try:
+        drawn = sample_pairs(dataset.identities[photos], count or COUNT, count or COUNT, seed)
+    except FaceSimError as error:
+        people = len(np.unique(dataset.identities[photos]))
+        raise FaceSimError(
+            f"{dataset.name} holds {people} people whom the model has not seen: {error} Name other data."
+        ) from error
+    kind = "people it never saw" if seen else "all its people"
+    name = f"{dataset.name}, {kind}, pairs drawn with seed {seed}"
+    return Trial(name, source, Pairs(photos[drawn.first], photos[drawn.second], drawn.same))

@@ -1,0 +1,65 @@
+"""How far a measured rate, a mean or a difference between two models can be trusted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest, norm
+
+from facesim.evaluation.metrics import Rates
+
+
+def wilson_interval(errors: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval for a rate of `errors` in `count` (Wilson 1927)."""
+    if not count:
+        return 0.0, 1.0
+    z = norm.ppf(0.5 + confidence / 2)
+    centre = (errors + z**2 / 2) / (count + z**2)
+    reach = z / (count + z**2) * np.sqrt(errors * (count - errors) / count + z**2 / 4)
+    return max(0.0, float(centre - reach)), min(1.0, float(centre + reach))
+
+
+def f1_interval(counts: Rates, confidence: float = 0.95, draws: int = 10_000) -> tuple[float, float]:
+    """Return the bootstrap interval of F1: as many genuine and impostor pairs, drawn again with replacement.
+
+    NaN where there is no genuine pair.
+    """
+    random = np.random.default_rng(0)
+    missed = random.binomial(counts.genuine, counts.fnmr if counts.genuine else 0, draws)
+    matched = random.binomial(counts.impostor, counts.fmr if counts.impostor else 0, draws)
+    hits = counts.genuine - missed
+    with np.errstate(invalid="ignore"):
+        f1 = 2 * hits / (2 * hits + missed + matched)
+    low, high = np.quantile(f1, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return float(low), float(high)
+
+
+def mean_with_error(values: np.ndarray) -> tuple[float, float]:
+    """Return the mean over `(k,)` folds and its standard error: their standard deviation (n − 1) by the root of k."""
+    values = np.asarray(values, float)
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """Whether two models differ on the same pairs: McNemar's exact test, and the difference in accuracy, B − A."""
+
+    only_a_right: int
+    only_b_right: int
+    pairs: int
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+def paired_test(right_a: np.ndarray, right_b: np.ndarray, confidence: float = 0.95) -> PairedTest:
+    """Compare which pairs, `(n,) bool`, two models get right.
+
+    The p value is McNemar's (1947), exact: that of a fair coin's showing so unequal a count of pairs that only one model
+    gets right. The interval is Wald's with half a pair added to each of the four cells (Agresti and Min 2005).
+    """
+    only_a, only_b, pairs = int((right_a & ~right_b).sum()), int((~right_a & right_b).sum()), len(right_a)
+    p_value = float(binomtest(only_b, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    a, b, n = only_a + 0.5, only_b + 0.5, pairs + 2
+    reach = float(norm.ppf(0.5 + confidence / 2) * np.sqrt(a + b - (b - a) ** 2 / n) / n)
+    difference = (only_b - only_a) / pairs if pairs else float("nan")
+    return PairedTest(only_a, only_b, pairs, difference, ((b - a) / n - reach, (b - a) / n + reach), p_value)
