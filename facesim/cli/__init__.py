@@ -9,7 +9,17 @@ from facesim import __version__
 from facesim.errors import FaceSimError
 
 HELP = {"help_option_names": ["-h", "--help"]}
-VERBS = ("predict", "train", "inspect", "preview")
+VERBS = {  # and the extra that each needs
+    "predict": None,
+    "inspect": "reports",
+    "evaluate": "reports",
+    "sweep": "reports",
+    "compare": "reports",
+    "map": "reports",
+    "neighbours": "reports",
+    "preview": "train",
+    "train": "train",
+}
 
 
 class _OneLineErrors:
@@ -22,12 +32,19 @@ class _OneLineErrors:
 class Command(_OneLineErrors, click.Command):
     """A verb, as `@click.command(cls=Command, context_settings=HELP)`."""
 
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except ModuleNotFoundError as error:
+            extra = VERBS[self.name]
+            raise FaceSimError(f"{self.name} needs {error.name}: pip install 'facesim[{extra}]'.") from error
+
 
 class _Verbs(_OneLineErrors, click.Group):
     """Load a verb's module only when it is asked for, so that comparing never waits for what training needs."""
 
     def list_commands(self, context):
-        return VERBS
+        return list(VERBS)
 
     def get_command(self, context, name):
         return getattr(importlib.import_module(f"facesim.cli.{name}"), name) if name in VERBS else None
@@ -47,8 +64,6 @@ def _one_line_errors(main, *args, **kwargs):
         message = "interrupted."
     except FaceSimError as error:
         message = str(error)
-    except ModuleNotFoundError as error:
-        message = f"this needs {error.name}: pip install 'facesim[train]'."
     except OSError as error:
         message = f"{error.filename or 'the output'}: {error.strerror or error}."
     else:
