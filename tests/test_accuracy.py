@@ -7,7 +7,7 @@ from facesim.data.dataset import read_folder
 from facesim.data.lfw import find_lfw, lfw_split
 from facesim.data.pairs import Pairs, sample_pairs
 from facesim.errors import NoFaceError
-from facesim.evaluation.metrics import rates
+from facesim.evaluation.metrics import SortedDistances, failures_as_errors
 
 PAIRS = 200
 
@@ -25,7 +25,8 @@ def f1_of(verifier, dataset, pairs) -> float:
             embeddings[row] = verifier.embed([paths[photo]])[0]
         except NoFaceError:
             continue
-    return rates(pairs.distances(photos, embeddings), pairs.same, verifier.threshold).f1
+    distances = failures_as_errors(pairs.distances(photos, embeddings), pairs.same)
+    return SortedDistances.of(distances, pairs.same).rates(verifier.threshold).f1
 
 
 @pytest.mark.slow

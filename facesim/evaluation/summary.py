@@ -8,14 +8,18 @@ import numpy as np
 from facesim.errors import FaceSimError
 from facesim.evaluation.calibration import Reliability, judge_calibration
 from facesim.evaluation.metrics import Rates, SortedDistances, Tar, failures_as_errors
-from facesim.evaluation.uncertainty import f1_interval, mean_with_error, wilson_interval
+from facesim.evaluation.uncertainty import bootstrap_by_identity, f1_interval, mean_with_error, wilson_interval
 
 FMRS = (0.01, 0.001)  # at which TAR is stated
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A model's measures on `(n,)` pairs; a pair without a face is a non-match, but for `strict`. Intervals are 95 %."""
+    """A model's measures on `(n,)` pairs; a pair without a face is a non-match, but for `strict`.
+
+    Intervals are 95 %: Wilson's for accuracy, FMR and FNMR, F1's by drawing pairs, those of AUC, EER and TAR by drawing
+    people.
+    """
 
     rates: Rates  # at the threshold
     strict: Rates  # the same, every pair without a face counted as an error, of either kind
@@ -24,18 +28,31 @@ class Summary:
     fmr_interval: tuple[float, float]
     fnmr_interval: tuple[float, float]
     auc: float
+    auc_interval: tuple[float, float]
     eer: float
+    eer_interval: tuple[float, float]
     tars: dict[float, Tar | None]  # by FMR; None where there are too few impostor pairs to say
+    tar_intervals: dict[float, tuple[float, float]]
     genuine_without_face: int
     impostor_without_face: int
     reliability: Reliability
 
 
-def summarise(distances: np.ndarray, same: np.ndarray, threshold: float, calibration: tuple[float, float]) -> Summary:
-    """Measure pairs with `distances`, `(n,)`, NaN where there is no face, and `same`, `(n,) bool`."""
+def summarise(
+    distances: np.ndarray,
+    same: np.ndarray,
+    threshold: float,
+    calibration: tuple[float, float],
+    people: np.ndarray | None = None,
+) -> Summary:
+    """Measure pairs with `distances`, `(n,)`, NaN where there is no face, and `same`, `(n,) bool`.
+
+    `people`, `(n, 2) int`, says who is in each pair, where that is known.
+    """
     measured = SortedDistances.of(distances, same)
     rates = measured.rates(threshold)
     missing = np.isnan(distances)
+    auc_interval, eer_interval, *tar_intervals = bootstrap_by_identity(distances, same, people, _measure)
     return Summary(
         rates=rates,
         strict=SortedDistances.of(failures_as_errors(distances, same), same).rates(threshold),
@@ -44,12 +61,20 @@ def summarise(distances: np.ndarray, same: np.ndarray, threshold: float, calibra
         fmr_interval=wilson_interval(rates.false_matches, rates.impostor),
         fnmr_interval=wilson_interval(rates.false_non_matches, rates.genuine),
         auc=measured.auc(),
+        auc_interval=auc_interval,
         eer=measured.eer(),
+        eer_interval=eer_interval,
         tars={fmr: measured.tar(fmr) for fmr in FMRS},
+        tar_intervals=dict(zip(FMRS, tar_intervals, strict=True)),
         genuine_without_face=int((missing & same).sum()),
         impostor_without_face=int((missing & ~same).sum()),
         reliability=judge_calibration(distances, same, calibration),
     )
+
+
+def _measure(pairs: SortedDistances) -> list[float]:
+    tars = [pairs.tar(fmr) for fmr in FMRS]
+    return [pairs.auc(), pairs.eer(), *(np.nan if tar is None else tar.tar for tar in tars)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,13 @@ class Trial:
     @property
     def people(self) -> int | None:
         """Return how many identities the pairs show; None where that is not known."""
-        names = np.unique(self.source.dataset.identities[self.pairs.photos()])
-        return None if names[0] == "" else len(names)
+        people = self.people_of_pairs()
+        return None if people is None else len(np.unique(people))
+
+    def people_of_pairs(self) -> np.ndarray | None:
+        """Return who is in each pair, `(n, 2) int`; None where that is not known."""
+        names, people = np.unique(self.source.dataset.identities, return_inverse=True)
+        return None if "" in names else people[np.stack([self.pairs.first, self.pairs.second], axis=1)]
 
 
 def open_trial(
@@ -42,8 +47,9 @@ def open_trial(
     pairs: Path | None = None,
     count: int | None = None,
     seed: int = 0,
+    also: tuple[ModelInfo, ...] = (),
 ) -> Trial:
-    """Return the pairs to judge the model of `info` on.
+    """Return the pairs to judge the model of `info` on, and those of `also`, other models to be compared with it.
 
     `pairs` names a CSV file; `view` is LFW's View "1" or "2"; else pairs come from `data` (data sets as `open_source`
     reads them; by default those that the model was trained on), from people whom the model has not seen: LFW's own
@@ -58,8 +64,8 @@ def open_trial(
     if view in ("1", "2"):
         if data not in ((), ("lfw",)):
             raise FaceSimError(f"View {view} is one of LFW's protocols: it cannot judge on {', '.join(data)}.")
-        return _lfw_view(info, view)
-    return _unseen_people(info, open_source(data or _own_data(info)), count, seed)
+        return _lfw_view((info, *also), view)
+    return _unseen_people((info, *also), open_source(data or _own_data(info)), count, seed)
 
 
 def read_pairs(path: Path) -> Trial:
@@ -108,7 +114,7 @@ def people_seen(info: ModelInfo, dataset: Dataset) -> set[str]:
     return set()
 
 
-def _lfw_view(info: ModelInfo, view: str) -> Trial:
+def _lfw_view(infos: tuple[ModelInfo, ...], view: str) -> Trial:
     source = open_source(("lfw",))
     if view == "2":
         folds = np.repeat(np.arange(len(source.lfw_folds)), [len(pairs) for pairs in source.lfw_folds])
@@ -117,7 +123,7 @@ def _lfw_view(info: ModelInfo, view: str) -> Trial:
         choosing, pairs = find_view1(source.dataset)
         trial = Trial("LFW View 1", source, pairs, choosing=choosing)
     people = set(source.dataset.identities[_photos(trial)].tolist())
-    seen = people & people_seen(info, source.dataset)
+    seen = people & set().union(*(people_seen(info, source.dataset) for info in infos))
     if seen:
         raise FaceSimError(
             f"no figure for {trial.name}: the model was trained, or its threshold chosen, on {len(seen):,} of its "
@@ -137,9 +143,9 @@ def _own_data(info: ModelInfo) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _unseen_people(info: ModelInfo, source: Source, count: int | None, seed: int) -> Trial:
+def _unseen_people(infos: tuple[ModelInfo, ...], source: Source, count: int | None, seed: int) -> Trial:
     dataset = source.dataset
-    seen = people_seen(info, dataset)
+    seen = set().union(*(people_seen(info, dataset) for info in infos))
     unseen = ~np.isin(dataset.identities, list(seen))
     if count is None:
         folds = [i for i, pairs in enumerate(source.lfw_folds) if unseen[pairs.photos()].all()]

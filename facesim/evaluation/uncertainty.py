@@ -1,11 +1,14 @@
 """How far a measured rate, a mean or a difference between two models can be trusted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import binomtest, norm
 
-from facesim.evaluation.metrics import Rates
+from facesim.evaluation.metrics import Rates, SortedDistances
+
+_WORK = 10_000_000  # pairs looked at in all draws of a bootstrap
 
 
 def wilson_interval(errors: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -31,6 +34,34 @@ def f1_interval(counts: Rates, confidence: float = 0.95, draws: int = 10_000) ->
         f1 = 2 * hits / (2 * hits + missed + matched)
     low, high = np.quantile(f1, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high)
+
+
+def bootstrap_by_identity(
+    distances: np.ndarray,
+    same: np.ndarray,
+    people: np.ndarray | None,
+    measure: Callable[[SortedDistances], list[float]],
+    confidence: float = 0.95,
+) -> list[tuple[float, float]]:
+    """Return the interval of each of the numbers that `measure` returns, had other people been photographed.
+
+    `people`, `(n, 2) int`, says who is in each pair. People are drawn with replacement, up to a thousand times: a
+    genuine pair counts as often as its person was drawn, an impostor pair as the product of its two people's draws.
+    Without `people`, pairs are drawn. Draws that leave a number undefined (NaN) are left out; NaN where all do.
+    """
+    random = np.random.default_rng(0)
+    count = len(same) if people is None else int(people.max(initial=-1)) + 1
+    values = []
+    for _ in range(max(100, min(1000, _WORK // max(1, len(same)))) if count else 0):
+        drawn = random.multinomial(count, np.full(count, 1 / count))
+        if people is not None:
+            drawn = drawn[people[:, 0]] * np.where(same, 1, drawn[people[:, 1]])
+        rows = np.repeat(np.arange(len(same)), drawn)
+        values.append(measure(SortedDistances.of(distances[rows], same[rows])))
+    values = np.array(values or [measure(SortedDistances.of(distances, same))], float).T
+    edges = [0.5 - confidence / 2, 0.5 + confidence / 2]
+    kept = (numbers[~np.isnan(numbers)] for numbers in values)
+    return [tuple(np.quantile(numbers, edges).tolist()) if len(numbers) else (np.nan, np.nan) for numbers in kept]
 
 
 def mean_with_error(values: np.ndarray) -> tuple[float, float]:

@@ -28,6 +28,10 @@ class RunFiles:
         self.tensorboard = folder / "tensorboard"
         self.model = folder / "model.onnx"
 
+    def pairs(self, part: str) -> Path:
+        """Return where the picture of pairs lies, of "train", "validation" or "test"."""
+        return self.folder / f"pairs-{part}.png"
+
 
 class Record:
     """The log of a run. `pair_picture`, where TensorBoard is wanted, draws pairs as the network now judges them."""

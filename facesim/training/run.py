@@ -17,11 +17,11 @@ from torch import nn
 
 from facesim.data.batches import sample_triplets
 from facesim.data.cache import CachedCrops
-from facesim.data.pairs import Pairs
+from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.data.split import Split
 from facesim.errors import FaceSimError
-from facesim.files import write_whole
+from facesim.files import save_picture, write_whole
 from facesim.training.checkpoint import Checkpoint
 from facesim.training.dlib_weights import LANDMARK_FILE, find_dlib_file
 from facesim.training.embedding import distances_among, embed_photos
@@ -31,7 +31,7 @@ from facesim.training.judge import judge, judge_validation
 from facesim.training.loop import run_stage
 from facesim.training.network import SiameseNet
 from facesim.training.objectives import violations
-from facesim.evaluation.pair_grid import draw_pairs
+from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.training.poses import Similarity, aligned_chips
 from facesim.training.processes import Processes, joined
 from facesim.training.record import Record, RunFiles, check_tensorboard
@@ -41,6 +41,7 @@ from facesim.training.start import starting_network
 
 TRIPLETS = 1000  # drawn after each epoch, to see how many still violate the margin
 PAIRS_SHOWN = 12  # on TensorBoard, half of them genuine
+TRAINING_PAIRS = 500  # of each kind, drawn for the picture of training pairs
 
 
 def train(
@@ -156,10 +157,20 @@ class _Run:
         }
         info, results = judge(distances, self.source.dataset, self.source.counted, split, about)
         export(net, info, output)
+        self._draw_pairs(net, split, info.threshold, files)
         written = json.dumps(results, indent=2)
         with write_whole(files.results) as scratch:
             scratch.write_text(written, "utf-8")
         return json.loads(written)  # as a later run will read it
+
+    def _draw_pairs(self, net: SiameseNet, split: Split, threshold: float, files: RunFiles) -> None:
+        """Show what the model gets right and wrong in each part of the split."""
+        photos = split.train[self.crops.usable[split.train]]
+        drawn = sample_pairs(self.source.dataset.identities[photos], TRAINING_PAIRS, TRAINING_PAIRS, self.settings.seed)
+        train = Pairs(photos[drawn.first], photos[drawn.second], drawn.same)
+        for part, pairs in (("train", train), ("validation", split.validation), ("test", split.test)):
+            distances = distances_among(net, self.crops, pairs.photos())(pairs)
+            save_picture(draw_right_and_wrong(self.crops.wide, pairs, distances, threshold), files.pairs(part))
 
     def _pair_picture(self, net: SiameseNet, pairs: Pairs) -> np.ndarray:
         half = PAIRS_SHOWN // 2

@@ -1,0 +1,99 @@
+"""Two models on the same pairs: what each gets right, and whether the difference is more than chance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from facesim.data.pairs import Pairs
+from facesim.errors import FaceSimError
+from facesim.evaluation.metrics import Rates, SortedDistances
+from facesim.evaluation.pair_grid import draw_grid, stack_titled
+from facesim.evaluation.scoring import Scores
+from facesim.evaluation.uncertainty import PairedTest, paired_test
+from facesim.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One model of two: its rates at its own threshold, and its AUC."""
+
+    rates: Rates
+    auc: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models on the same pairs, each at its own threshold; a pair without a face is a non-match to both."""
+
+    trial: str
+    model_a: str
+    model_b: str
+    a: Judged
+    b: Judged
+    test: PairedTest
+    only_a_right: np.ndarray  # (k,) indices of pairs, those on which the models are furthest apart first
+    only_b_right: np.ndarray  # (l,)
+
+
+def compare(
+    distances_a: np.ndarray,
+    distances_b: np.ndarray,
+    same: np.ndarray,
+    thresholds: tuple[float, float],
+    names: tuple[str, str] = ("A", "B"),
+    trial: str = "",
+) -> Comparison:
+    """Compare the distances, `(n,)`, that two models give to the same pairs, `same` `(n,) bool`.
+
+    How far apart the models are on a pair is the sum of both margins, each in units of its own threshold. Raises
+    FaceSimError where a threshold is not above 0.
+    """
+    if min(thresholds) <= 0:
+        raise FaceSimError(f"thresholds {thresholds}: distances are compared with thresholds above 0.")
+    right, apart = [], np.zeros(len(same))
+    for distances, threshold in zip((distances_a, distances_b), thresholds, strict=True):
+        right.append((distances < threshold) == same)
+        apart += np.abs(np.nan_to_num(distances, nan=threshold) / threshold - 1)
+    order = np.argsort(-apart, kind="stable")
+    only_a, only_b = (order[(mine & ~other)[order]] for mine, other in (right, right[::-1]))
+    judged = []
+    for distances, threshold in zip((distances_a, distances_b), thresholds, strict=True):
+        measured = SortedDistances.of(distances, same)
+        judged.append(Judged(measured.rates(threshold), measured.auc()))
+    return Comparison(trial, *names, *judged, paired_test(*right), only_a, only_b)
+
+
+def compare_models(scores_a: Scores, scores_b: Scores, model_a: Model, model_b: Model) -> Comparison:
+    """Compare two models' scores on one trial, each at the threshold in its file."""
+    return compare(
+        scores_a.distances,
+        scores_b.distances,
+        scores_a.trial.pairs.same,
+        (model_a.info.threshold, model_b.info.threshold),
+        (str(model_a.path), str(model_b.path)),
+        scores_a.trial.name,
+    )
+
+
+def draw_disagreements(scores_a: Scores, scores_b: Scores, comparison: Comparison, most: int = 24) -> Image.Image:
+    """Draw up to `most` pairs of each kind on which the models disagree, green where B is right, red where A is.
+
+    Raises FaceSimError where they agree on all.
+    """
+    parts, pairs = [], scores_a.trial.pairs
+    for name, places in (("B", comparison.only_b_right), ("A", comparison.only_a_right)):
+        shown = places[:most]
+        if not len(shown):
+            continue
+        captions = [
+            f"{'same' if pairs.same[i] else 'different'} A {scores_a.distances[i]:.3f} B {scores_b.distances[i]:.3f}"
+            for i in shown
+        ]
+        some = Pairs(pairs.first[shown], pairs.second[shown], pairs.same[shown])
+        grid = draw_grid(scores_a.crops.wide, some, captions, [name == "B"] * len(shown))
+        title = f"only {name} is right: {len(places):,} pairs" + (f", {most} of them" if len(places) > most else "")
+        parts.append((title, grid))
+    if not parts:
+        raise FaceSimError("the models agree on every pair: there is nothing to draw.")
+    return stack_titled(parts)
