@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -63,6 +64,22 @@ def model() -> Model:
 @pytest.fixture(scope="session")
 def verifier(model) -> Verifier:
     return Verifier(model)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium: Playwright's own, or one that is installed; what needs it is skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        own = started.chromium.executable_path
+        names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        path = own if os.path.exists(own) else next(filter(None, map(shutil.which, names)), None)
+        if path is None:
+            pytest.skip("no Chromium: playwright install chromium")
+        unguarded = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # root has no sandbox
+        browser = started.chromium.launch(executable_path=path, args=unguarded)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,41 @@
+"""`facesim sweep`: what the threshold costs, on a page on which it can be moved."""
+
+import json
+from pathlib import Path
+
+import click
+
+from facesim.cli import HELP, Command
+from facesim.cli.trial_options import with_trial
+
+
+@click.command(cls=Command, context_settings=HELP)
+@click.option("-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships.")
+@with_trial
+@click.option("--output", type=click.Path(path_type=Path), help="The report's folder.  [default: sweep-DATA]")
+@click.option("--errors", type=click.IntRange(0), default=50, show_default=True, help="Errors shown of each kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures of metrics.json.")
+def sweep(model, data, view, pairs, count, seed, output, errors, as_json):
+    """Show what every threshold costs: how many genuine pairs it misses, how many impostor pairs it matches.
+
+    \b
+    facesim sweep                      on the people whom the model's training held out
+    facesim sweep --data photos        on your own: photos/NAME/*.jpg
+    facesim sweep --pairs pairs.csv    lines of photo1,photo2,same
+
+    Writes a folder: index.html, one page that opens without a network, with a slider, charts and the worst errors;
+    sweep.csv, a line per threshold; metrics.json; and every chart as a PNG.
+
+    Exit status: 0 done, 2 trouble.
+    """
+    from facesim.evaluation.scoring import score
+    from facesim.evaluation.sweep_report import as_text, make_folder, write_report
+    from facesim.evaluation.trial import open_trial
+    from facesim.model import Model
+
+    model = Model(model, bulk=True)
+    trial = open_trial(model.info, data, view, pairs, count, seed)
+    folder = output or Path(f"sweep-{trial.source.dataset.name}")
+    make_folder(folder)
+    report = write_report(score(trial, model), model, folder, errors, seed)
+    click.echo(json.dumps(report.metrics) if as_json else as_text(report))

@@ -1,0 +1,129 @@
+"""A sweep as a folder: table, figures, charts, and a page on which a person moves the threshold."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facesim.data.pairs import Pairs
+from facesim.errors import FaceSimError
+from facesim.evaluation.pair_grid import draw_pairs, stack_titled
+from facesim.evaluation.scoring import Scores
+from facesim.evaluation.summary import Summary, as_dict, summarise
+from facesim.evaluation.sweep import Sweep, sweep, write_csv
+from facesim.evaluation.sweep_charts import draw_charts
+from facesim.evaluation.sweep_page import write_page
+from facesim.evaluation.worst_errors import WorstErrors, photos_without_face, worst_errors
+from facesim.files import save_picture, write_whole
+from facesim.model import Model
+from facesim.picture import PAPER
+
+_DRAWN = 16  # errors of each kind in errors.png
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was written, and what it says."""
+
+    folder: Path
+    sweep: Sweep
+    summary: Summary
+    errors: WorstErrors
+    metrics: dict  # as metrics.json holds it
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for a report, before the work that it is to hold; raises FaceSimError where none can be written."""
+    probe = folder / ".facesim-probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise FaceSimError(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
+def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50, seed: int | None = None) -> Report:
+    """Write sweep.csv, metrics.json, the charts and index.html to `folder`, with up to `errors` errors of each kind.
+
+    `seed` is what the pairs were drawn with, for the record. Raises FaceSimError where the folder cannot be written.
+    """
+    make_folder(folder)
+    trial, distances = scores.trial, np.asarray(scores.distances, float)
+    same, threshold = trial.pairs.same, model.info.threshold
+    swept = sweep(distances, same, threshold)
+    summary = summarise(distances, same, threshold, model.info.calibration, trial.people_of_pairs())
+    worst = worst_errors(distances, same, threshold, errors)
+    faceless = photos_without_face(trial.pairs, scores.crops.usable)
+    metrics = _metrics(scores, model, swept, summary, len(faceless), seed)
+    report = Report(folder, swept, summary, worst, metrics)
+    write_csv(swept.rates, folder / "sweep.csv")
+    with write_whole(folder / "metrics.json") as scratch:
+        scratch.write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+    draw_charts(swept, summary, trial.name, folder)
+    save_picture(_draw_errors(scores, worst, threshold), folder / "errors.png")
+    write_page(scores, swept, summary, worst, faceless[:errors], metrics, folder / "index.html")
+    return report
+
+
+def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, faceless: int, seed: int | None) -> dict:
+    trial, best = scores.trial, None
+    if swept.best is not None:
+        best = {
+            "threshold": float(swept.thresholds[swept.best]),
+            "f1": float(swept.rates.f1[swept.best]),
+            "note": "an oracle's figure: chosen on the same pairs that it is measured on",
+        }
+    return {
+        "trial": trial.name,
+        "model": str(model.path),
+        "pairs": len(trial.pairs),
+        "people": trial.people,
+        "photos": len(trial.pairs.photos()),
+        "photos_without_face": faceless,
+        "seed": seed,
+        "threshold": summary.rates.threshold,
+        "summary": as_dict(summary),
+        "best_f1_on_these_pairs": best,
+    }
+
+
+def _draw_errors(scores: Scores, worst: WorstErrors, threshold: float) -> Image.Image:
+    grids = []
+    for title, places in (
+        ("wrongly matched: impostor pairs, the nearest first", worst.false_matches),
+        ("missed: genuine pairs, the farthest first", worst.false_non_matches),
+    ):
+        places, pairs = places[:_DRAWN], scores.trial.pairs
+        if len(places):
+            shown = Pairs(pairs.first[places], pairs.second[places], pairs.same[places])
+            grids.append((title, draw_pairs(scores.crops.wide, shown, scores.distances[places], threshold)))
+    nothing = "no pair with a face in both photos is wrong at the stored threshold"
+    return stack_titled(grids or [(nothing, Image.new("RGB", (600, 1), PAPER))])
+
+
+def as_text(report: Report) -> str:
+    """Return the figures at the stored threshold, a line each, and where the report lies."""
+    metrics, rates = report.metrics, report.summary.rates
+    people = "" if metrics["people"] is None else f" of {metrics['people']:,} people"
+    lines = [
+        f"swept         {metrics['trial']}: {rates.genuine:,} genuine and {rates.impostor:,} impostor pairs{people}",
+        f"threshold     {rates.threshold:.4f}, from the model file",
+        f"F1            {_said(rates.f1, '.4f')}",
+        f"precision     {_said(rates.precision, '.4f')}",
+        f"recall        {_said(rates.recall, '.4f')}",
+        f"FMR           {_said(rates.fmr, '.2%')}, {rates.false_matches:,} wrongly matched",
+        f"FNMR          {_said(rates.fnmr, '.2%')}, {rates.false_non_matches:,} missed",
+    ]
+    missing = report.summary.genuine_without_face + report.summary.impostor_without_face
+    counted = "1 pair counts as a non-match" if missing == 1 else f"{missing:,} pairs count as non-matches"
+    told = f"{metrics['photos_without_face']:,} of {metrics['photos']:,} photos"
+    lines.append(f"no face in    {told}; {counted}" if missing else "no face in    no photo")
+    lines.append(f"report        {report.folder / 'index.html'}")
+    return "\n".join(lines)
+
+
+def _said(rate: float, form: str) -> str:
+    return "undefined" if np.isnan(rate) else format(rate, form)
