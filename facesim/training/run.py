@@ -27,7 +27,7 @@ from facesim.training.dlib_weights import LANDMARK_FILE, find_dlib_file
 from facesim.training.embedding import distances_among, embed_photos
 from facesim.training.export import export
 from facesim.training.folds import cross_validate
-from facesim.training.judge import judge, judge_validation
+from facesim.training.judge import Distances, judge, judge_validation
 from facesim.training.loop import run_stage
 from facesim.training.network import SiameseNet
 from facesim.training.objectives import violations
@@ -41,7 +41,7 @@ from facesim.training.start import starting_network
 
 TRIPLETS = 1000  # drawn after each epoch, to see how many still violate the margin
 PAIRS_SHOWN = 12  # on TensorBoard, half of them genuine
-TRAINING_PAIRS = 500  # of each kind, drawn for the picture of training pairs
+TRAINING_PAIRS = 100  # of each kind, drawn for the picture of training pairs
 
 
 def train(
@@ -157,20 +157,25 @@ class _Run:
         }
         info, results = judge(distances, self.source.dataset, self.source.counted, split, about)
         export(net, info, output)
-        self._draw_pairs(net, split, info.threshold, files)
+        self._draw_pairs(net, split, distances, info.threshold, files)
         written = json.dumps(results, indent=2)
         with write_whole(files.results) as scratch:
             scratch.write_text(written, "utf-8")
         return json.loads(written)  # as a later run will read it
 
-    def _draw_pairs(self, net: SiameseNet, split: Split, threshold: float, files: RunFiles) -> None:
+    def _draw_pairs(
+        self, net: SiameseNet, split: Split, held_distances: Distances, threshold: float, files: RunFiles
+    ) -> None:
         """Show what the model gets right and wrong in each part of the split."""
         photos = split.train[self.crops.usable[split.train]]
         drawn = sample_pairs(self.source.dataset.identities[photos], TRAINING_PAIRS, TRAINING_PAIRS, self.settings.seed)
         train = Pairs(photos[drawn.first], photos[drawn.second], drawn.same)
-        for part, pairs in (("train", train), ("validation", split.validation), ("test", split.test)):
-            distances = distances_among(net, self.crops, pairs.photos())(pairs)
-            save_picture(draw_right_and_wrong(self.crops.wide, pairs, distances, threshold), files.pairs(part))
+        for part, pairs, distances in (
+            ("train", train, distances_among(net, self.crops, train.photos())),
+            ("validation", split.validation, held_distances),
+            ("test", split.test, held_distances),
+        ):
+            save_picture(draw_right_and_wrong(self.crops.wide, pairs, distances(pairs), threshold), files.pairs(part))
 
     def _pair_picture(self, net: SiameseNet, pairs: Pairs) -> np.ndarray:
         half = PAIRS_SHOWN // 2

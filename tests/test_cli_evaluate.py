@@ -1,0 +1,105 @@
+import csv
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from facesim.cli import main
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, tmp_path_factory, monkeypatch):
+    """Work in a folder of its own, and keep crops away from the user's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+
+@pytest.fixture
+def run(capfd):
+    """Runs `facesim` with arguments: its exit status, and what reaches stdout and stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        return ended.value.code, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def pairs(tmp_path, hopper, collins, faceless):
+    """Four pairs of photos with strange names: one genuine, one impostor, and one of each without a face."""
+    for name, photo in (("a, b.jpg", hopper), ("ü.jpg", hopper.parent / "grace_hopper_print.jpg"), ("c$1.jpg", collins)):
+        shutil.copy(photo, tmp_path / name)
+    with open(tmp_path / "my pairs.csv", "w", newline="", encoding="utf-8") as file:
+        rows = [("a, b.jpg", "ü.jpg", 1), ("a, b.jpg", "c$1.jpg", 0), ("ü.jpg", "wall.png", 1), ("c$1.jpg", faceless.name, 0)]
+        csv.writer(file).writerows([("photo1", "photo2", "same"), *rows])
+    return tmp_path / "my pairs.csv"
+
+
+def test_evaluate_says_how_accurate_a_model_is(run, pairs):
+    status, printed, _ = run("evaluate", "--pairs", pairs)
+    lines = dict(line.split(maxsplit=1) for line in printed.splitlines())
+    assert status == 0
+    assert lines["judged"] == "on     my pairs.csv"
+    assert lines["pairs"] == "2 genuine, 2 impostor"
+    assert lines["threshold"] == "0.2823, from the model file"
+    assert lines["F1"].startswith("0.6667 (")
+    assert lines["accuracy"].startswith("75.00 % (")
+    assert lines["FNMR"].startswith("50.00 % (")
+    assert "too few pairs to say: 2 impostor pairs, 1,000 are needed" in printed
+    assert "no face       in 2 pairs (1 genuine), counted as non-matches" in printed
+    assert "were each an error: F1 0.5000, accuracy 50.00 %" in printed
+
+
+def test_evaluate_prints_json_without_what_is_not_json(run, pairs):
+    _, printed, _ = run("evaluate", "--pairs", pairs, "--json")
+    said = json.loads(printed, parse_constant=pytest.fail)
+    assert said["summary"]["rates"]["f1"] == pytest.approx(2 / 3)
+    assert said["summary"]["strict"]["false_matches"] == 1
+    assert said["summary"]["tars"] == {"0.01": None, "0.001": None}
+    assert (said["people"], said["folds"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["evaluate", "--pairs", "nowhere.csv"], "nowhere.csv: No such file or directory."),
+        (["evaluate", "--data", "nowhere"], "nowhere is not a folder"),
+        (["evaluate", "--view", "2", "--data", "pins"], "View 2 is one of LFW's protocols"),
+        (["evaluate", "--view", "3"], "--view"),
+        (["evaluate", "-w", "nowhere.onnx"], "nowhere.onnx is not a file"),
+        (["compare", "MODEL", "nowhere.onnx"], "nowhere.onnx is not a file"),
+        (["compare", "MODEL", "MODEL", "--draw", "a.gif"], "a.gif: pictures are written as .png or .jpg"),
+        (["compare", "MODEL"], "MODEL_B"),
+    ],
+)
+def test_trouble_is_one_line(run, model, arguments, said):
+    status, printed, complaint = run(*(model.path if word == "MODEL" else word for word in arguments))
+    assert (status, printed, complaint.count("\n")) == (2, "", 1)
+    assert said in complaint
+
+
+def test_there_is_no_figure_for_people_that_the_model_has_seen(run, lfw):
+    status, printed, complaint = run("evaluate", "--view", "2")
+    assert (status, printed) == (2, "")
+    assert "no figure for LFW View 2: the model was trained, or its threshold chosen, on 3,391 of its 4,281" in complaint
+
+
+def test_models_are_compared_and_the_pairs_on_which_they_disagree_are_drawn(run, pairs, model, write_model, tmp_path):
+    stricter = write_model("stricter.onnx", threshold="0.01")
+    status, printed, _ = run("compare", model.path, stricter, "--pairs", pairs)
+    assert status == 0
+    assert "only A right  1 pairs" in printed
+    assert "McNemar       p = 1: no difference shown" in printed
+    assert Image.open(tmp_path / "here" / "disagreements.png").height > 100
+
+
+def test_a_model_equals_itself(run, pairs, model, tmp_path):
+    _, printed, _ = run("compare", model.path, model.path, "--pairs", pairs, "--json")
+    said = json.loads(printed, parse_constant=pytest.fail)
+    assert (said["test"]["p_value"], said["test"]["difference"], said["picture"]) == (1, 0, None)
+    assert said["a"] == said["b"]
+    assert not list((tmp_path / "here").iterdir())
