@@ -21,5 +21,5 @@ def to_deviate(rates: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def det_ticks(low: float, high: float) -> dict[float, str]:
-    """Return where the axis is labelled, and how."""
-    return {float(norm.ppf(rate)): f"{100 * rate:g} %" for rate in _TICKS if low <= rate <= high}
+    """Return where the axis is labelled, and how, in percent."""
+    return {float(norm.ppf(rate)): f"{100 * rate:g}" for rate in _TICKS if low <= rate <= high}

@@ -16,12 +16,12 @@
     return Number.isNaN(x) ? "–" : (Math.floor(x * 10000 + 0.5) / 10000).toFixed(4);
   }
 
-  function percent(rate) { // as sweep_page.percent says it
+  function percent(rate) { // as sweep_page.percent says it, its spaces unbroken
     if (Number.isNaN(rate)) return "–";
     const hundredths = Math.floor(rate * 10000 + 0.5);
-    if (hundredths === 0 && rate > 0) return "< 0.01 %";
-    if (hundredths === 10000 && rate < 1) return "> 99.99 %";
-    return (hundredths / 100).toFixed(2) + " %";
+    if (hundredths === 0 && rate > 0) return "<\u00a00.01\u00a0%";
+    if (hundredths === 10000 && rate < 1) return ">\u00a099.99\u00a0%";
+    return (hundredths / 100).toFixed(2) + "\u00a0%";
   }
 
   function ratesAt(i) {

@@ -104,7 +104,7 @@ def _draw_det(axes, sweep: Sweep, summary: Summary) -> None:
     axes.plot(*here, "o", color=INK, label="stored threshold", clip_on=False, zorder=5)
     ends, ticks = to_deviate(np.array(span), *span), det_ticks(*span)
     axes.set(title=f"DET: EER {summary.eer:.2%}", xlim=ends, ylim=ends)
-    axes.set(xlabel="false match rate; 0 is drawn at the edge", ylabel="false non-match rate")
+    axes.set(xlabel="false match rate, %; 0 is drawn at the edge", ylabel="false non-match rate, %")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(list(ticks), list(ticks.values()))
         axis.set_minor_formatter(NullFormatter())

@@ -24,6 +24,7 @@ from facesim.face import centre_crop
 from facesim.files import write_whole
 from facesim.photo import open_photo
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _SIDE = 96  # pixels of a face
 _PHOTO = 160  # pixels of the longer side of a photo without one
 
@@ -97,7 +98,7 @@ def _template():
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"percent": percent, "number": number}
+    environment.filters |= {"percent": lambda rate: percent(rate).replace(" ", _NO_BREAK), "number": number}
     environment.filters["count"] = lambda count, one, many: f"{count:,} {one if count == 1 else many}"
     return environment.get_template("sweep.html")
 

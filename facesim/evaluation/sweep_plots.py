@@ -138,7 +138,7 @@ def _det(sweep: Sweep, summary: Summary) -> figure:
     ends, ticks = tuple(to_deviate(np.array(span), *span).tolist()), det_ticks(*span)
     margin = 0.03 * (ends[1] - ends[0])  # so that the marker shows whole on an edge
     ends = (ends[0] - margin, ends[1])
-    plot = _new("det", "false match rate (0 at the edge)", "false non-match rate", x_range=ends, y_range=ends)
+    plot = _new("det", "false match rate, % (0 at the edge)", "false non-match rate, %", x_range=ends, y_range=ends)
     for axis in plot.axis:
         axis.ticker = FixedTicker(ticks=list(ticks))
         axis.major_label_overrides = ticks

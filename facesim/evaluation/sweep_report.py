@@ -14,7 +14,7 @@ from facesim.evaluation.scoring import Scores
 from facesim.evaluation.summary import Summary, as_dict, summarise
 from facesim.evaluation.sweep import Sweep, sweep, write_csv
 from facesim.evaluation.sweep_charts import draw_charts
-from facesim.evaluation.sweep_page import write_page
+from facesim.evaluation.sweep_page import number, percent, write_page
 from facesim.evaluation.worst_errors import WorstErrors, photos_without_face, worst_errors
 from facesim.files import save_picture, write_whole
 from facesim.model import Model
@@ -111,19 +111,16 @@ def as_text(report: Report) -> str:
     lines = [
         f"swept         {metrics['trial']}: {rates.genuine:,} genuine and {rates.impostor:,} impostor pairs{people}",
         f"threshold     {rates.threshold:.4f}, from the model file",
-        f"F1            {_said(rates.f1, '.4f')}",
-        f"precision     {_said(rates.precision, '.4f')}",
-        f"recall        {_said(rates.recall, '.4f')}",
-        f"FMR           {_said(rates.fmr, '.2%')}, {rates.false_matches:,} wrongly matched",
-        f"FNMR          {_said(rates.fnmr, '.2%')}, {rates.false_non_matches:,} missed",
+        f"F1            {number(rates.f1)}",
+        f"precision     {number(rates.precision)}",
+        f"recall        {number(rates.recall)}",
+        f"FMR           {percent(rates.fmr)}, {rates.false_matches:,} wrongly matched",
+        f"FNMR          {percent(rates.fnmr)}, {rates.false_non_matches:,} missed",
     ]
     missing = report.summary.genuine_without_face + report.summary.impostor_without_face
-    counted = "1 pair counts as a non-match" if missing == 1 else f"{missing:,} pairs count as non-matches"
-    told = f"{metrics['photos_without_face']:,} of {metrics['photos']:,} photos"
-    lines.append(f"no face in    {told}; {counted}" if missing else "no face in    no photo")
+    counted = "; 1 pair counts as a non-match" if missing == 1 else f"; {missing:,} pairs count as non-matches"
+    lines.append(
+        f"no face in    {metrics['photos_without_face']:,} of {metrics['photos']:,} photos{counted if missing else ''}"
+    )
     lines.append(f"report        {report.folder / 'index.html'}")
     return "\n".join(lines)
-
-
-def _said(rate: float, form: str) -> str:
-    return "undefined" if np.isnan(rate) else format(rate, form)

@@ -132,4 +132,4 @@ def test_normal_deviates_draw_two_normal_distributions_as_a_line():
     x, y = to_deviate(norm.cdf(thresholds - 2), 1e-9, 1 - 1e-9), to_deviate(norm.sf(thresholds), 1e-9, 1 - 1e-9)
     assert np.diff(y) / np.diff(x) == pytest.approx(-1)
     assert to_deviate(np.array([0.0]), low, high) == norm.ppf(low)
-    assert list(det_ticks(low, high).values())[:2] == ["0.01 %", "0.1 %"]
+    assert list(det_ticks(low, high).values())[:2] == ["0.01", "0.1"]

@@ -101,7 +101,7 @@ def figures_in(row):
     counts = {"trueMatches": "TP", "falseMatches": "FP", "trueNonMatches": "TN", "falseNonMatches": "FN"}
     rates = {"precision": "precision", "recall": "recall", "accuracy": "accuracy", "fmr": "FMR", "fnmr": "FNMR"}
     said = {name: f"{int(row[column]):,}" for name, column in counts.items()}
-    said |= {name: percent(float(row[column] or "nan")) for name, column in rates.items()}
+    said |= {name: percent(float(row[column] or "nan")).replace(" ", "\xa0") for name, column in rates.items()}
     return said | {"f1": number(float(row["F1"] or "nan"))}
 
 
