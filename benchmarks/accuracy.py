@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 import dlib
 import numpy as np
-from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 from facesim import FaceSimError, Model
@@ -21,8 +20,10 @@ from facesim.data.cache import cached_crops
 from facesim.data.dataset import Dataset, read_folder
 from facesim.data.lfw import data_home, find_lfw, lfw_split
 from facesim.data.pairs import Pairs, sample_pairs
-from facesim.evaluation.metrics import f1_interval, rates
-from facesim.face import centre_crop
+from facesim.evaluation.metrics import SortedDistances, failures_as_errors
+from facesim.evaluation.scoring import embed_crops
+from facesim.evaluation.trial import people_seen
+from facesim.evaluation.uncertainty import f1_interval
 from facesim.photo import open_photo
 from facesim.training.dlib_weights import LANDMARK_FILE, RECOGNISER_FILE, find_dlib_file
 
@@ -76,7 +77,7 @@ def main(model, pins, as_json):
     sets = {"lfw": lfw_pairs, "pins": functools.partial(folder_pairs, pins or data_home() / "pins")}
     results = []
     try:
-        model = Model(model)
+        model = Model(model, bulk=True)
         for name, read in sets.items():
             try:
                 dataset, pairs = read()
@@ -103,14 +104,13 @@ def folder_pairs(folder: Path) -> tuple[Dataset, Pairs]:
 
 
 def warn_of_known_people(model: Model, dataset: Dataset, pairs: Pairs) -> None:
-    """Warn where the model may have been trained on people in the pairs; LFW, under any name, is always suspected."""
-    trained_on = model.info.trained_on
+    """Warn where the model may have been trained on people in the pairs."""
     people = set(dataset.identities[pairs.photos()].tolist())
-    strangers = people - set(trained_on.get("test_identities", []))
-    if strangers and dataset.name in ("lfw", *trained_on.get("data", "").split("+")):
+    seen = people & people_seen(model.info, dataset)
+    if seen:
         click.echo(
-            f"warning: {len(strangers)} of the {len(people)} people in the pairs of {dataset.name} are not among those "
-            f"that {model.path} was tested on: where it was trained on them, its figures flatter it.",
+            f"warning: {model.path} may have been trained on {len(seen)} of the {len(people)} people in the pairs of "
+            f"{dataset.name}: its figures flatter it.",
             err=True,
         )
 
@@ -119,7 +119,9 @@ def compare(model: Model, dataset: Dataset, pairs: Pairs) -> list[Result]:
     """Judge the model and dlib's pipeline on the same pairs."""
     photos = pairs.photos()
     return [
-        judge(model.path.name, model.info.threshold, model_embeddings(model, dataset, photos), dataset, pairs),
+        judge(
+            model.path.name, model.info.threshold, embed_crops(model, cached_crops(dataset), photos), dataset, pairs
+        ),
         judge("dlib", DLIB_THRESHOLD, dlib_embeddings(dataset, photos), dataset, pairs),
     ]
 
@@ -129,7 +131,7 @@ def judge(pipeline: str, threshold: float, embeddings: np.ndarray, dataset: Data
     photos = pairs.photos()
     distances = pairs.distances(photos, embeddings)
     found = ~np.isnan(distances)
-    counts = rates(distances, pairs.same, threshold)
+    counts = SortedDistances.of(failures_as_errors(distances, pairs.same), pairs.same).rates(threshold)
     return Result(
         set=dataset.name,
         pipeline=pipeline,
@@ -139,21 +141,11 @@ def judge(pipeline: str, threshold: float, embeddings: np.ndarray, dataset: Data
         accuracy=counts.accuracy,
         fmr=counts.fmr,
         fnmr=counts.fnmr,
-        auc=float(roc_auc_score(pairs.same[found], -distances[found])),
+        auc=SortedDistances.of(distances[found], pairs.same[found]).auc(),
         pairs=len(pairs),
         pairs_without_a_face=int((~found).sum()),
         people=len(np.unique(dataset.identities[photos])),
     )
-
-
-def model_embeddings(model: Model, dataset: Dataset, photos: np.ndarray) -> np.ndarray:
-    crops = cached_crops(dataset)
-    usable = crops.usable
-    embeddings = np.full((len(photos), model.embedding_size), np.nan, np.float32)
-    for row, photo in enumerate(tqdm(photos, f"{dataset.name}: {model.path.name}", unit="face")):
-        if usable[photo]:
-            embeddings[row] = model.embed(centre_crop(crops.wide[photo])[None])[0]
-    return embeddings
 
 
 def dlib_embeddings(dataset: Dataset, photos: np.ndarray) -> np.ndarray:

@@ -33,6 +33,11 @@ def main(runs):
     faces, every metric, the page and the charts. Its figures mean nothing where the model was trained on LFW, and are
     not shown.
     """
+    time_metrics(runs)
+    time_sweep()
+
+
+def time_metrics(runs: int) -> None:
     random = np.random.default_rng(0)
     same = random.random(PAIRS) < 0.5
     distances = np.where(same, random.normal(0.2, 0.05, PAIRS), random.normal(0.4, 0.05, PAIRS))
@@ -43,8 +48,9 @@ def main(runs):
     least, taken = statistics.median(sorting), statistics.median(measuring)
     click.echo(f"sort of {PAIRS:,} distances     {least:.2f} s")
     click.echo(f"all metrics of them             {taken:.2f} s, {taken / least:.1f} times as long")
-    del distances, same
 
+
+def time_sweep() -> None:
     source, model = open_source(("lfw",)), Model(bulk=True)
     trial = Trial("LFW View 2, for its time only", source, join_pairs(source.lfw_folds))
     crops = source.crops()

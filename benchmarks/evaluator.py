@@ -34,9 +34,9 @@ EXPECTED = (0.989, 0.992)  # accuracy; dlib's author states 99.13 % for one chip
 def main():
     """Run dlib's own network, on the chips that its landmarks align, through the evaluator: LFW's View 2.
 
-    The face is the one that facesim finds. dlib's weights run in PyTorch, which takes a tenth of the time; the first ten
-    descriptors must be dlib's own. Accuracy must come out between 98.9 and 99.2 %; the exit status is 1 where it does
-    not. Takes some five minutes on two cores.
+    The face is the one that facesim finds. dlib's weights run in PyTorch, which takes a tenth of the time; the first
+    ten descriptors must be dlib's own. Accuracy must come out between 98.9 and 99.2 %; the exit status is 1 where it
+    does not. Takes some five minutes on two cores.
     """
     try:
         dataset, folds = find_lfw()

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import click
 import numpy as np
-from accuracy import folder_pairs, judge, model_embeddings
+from accuracy import folder_pairs, judge
 
 from facesim import FaceSimError, Model
+from facesim.data.cache import cached_crops
 from facesim.data.lfw import data_home
+from facesim.evaluation.scoring import embed_crops
 from facesim.training.record import RunFiles
 from facesim.training.run import train
 from facesim.training.settings import Settings
@@ -89,7 +91,7 @@ def elsewhere(model: Model, pins: Path) -> tuple[float | None, float | None]:
     except FaceSimError as error:
         click.echo(f"pins is skipped: {error}", err=True)
         return None, None
-    embeddings = model_embeddings(model, dataset, pairs.photos())
+    embeddings = embed_crops(model, cached_crops(dataset), pairs.photos())
     result = judge(model.path.name, model.info.threshold, embeddings, dataset, pairs)
     return result.f1, result.auc
 

@@ -31,11 +31,11 @@ def run(capfd):
 @pytest.fixture
 def pairs(tmp_path, hopper, collins, faceless):
     """Four pairs of photos with strange names: one genuine, one impostor, and one of each without a face."""
-    for name, photo in (("a, b.jpg", hopper), ("ü.jpg", hopper.parent / "grace_hopper_print.jpg"), ("c$1.jpg", collins)):
+    a, b, c, wall = "a, b.jpg", "ü.jpg", "c$1.jpg", faceless.name
+    for name, photo in ((a, hopper), (b, hopper.with_name("grace_hopper_print.jpg")), (c, collins)):
         shutil.copy(photo, tmp_path / name)
     with open(tmp_path / "my pairs.csv", "w", newline="", encoding="utf-8") as file:
-        rows = [("a, b.jpg", "ü.jpg", 1), ("a, b.jpg", "c$1.jpg", 0), ("ü.jpg", "wall.png", 1), ("c$1.jpg", faceless.name, 0)]
-        csv.writer(file).writerows([("photo1", "photo2", "same"), *rows])
+        csv.writer(file).writerows([("photo1", "photo2", "same"), (a, b, 1), (a, c, 0), (b, wall, 1), (c, wall, 0)])
     return tmp_path / "my pairs.csv"
 
 
@@ -85,14 +85,15 @@ def test_trouble_is_one_line(run, model, arguments, said):
 def test_there_is_no_figure_for_people_that_the_model_has_seen(run, lfw):
     status, printed, complaint = run("evaluate", "--view", "2")
     assert (status, printed) == (2, "")
-    assert "no figure for LFW View 2: the model was trained, or its threshold chosen, on 3,391 of its 4,281" in complaint
+    assert "no figure for LFW View 2" in complaint
+    assert "on 3,391 of its 4,281 people" in complaint
 
 
 def test_models_are_compared_and_the_pairs_on_which_they_disagree_are_drawn(run, pairs, model, write_model, tmp_path):
     stricter = write_model("stricter.onnx", threshold="0.01")
     status, printed, _ = run("compare", model.path, stricter, "--pairs", pairs)
     assert status == 0
-    assert "only A right  1 pairs" in printed
+    assert "only A right  1 of the pairs" in printed
     assert "McNemar       p = 1: no difference shown" in printed
     assert Image.open(tmp_path / "here" / "disagreements.png").height > 100
 

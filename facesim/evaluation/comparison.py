@@ -92,7 +92,7 @@ def draw_disagreements(scores_a: Scores, scores_b: Scores, comparison: Compariso
         ]
         some = Pairs(pairs.first[shown], pairs.second[shown], pairs.same[shown])
         grid = draw_grid(scores_a.crops.wide, some, captions, [name == "B"] * len(shown))
-        title = f"only {name} is right: {len(places):,} pairs" + (f", {most} of them" if len(places) > most else "")
+        title = f"only {name} is right: {len(places):,} of {len(pairs):,} pairs, {len(shown)} shown"
         parts.append((title, grid))
     if not parts:
         raise FaceSimError("the models agree on every pair: there is nothing to draw.")

@@ -197,7 +197,9 @@ class SortedDistances:
 
 def _at(values: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return the values at `places`, infinity past the end."""
-    return np.where(places < len(values), values[np.minimum(places, len(values) - 1)], np.inf) if len(values) else np.inf
+    if not len(values):
+        return np.full(len(places), np.inf)
+    return np.where(places < len(values), values[np.minimum(places, len(values) - 1)], np.inf)
 
 
 def _count_below(values: np.ndarray, queries: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from facesim.data.cache import CachedCrops
-from facesim.data.pairs import Pairs, join_pairs
+from facesim.data.pairs import join_pairs
 from facesim.evaluation.trial import Trial
 from facesim.face import centre_crop
 from facesim.model import Model

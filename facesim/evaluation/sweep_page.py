@@ -19,6 +19,7 @@ from facesim.evaluation.summary import Summary
 from facesim.evaluation.sweep import Sweep
 from facesim.evaluation.sweep_charts import undrawable
 from facesim.evaluation.sweep_plots import det_places, make_plots
+from facesim.evaluation.wording import number, percent
 from facesim.evaluation.worst_errors import WorstErrors
 from facesim.face import centre_crop
 from facesim.files import write_whole
@@ -75,23 +76,6 @@ def write_page(
     )
     with write_whole(path) as scratch:
         scratch.write_bytes(page.encode(errors="replace"))  # a file's name may be no text
-
-
-def percent(rate: float) -> str:
-    """Say a rate, never 0 % or 100 % of what is neither, and – of what is undefined; sweep.js says it alike."""
-    if np.isnan(rate):
-        return "–"
-    hundredths = np.floor(rate * 10_000 + 0.5)
-    if hundredths == 0 < rate:
-        return "< 0.01 %"
-    if hundredths == 10_000 and rate < 1:
-        return "> 99.99 %"
-    return f"{hundredths / 100:.2f} %"
-
-
-def number(value: float) -> str:
-    """Say an F1 or an AUC, – where it is undefined."""
-    return "–" if np.isnan(value) else f"{np.floor(value * 10_000 + 0.5) / 10_000:.4f}"
 
 
 def _template():

@@ -14,7 +14,8 @@ from facesim.evaluation.scoring import Scores
 from facesim.evaluation.summary import Summary, as_dict, summarise
 from facesim.evaluation.sweep import Sweep, sweep, write_csv
 from facesim.evaluation.sweep_charts import draw_charts
-from facesim.evaluation.sweep_page import number, percent, write_page
+from facesim.evaluation.sweep_page import write_page
+from facesim.evaluation.wording import number, percent
 from facesim.evaluation.worst_errors import WorstErrors, photos_without_face, worst_errors
 from facesim.files import save_picture, write_whole
 from facesim.model import Model

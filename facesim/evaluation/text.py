@@ -6,6 +6,7 @@ from facesim.evaluation.comparison import Comparison
 from facesim.evaluation.evaluate import Evaluation
 from facesim.evaluation.metrics import TOO_FEW
 from facesim.evaluation.summary import FoldRates, Summary
+from facesim.evaluation.wording import number, percent
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
@@ -38,8 +39,8 @@ def comparison_text(comparison: Comparison) -> str:
         "",
         *("".join(cell.ljust(12) for cell in row).rstrip() for row in rows),
         "",
-        f"only A right  {test.only_a_right:,} pairs",
-        f"only B right  {test.only_b_right:,} pairs",
+        f"only A right  {test.only_a_right:,} of the pairs",
+        f"only B right  {test.only_b_right:,} of the pairs",
         f"B − A         {100 * test.difference:+.2f} points of accuracy "
         f"(95 %: {100 * test.interval[0]:+.2f} to {100 * test.interval[1]:+.2f})",
         f"McNemar       p = {test.p_value:.3g}: {_verdict(test.p_value)}",
@@ -62,7 +63,8 @@ def _folds(folds: FoldRates, strict: FoldRates) -> list[str]:
     if strict != folds:
         (accuracy, error), (f1, f1_error) = strict.mean("accuracy"), strict.mean("f1")
         lines += ["were each pair without a face an error:"]
-        lines += [f"accuracy      {percent(accuracy)} ± {percent(error)}", f"F1            {number(f1)} ± {number(f1_error)}"]
+        lines += [f"accuracy      {percent(accuracy)} ± {percent(error)}"]
+        lines += [f"F1            {number(f1)} ± {number(f1_error)}"]
     return lines
 
 
@@ -72,7 +74,8 @@ def _summary(summary: Summary, threshold_from: str) -> list[str]:
         f"threshold     {number(rates.threshold)}, from {threshold_from}",
         f"F1            {number(rates.f1)}{_between(summary.f1_interval, number)}",
         f"accuracy      {percent(rates.accuracy)}{_between(summary.accuracy_interval, percent)}",
-        f"FMR           {percent(rates.fmr)}{_between(summary.fmr_interval, percent)}, {rates.false_matches:,} false matches",
+        f"FMR           {percent(rates.fmr)}{_between(summary.fmr_interval, percent)}, "
+        f"{rates.false_matches:,} false matches",
         f"FNMR          {percent(rates.fnmr)}{_between(summary.fnmr_interval, percent)}, "
         f"{rates.false_non_matches:,} false non-matches",
         f"AUC           {number(summary.auc)}{_between(summary.auc_interval, number)}",
@@ -95,16 +98,6 @@ def _summary(summary: Summary, threshold_from: str) -> list[str]:
         strict = f"F1 {number(summary.strict.f1)}, accuracy {percent(summary.strict.accuracy)}"
         lines += [f"              were each an error: {strict}"]
     return lines
-
-
-def number(value: float) -> str:
-    """Return a measure with four decimals; - where it is undefined."""
-    return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def percent(share: float) -> str:
-    """Return a share in percent, with two decimals; - where it is undefined."""
-    return "-" if math.isnan(share) else f"{100 * share:.2f} %"
 
 
 def _between(interval: tuple[float, float], show) -> str:

@@ -14,7 +14,7 @@ from facesim.errors import FaceSimError
 from facesim.model import ModelInfo
 
 COUNT = 1000  # pairs drawn of each kind
-_SAME = {"1": True, "true": True, "yes": True, "same": True, "0": False, "false": False, "no": False, "different": False}
+_SAME = dict.fromkeys(("1", "true", "yes", "same"), True) | dict.fromkeys(("0", "false", "no", "different"), False)
 _COLUMNS = ("photo1", "photo2", "same")
 
 

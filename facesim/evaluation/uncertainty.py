@@ -85,8 +85,8 @@ class PairedTest:
 def paired_test(right_a: np.ndarray, right_b: np.ndarray, confidence: float = 0.95) -> PairedTest:
     """Compare which pairs, `(n,) bool`, two models get right.
 
-    The p value is McNemar's (1947), exact: that of a fair coin's showing so unequal a count of pairs that only one model
-    gets right. The interval is Wald's with half a pair added to each of the four cells (Agresti and Min 2005).
+    The p value is McNemar's (1947), exact: that of a fair coin's showing so unequal a count of pairs that only one
+    model gets right. The interval is Wald's with half a pair added to each of the four cells (Agresti and Min 2005).
     """
     only_a, only_b, pairs = int((right_a & ~right_b).sum()), int((~right_a & right_b).sum()), len(right_a)
     p_value = float(binomtest(only_b, only_a + only_b).pvalue) if only_a + only_b else 1.0

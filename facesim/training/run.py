@@ -21,6 +21,7 @@ from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.data.split import Split
 from facesim.errors import FaceSimError
+from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.files import save_picture, write_whole
 from facesim.training.checkpoint import Checkpoint
 from facesim.training.dlib_weights import LANDMARK_FILE, find_dlib_file
@@ -31,7 +32,6 @@ from facesim.training.judge import Distances, judge, judge_validation
 from facesim.training.loop import run_stage
 from facesim.training.network import SiameseNet
 from facesim.training.objectives import violations
-from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.training.poses import Similarity, aligned_chips
 from facesim.training.processes import Processes, joined
 from facesim.training.record import Record, RunFiles, check_tensorboard

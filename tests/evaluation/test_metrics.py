@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support, roc_auc_score
@@ -140,7 +142,7 @@ def eer_of_the_corners(distances, same):
     for value in np.unique(distances[~np.isnan(distances)]):
         called = distances <= value
         at.append(((called & ~same).sum() / (~same).sum(), (~called & same).sum() / same.sum()))
-    for (fmr1, fnmr1), (fmr2, fnmr2) in zip(at, at[1:], strict=False):
+    for (fmr1, fnmr1), (fmr2, fnmr2) in itertools.pairwise(at):
         if fmr2 >= fnmr2:
             share = (fnmr1 - fmr1) / ((fmr2 - fmr1) + (fnmr1 - fnmr2))
             return fmr1 + share * (fmr2 - fmr1)

@@ -40,7 +40,13 @@ def test_a_summary_agrees_with_itself_and_counts_failures_twice_over():
 
 @pytest.mark.parametrize(
     ("distances", "same"),
-    [([], []), ([0.1, 0.2], [True, True]), ([0.1, 0.2], [False, False]), ([np.nan, np.nan], [True, False]), ([0.1], [True])],
+    [
+        ([], []),
+        ([0.1], [True]),
+        ([0.1, 0.2], [True, True]),
+        ([0.1, 0.2], [False, False]),
+        ([np.nan, np.nan], [True, False]),
+    ],
 )
 def test_what_cannot_be_said_is_null_in_json(distances, same):
     summary = summarise(np.array(distances, float), np.array(same, bool), 0.5, CALIBRATION)
