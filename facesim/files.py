@@ -25,12 +25,26 @@ def write_whole(path: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
+def printable(name: str) -> str:
+    """Return the name of a file or folder as one line of text: on disk it may be no text, or hold line breaks."""
+    return " ".join(name.encode(errors="replace").decode().split())
+
+
 def check_picture_path(path: Path) -> None:
     """Raise FaceSimError where no picture could be written to `path`, before the work that it is to show."""
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise FaceSimError(f"{path}: pictures are written as .png or .jpg.")
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Raise FaceSimError where no file could be written to `path`, before the work that it is to hold."""
     if not path.parent.is_dir():
         raise FaceSimError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
+    if path.is_dir():
+        raise FaceSimError(f"{path} cannot be written: it is a folder; name a file.")
+    if not os.access(path.parent, os.W_OK):
+        raise FaceSimError(f"{path} cannot be written: the folder {path.parent} is read-only; name another.")
 
 
 def save_picture(picture: "Image.Image", path: Path) -> None:

@@ -65,7 +65,7 @@ class Verifier:
 
         Raises FaceSimError when a photo cannot be read, and NoFaceError when it shows no face.
         """
-        (face1, crop1), (face2, crop2) = _find(photo1), _find(photo2)
+        (face1, crop1), (face2, crop2) = find_main_face(photo1), find_main_face(photo2)
         first, second = self.model.embed(np.stack([crop1, crop2]))
         distance = float(np.linalg.norm(first - second))
         probability = self.model.info.probability(distance)
@@ -77,11 +77,15 @@ class Verifier:
 
         Raises FaceSimError when a photo cannot be read, and NoFaceError when it shows no face.
         """
-        crops = [_find(photo)[1] for photo in photos]
+        crops = [find_main_face(photo)[1] for photo in photos]
         return self.model.embed(np.array(crops, np.uint8))
 
 
-def _find(path: str | Path) -> tuple[FoundFace, np.ndarray]:
+def find_main_face(path: str | Path) -> tuple[FoundFace, np.ndarray]:
+    """Return a photo's main face and its crop, `(160, 160, 3) uint8`.
+
+    Raises FaceSimError when the photo cannot be read, and NoFaceError when it shows no face.
+    """
     photo = open_photo(path)
     boxes = find_faces(photo)
     if not boxes:

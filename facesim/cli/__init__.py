@@ -72,6 +72,15 @@ def _one_line_errors(main, *args, **kwargs):
     sys.exit(2)
 
 
+def say_which_face(face) -> None:
+    """Tell on stderr which face of a `FoundFace`'s photo counts, where the photo shows several."""
+    if face.faces > 1:
+        counted = (
+            "the largest (cut by the edge it counts as smaller; of several as large, the most central) is compared"
+        )
+        click.echo(f"facesim: {face.photo} shows {face.faces} faces; {counted}.", err=True)
+
+
 @click.group(cls=_Verbs, context_settings=HELP)
 @click.version_option(__version__)
 def main():
@@ -81,5 +90,7 @@ def main():
     facesim predict A.jpg B.jpg       compare two photos
     facesim inspect photos            see what a data set holds
     facesim preview photos            see the crops that training reads
+    facesim map photos                see which faces the model takes for alike
+    facesim neighbours A.jpg photos   find the photos nearest to one
     facesim train --data lfw          train the network behind the verdict
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from facesim import Verifier
-from facesim.cli import HELP, Command
+from facesim.cli import HELP, Command, say_which_face
 from facesim.files import save_picture
 
 
@@ -37,11 +37,7 @@ def predict(photos, photo1, photo2, model, threshold, gpu, as_json, show):
 
         save_picture(draw_verdict(verdict), Path(show))
     for face in (verdict.face1, verdict.face2):
-        if face.faces > 1:
-            counted = (
-                "the largest (cut by the edge it counts as smaller; of several as large, the most central) is compared"
-            )
-            click.echo(f"facesim: {face.photo} shows {face.faces} faces; {counted}.", err=True)
+        say_which_face(face)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(verdict) | _boxes(verdict)))
     else:

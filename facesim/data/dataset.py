@@ -35,26 +35,45 @@ class Dataset:
 def read_folder(root: str | Path, name: str | None = None) -> Dataset:
     """Read `root`, which holds one folder of photos per identity; hidden files and empty folders are passed over.
 
-    The identity is the folder's name, as Kaggle ships Pins (`pins_Ana Li`) and as LFW has it (`Ana_Li`) alike: without
-    `pins_`, and `_` for spaces, so that a person in both is one.
-
     Raises FaceSimError when there is no such folder, or when it holds no two identities with photos.
     """
-    root = Path(root)
+    dataset = _read(Path(root), name, own=False)
+    if len(np.unique(dataset.identities)) < 2:
+        raise FaceSimError(f"{root} holds fewer than two sub-folders with photos: one per identity is needed.")
+    return dataset
+
+
+def read_photos(root: str | Path, name: str | None = None) -> Dataset:
+    """Read all photos of `root`: those in its sub-folders as `read_folder` does, its own with the identity "", unknown.
+
+    Raises FaceSimError when there is no such folder, or when it holds no photo.
+    """
+    dataset = _read(Path(root), name, own=True)
+    if not dataset.photos:
+        raise FaceSimError(f"{root} holds no photo, nor do its sub-folders: give a folder with .jpg or .png files.")
+    return dataset
+
+
+def identity_of(folder: str) -> str:
+    """Return whom a folder's name means, as Kaggle ships Pins (`pins_Ana Li`) and as LFW has it (`Ana_Li`) alike.
+
+    It is the name without `pins_`, and with `_` for spaces, so that a person in both is one.
+    """
+    return folder.removeprefix("pins_").replace(" ", "_")
+
+
+def _read(root: Path, name: str | None, own: bool) -> Dataset:
     if not root.is_dir():
         raise FaceSimError(f"{root} is not a folder: give one with a sub-folder of photos per identity, lfw or pins.")
+    folders = [folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
     found = sorted(
-        (path.parent.name, path.name)
-        for folder in root.iterdir()
-        if folder.is_dir() and not folder.name.startswith(".")
+        path.relative_to(root).parts
+        for folder in ([*folders, root] if own else folders)
         for path in folder.iterdir()
         if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
     )
-    identities = np.array([folder.removeprefix("pins_").replace(" ", "_") for folder, _ in found])
-    if len(np.unique(identities)) < 2:
-        raise FaceSimError(f"{root} holds fewer than two sub-folders with photos: one per identity is needed.")
-    photos = tuple(f"{folder}/{photo}" for folder, photo in found)
-    return Dataset(name or root.resolve().name, root, photos, identities)
+    identities = np.array(["".join(map(identity_of, folder)) for *folder, _ in found], str)
+    return Dataset(name or root.resolve().name, root, tuple("/".join(place) for place in found), identities)
 
 
 def join_datasets(datasets: list[Dataset]) -> Dataset:

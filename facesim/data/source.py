@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from facesim.data.cache import CachedCrops, cached_crops, join_crops
-from facesim.data.dataset import Dataset, join_datasets, read_folder
+from facesim.data.dataset import Dataset, join_datasets, read_folder, read_photos
 from facesim.data.exclusions import excluded
 from facesim.data.lfw import data_home, find_lfw, lfw_fold, lfw_split
 from facesim.data.pairs import Pairs
@@ -14,6 +14,7 @@ from facesim.data.split import Split, fold_by_identity, split_by_identity
 from facesim.errors import FaceSimError
 
 LFW_FOLDS = 10
+_NAMES = ("lfw", "pins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,14 @@ def open_source(
     counted = ~np.concatenate([excluded(part, exclude) for part in parts])
     counted[counted] = _subset(dataset.identities[counted], identities, max_per_identity, seed)
     return Source(tuple(parts), dataset, counted, lfw_folds)
+
+
+def find_photos(name: str) -> Dataset:
+    """Find photos that may lack identities: "lfw", "pins", or a folder, with a sub-folder per identity or without.
+
+    Raises FaceSimError where they cannot be found or read.
+    """
+    return _find(name)[0] if name in _NAMES else read_photos(name)
 
 
 def _find(name: str) -> tuple[Dataset, list[Pairs]]:

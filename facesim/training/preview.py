@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from facesim.data.dataset import Dataset
 from facesim.errors import FaceSimError
 from facesim.face import CROP_SIZE, centre_crop, cut_wide_crop, find_faces
+from facesim.files import printable
 from facesim.photo import open_photo
 from facesim.picture import INK, PAPER
 from facesim.training.augment import augment
@@ -69,5 +70,4 @@ def _some_wide_crops(dataset: Dataset, counted: np.ndarray, count: int, seed: in
 
 
 def _write(strip: Image.Image, words: str) -> None:
-    words = " ".join(words.encode(errors="replace").decode().split())  # a file's name may be no text, or hold newlines
-    ImageDraw.Draw(strip).text((_GAP, 3), words[:_LETTERS], INK, ImageFont.load_default(13))
+    ImageDraw.Draw(strip).text((_GAP, 3), printable(words)[:_LETTERS], INK, ImageFont.load_default(13))

@@ -1,6 +1,6 @@
 import pytest
 
-from facesim.data.dataset import read_folder
+from facesim.data.dataset import read_folder, read_photos
 from facesim.errors import FaceSimError
 
 
@@ -17,6 +17,22 @@ def test_photos_belong_to_the_folder_they_lie_in(photos):
     dataset = read_folder(photos)
     assert dataset.photos == ("bo/1.png", "pins_Ana B/1.jpg", "pins_Ana B/ü 2.JPEG")
     assert dataset.identities.tolist() == ["bo", "Ana_B", "Ana_B"]
+
+
+def test_photos_may_lie_in_the_folder_itself_their_identity_unknown(photos):
+    dataset = read_photos(photos)
+    assert dataset.photos == ("bo/1.png", "loose.jpg", "pins_Ana B/1.jpg", "pins_Ana B/ü 2.JPEG")
+    assert dataset.identities.tolist() == ["bo", "", "Ana_B", "Ana_B"]
+    assert [path.read_bytes().decode() for path in dataset.paths()] == list(dataset.photos)
+    alone = read_photos(photos / "bo")
+    assert (alone.name, alone.photos, alone.identities.tolist()) == ("bo", ("1.png",), [""])
+
+
+def test_a_folder_without_photos_is_refused_by_name(tmp_path, refuses):
+    (tmp_path / "notes.txt").touch()
+    for path in (tmp_path, tmp_path / "nowhere", tmp_path / "notes.txt"):
+        with refuses(path):
+            read_photos(path)
 
 
 def test_the_fingerprint_knows_the_photos_and_nothing_else(photos):

@@ -6,7 +6,7 @@ import pytest
 from facesim.data.dataset import read_folder
 from facesim.data.exclusions import FILE_NAME, write_exclusions
 from facesim.data.lfw import find_lfw
-from facesim.data.source import open_source
+from facesim.data.source import find_photos, open_source
 from facesim.errors import FaceSimError
 
 
@@ -72,6 +72,15 @@ def test_every_person_is_tested_once_and_never_by_a_model_that_has_seen_them(fol
         assert all(part.values())
         for one, other in itertools.combinations(part.values(), 2):
             assert not one & other
+
+
+def test_photos_are_found_by_name_or_in_any_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("FACESIM_DATA", str(tmp_path))
+    with pytest.raises(FaceSimError, match="pins is not there"):
+        find_photos("pins")
+    folder_of(tmp_path / "pins", {"Ana": 1, "Bo": 2}, "pins_")
+    assert (find_photos("pins").name, find_photos("pins").identities.tolist()) == ("pins", ["Ana", "Bo", "Bo"])
+    assert set(find_photos(f"{folder}/person00").identities.tolist()) == {""}
 
 
 @pytest.mark.parametrize(("count", "said"), [(2, "it takes 3"), (11, "of 20 identities")])

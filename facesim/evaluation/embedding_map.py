@@ -1,0 +1,86 @@
+"""Lay embeddings out in two dimensions: what a model takes for alike lies together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from facesim.data.cache import CachedCrops
+from facesim.data.dataset import Dataset
+from facesim.errors import FaceSimError
+from facesim.evaluation.scoring import embed_crops
+from facesim.model import Model
+
+METHODS = ("pca", "tsne")
+FEWEST = 3  # embeddings: two lie on a line, whatever they are
+PERPLEXITY = 30  # of t-SNE, about how many neighbours each point has; scikit-learn's own choice
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingMap:
+    """Embeddings as points of a plane."""
+
+    method: str
+    points: np.ndarray  # (n, 2) float
+    explained_variance: tuple[float, float] | None  # of both components, each a share of the whole; None for t-SNE
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoMap:
+    """A map of a data set's photos, or of those that were drawn from it."""
+
+    dataset: Dataset
+    crops: CachedCrops
+    photos: np.ndarray  # (n,) int, ascending: those on the map
+    map: EmbeddingMap
+
+    @property
+    def identities(self) -> np.ndarray:
+        """Return who is on each photo of the map, `(n,) str`, "" where that is not known."""
+        return self.dataset.identities[self.photos]
+
+    @property
+    def faces(self) -> int:
+        """Return how many photos of the data set show a face."""
+        return int(self.crops.usable.sum())
+
+
+def map_photos(
+    dataset: Dataset, crops: CachedCrops, model: Model, method: str = "pca", count: int = 2000, seed: int = 0
+) -> PhotoMap:
+    """Map at most `count` of the photos that show a face, drawn with `seed`.
+
+    Raises FaceSimError where fewer than three do.
+    """
+    photos = np.flatnonzero(crops.usable)
+    if len(photos) < FEWEST:
+        raise FaceSimError(f"{dataset.root} has too few photos that show a face, {len(photos)}: a map needs {FEWEST}.")
+    if len(photos) > count:
+        photos = np.sort(np.random.default_rng(seed).choice(photos, count, replace=False))
+    return PhotoMap(dataset, crops, photos, map_embeddings(embed_crops(model, crops, photos), method, seed))
+
+
+def map_embeddings(embeddings: np.ndarray, method: str = "pca", seed: int = 0) -> EmbeddingMap:
+    """Lay out embeddings, `(n, d) float`, by principal components ("pca") or t-SNE ("tsne", van der Maaten 2008).
+
+    Raises FaceSimError for fewer than three, for embeddings that are all the same, or that are not finite (those of
+    photos without a face are NaN: leave them out), and for a method of another name.
+    """
+    embeddings = np.asarray(embeddings, float)
+    if method not in METHODS:
+        raise FaceSimError(f"{method} is no way to draw a map: give {' or '.join(METHODS)}.")
+    if embeddings.ndim != 2 or len(embeddings) < FEWEST or embeddings.shape[1] < 2:
+        raise FaceSimError(f"a map needs {FEWEST} embeddings or more, (n, d), not an array {embeddings.shape}.")
+    if not np.isfinite(embeddings).all():
+        raise FaceSimError("some embeddings are not finite: leave out the photos that show no face.")
+    if not np.ptp(embeddings, axis=0).any():
+        raise FaceSimError(f"all {len(embeddings)} embeddings are the same: there is nothing to lay out.")
+    if method == "pca":
+        components = PCA(2, svd_solver="full")
+        points = components.fit_transform(embeddings)
+        first, second = components.explained_variance_ratio_.tolist()
+        return EmbeddingMap(method, points, (first, second))
+    perplexity = min(PERPLEXITY, (len(embeddings) - 1) / 3)
+    points = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(embeddings)
+    return EmbeddingMap(method, points.astype(float), None)

@@ -1,0 +1,95 @@
+"""Find the photos whose faces are nearest to a face."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from facesim.data.cache import CachedCrops
+from facesim.data.dataset import Dataset
+from facesim.errors import FaceSimError
+from facesim.evaluation.scoring import embed_crops
+from facesim.model import Model
+from facesim.verifier import FoundFace
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The nearest embeddings and their distances, nearest first."""
+
+    indices: np.ndarray  # (k,) int
+    distances: np.ndarray  # (k,) float, ascending
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoNeighbours:
+    """The photos of a data set that are nearest to a query's main face."""
+
+    query: FoundFace
+    query_crop: np.ndarray  # (160, 160, 3) uint8
+    query_identity: str  # "" where it is not known
+    dataset: Dataset
+    crops: CachedCrops
+    neighbours: Neighbours  # indices of dataset.photos
+    searched: int  # photos with a face, the query itself left out
+    threshold: float  # of the model: same iff distance < threshold
+
+    @property
+    def identities(self) -> list[str]:
+        """Return who is on each neighbour, "" where that is not known."""
+        return self.dataset.identities[self.neighbours.indices].tolist()
+
+    @property
+    def right(self) -> list[bool | None]:
+        """Return whether each neighbour has the query's identity; None where either is not known."""
+        return [name == self.query_identity if name and self.query_identity else None for name in self.identities]
+
+    @property
+    def same(self) -> list[bool]:
+        """Return whether the model calls each neighbour the same person as the query."""
+        return (self.neighbours.distances < self.threshold).tolist()
+
+
+def nearest(query: np.ndarray, embeddings: np.ndarray, k: int) -> Neighbours:
+    """Return the `k` rows of `embeddings`, `(n, d) float`, nearest to `query`, `(d,)`; all, where there are fewer.
+
+    A row of NaN (no face) is nobody's neighbour. Of rows equally near, the one with the lower index comes first.
+
+    Raises FaceSimError where the shapes do not fit, or `k` is under one.
+    """
+    query, embeddings = np.asarray(query, float), np.asarray(embeddings, float)
+    if query.ndim != 1 or embeddings.ndim != 2 or embeddings.shape[1] != len(query):
+        raise FaceSimError(f"a query {query.shape} and embeddings {embeddings.shape} must be (d,) and (n, d).")
+    if k < 1:
+        raise FaceSimError(f"{k} neighbours cannot be found: ask for one or more.")
+    distances = np.linalg.norm(embeddings - query, axis=1)
+    order = np.argsort(distances, kind="stable")[: min(k, int((~np.isnan(distances)).sum()))]  # NaN is sorted last
+    return Neighbours(order, distances[order])
+
+
+def find_neighbours(
+    query: FoundFace,
+    query_crop: np.ndarray,
+    dataset: Dataset,
+    crops: CachedCrops,
+    model: Model,
+    k: int = 5,
+    identity: str = "",
+) -> PhotoNeighbours:
+    """Find the photos of `dataset` nearest to a face, as `find_main_face` gives it.
+
+    Where the query is one of the data set's own files, it is left out, and its identity is known without `identity`.
+
+    Raises FaceSimError where no other photo shows a face.
+    """
+    of_query = os.stat(query.photo)
+    own = np.array([os.path.samestat(of_query, path.stat()) for path in dataset.paths()])
+    if own.any() and not identity:
+        identity = str(dataset.identities[own][0])
+    photos = np.flatnonzero(crops.usable & ~own)
+    if not len(photos):
+        raise FaceSimError(f"{dataset.root} has no other photo that shows a face: {query.photo} has no neighbour.")
+    found = nearest(model.embed(query_crop[None])[0], embed_crops(model, crops, photos), k)
+    neighbours = Neighbours(photos[found.indices], found.distances)
+    threshold = model.info.threshold
+    return PhotoNeighbours(query, query_crop, identity, dataset, crops, neighbours, len(photos), threshold)
