@@ -88,9 +88,12 @@ def main():
 
     \b
     facesim predict A.jpg B.jpg       compare two photos
-    facesim inspect photos            see what a data set holds
-    facesim preview photos            see the crops that training reads
+    facesim sweep --data photos       see what every threshold costs on your photos
+    facesim evaluate                  how accurate is a model, on people it never saw?
+    facesim compare A.onnx B.onnx     is one model better than another?
     facesim map photos                see which faces the model takes for alike
     facesim neighbours A.jpg photos   find the photos nearest to one
+    facesim inspect photos            see what a data set holds
+    facesim preview photos            see the crops that training reads
     facesim train --data lfw          train the network behind the verdict
     """
