@@ -119,9 +119,7 @@ def compare(model: Model, dataset: Dataset, pairs: Pairs) -> list[Result]:
     """Judge the model and dlib's pipeline on the same pairs."""
     photos = pairs.photos()
     return [
-        judge(
-            model.path.name, model.info.threshold, embed_crops(model, cached_crops(dataset), photos), dataset, pairs
-        ),
+        judge(model.path.name, model.info.threshold, embed_crops(model, cached_crops(dataset), photos), dataset, pairs),
         judge("dlib", DLIB_THRESHOLD, dlib_embeddings(dataset, photos), dataset, pairs),
     ]
 

@@ -120,8 +120,8 @@ class Model:
     def __init__(self, path: str | Path | None = None, gpu: int = -1, bulk: bool = False):
         """Open and check the model at `path`, or the one that ships, on the CPU or on GPU number `gpu`.
 
-        With `bulk` it is made ready for thousands of crops: it takes longer to open, and more memory, and then embeds in
-        all of the machine's cores.
+        With `bulk` it is made ready for thousands of crops: it takes longer to open, and more memory, and then embeds
+        in all of the machine's cores.
 
         Raises FaceSimError when it is not a whole facesim model, or when there is no such GPU.
         """

@@ -92,8 +92,8 @@ def _fetch(number: str, sha256: str, folder: Path, name: str, source: str = SOUR
 def read_folds(path: Path, dataset: Dataset) -> list[Pairs]:
     """Read LFW's lists of pairs: genuine lines are `name i j`, impostor lines `name i name j`.
 
-    The first line of View 2's `pairs.txt` says how many folds there are and how many pairs of each kind a fold has; that
-    of View 1's two lists, the latter only.
+    The first line of View 2's `pairs.txt` says how many folds there are and how many pairs of each kind a fold has;
+    that of View 1's two lists, the latter only.
     """
     index = {photo: i for i, photo in enumerate(dataset.photos)}
 
