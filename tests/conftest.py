@@ -13,6 +13,7 @@ import pytest
 from onnx import helper
 from PIL import Image, ImageOps
 
+from facesim.cli import main
 from facesim.errors import FaceSimError
 from facesim.model import Model, info_to_metadata
 from facesim.verifier import Verifier
@@ -152,6 +153,26 @@ def crowd(tmp_path, hopper) -> Path:
     both.paste(ImageOps.mirror(photo), (photo.width, 0))
     both.save(tmp_path / "crowd.png")
     return tmp_path / "crowd.png"
+
+
+@pytest.fixture
+def own_folders(tmp_path, tmp_path_factory, monkeypatch):
+    """Work in a folder of its own, `here`, and keep crops away from the user's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+
+@pytest.fixture
+def run(capfd):
+    """Runs `facesim` with arguments: its exit status, and what reaches stdout and stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        return ended.value.code, *capfd.readouterr()
+
+    return run
 
 
 @pytest.fixture

@@ -5,27 +5,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from facesim.cli import main
-
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path, tmp_path_factory, monkeypatch):
-    """Work in a folder of its own, and keep crops away from the user's cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-
-@pytest.fixture
-def run(capfd):
-    """Runs `facesim` with arguments: its exit status, and what reaches stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        return ended.value.code, *capfd.readouterr()
-
-    return run
+pytestmark = pytest.mark.usefixtures("own_folders")
 
 
 @pytest.fixture

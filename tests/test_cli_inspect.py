@@ -4,16 +4,9 @@ import shutil
 import pytest
 from PIL import Image
 
-from facesim.cli import main
 from facesim.data.exclusions import FILE_NAME, read_exclusions
 
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path, tmp_path_factory, monkeypatch):
-    """Work in a folder of its own, and keep crops away from the user's cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
+pytestmark = pytest.mark.usefixtures("own_folders")
 
 
 @pytest.fixture
@@ -23,18 +16,6 @@ def photos(tmp_path, hopper, collins):
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, tmp_path / "photos" / name)
     return tmp_path / "photos"
-
-
-@pytest.fixture
-def run(capfd):
-    """Runs `facesim` with arguments: its exit status, and what reaches stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        return ended.value.code, *capfd.readouterr()
-
-    return run
 
 
 def test_inspect_prints_and_draws_what_there_is(run, photos, tmp_path):

@@ -1,9 +1,9 @@
 import csv
+import functools
 import json
 
 import pytest
 
-from facesim.cli import main
 from facesim.evaluation.sweep import COLUMNS
 
 PAIRS = (
@@ -15,12 +15,7 @@ PAIRS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path, tmp_path_factory, monkeypatch):
-    """Work in a folder of its own, and keep crops away from the user's cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
+pytestmark = pytest.mark.usefixtures("own_folders")
 
 
 @pytest.fixture
@@ -36,15 +31,9 @@ def pairs(tmp_path, lfw, faceless):
 
 
 @pytest.fixture
-def run(capfd):
-    """Runs `facesim sweep` with arguments: its exit status, and what reaches stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(["sweep", *map(str, arguments)])
-        return ended.value.code, *capfd.readouterr()
-
-    return run
+def run(run):
+    """Runs `facesim sweep` with arguments."""
+    return functools.partial(run, "sweep")
 
 
 def test_sweep_writes_a_report_on_ones_own_pairs(run, pairs, tmp_path, model):
