@@ -68,5 +68,5 @@ def sample_pairs(identities: np.ndarray, genuine: int, impostor: int, seed: int)
 def _distinct(draw: Callable[[int], np.ndarray], count: int) -> np.ndarray:
     """Return `(2, count)` distinct pairs, or fewer when ten times as many draws did not give them."""
     pairs = np.sort(draw(10 * count), axis=0)
-    _, where = np.unique(pairs, axis=1, return_index=True)
+    _, where = np.unique(pairs[0] * (pairs.max() + 1) + pairs[1], return_index=True)  # of whole columns: far slower
     return pairs[:, np.sort(where)[:count]]
