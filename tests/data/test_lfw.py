@@ -89,8 +89,18 @@ def test_folds_read_both_kinds_of_line(tmp_path):
     assert (one.first.tolist(), one.second.tolist(), one.same.tolist()) == ([0, 1], [1, 2], [True, False])
     assert (two.first.tolist(), two.second.tolist(), two.same.tolist()) == ([1, 2], [0, 0], [True, False])
     pairs.write_text("2\t1\nAna\t1\t7\n")
-    with pytest.raises(FaceSimError, match=r"not LFW's pairs\.txt"):
+    with pytest.raises(FaceSimError, match="not LFW's list of pairs"):
         read_folds(pairs, read_folder(tmp_path))
+
+
+def test_view_1s_list_is_one_fold(tmp_path):
+    for photo in ("Ana/Ana_0001.jpg", "Ana/Ana_0002.jpg", "Bo/Bo_0001.jpg"):
+        (tmp_path / photo).parent.mkdir(exist_ok=True)
+        (tmp_path / photo).touch()
+    pairs = tmp_path / "pairsDevTest.txt"
+    pairs.write_text("1\nAna\t1\t2\nAna\t2\tBo\t1\n")
+    (only,) = read_folds(pairs, read_folder(tmp_path))
+    assert (only.first.tolist(), only.second.tolist(), only.same.tolist()) == ([0, 1], [1, 2], [True, False])
 
 
 def test_lfw_is_found_where_it_lies(data_home):
