@@ -19,13 +19,14 @@ def pairs(tmp_path, hopper, collins, faceless):
     return tmp_path / "my pairs.csv"
 
 
-def test_evaluate_says_how_accurate_a_model_is(run, pairs):
+def test_evaluate_says_how_accurate_a_model_is(run, pairs, model):
     status, printed, _ = run("evaluate", "--pairs", pairs)
     lines = dict(line.split(maxsplit=1) for line in printed.splitlines())
     assert status == 0
     assert lines["judged"] == "on     my pairs.csv"
     assert lines["pairs"] == "2 genuine, 2 impostor"
-    assert lines["threshold"] == "0.2823, from the model file"
+    assert lines["threshold"] == f"{model.info.threshold:.4f}, from the model file"
+    assert lines["people"].startswith("unknown")
     assert lines["F1"].startswith("0.6667 (")
     assert lines["accuracy"].startswith("75.00 % (")
     assert lines["FNMR"].startswith("50.00 % (")
@@ -74,7 +75,8 @@ def test_models_are_compared_and_the_pairs_on_which_they_disagree_are_drawn(run,
     status, printed, _ = run("compare", model.path, stricter, "--pairs", pairs)
     assert status == 0
     assert "only A right  1 of the pairs" in printed
-    assert "McNemar       p = 1: no difference shown" in printed
+    assert "McNemar       p = 1: chance alone may do this" in printed
+    assert "no face       in 2 of the pairs" in printed
     assert Image.open(tmp_path / "here" / "disagreements.png").height > 100
 
 

@@ -40,7 +40,7 @@ def test_sweep_writes_a_report_on_ones_own_pairs(run, pairs, tmp_path, model):
     status, printed, _ = run("--pairs", pairs)
     folder = tmp_path / "here" / "sweep-mine"
     assert status == 0
-    assert "3 genuine and 2 impostor pairs\n" in printed
+    assert "pairs         3 genuine, 2 impostor\n" in printed
     assert f"threshold     {model.info.threshold:.4f}" in printed
     assert "FNMR          33.33 %, 1 missed" in printed
     assert "no face in    1 of 6 photos; 1 pair counts as a non-match" in printed

@@ -37,5 +37,5 @@ def sweep(model, data, view, pairs, count, seed, output, errors, as_json):
     trial = open_trial(model.info, data, view, pairs, count, seed)
     folder = output or Path(f"sweep-{trial.source.dataset.name}")
     make_folder(folder)
-    report = write_report(score(trial, model), model, folder, errors, seed)
+    report = write_report(score(trial, model), model, folder, errors)
     click.echo(json.dumps(report.metrics) if as_json else as_text(report))

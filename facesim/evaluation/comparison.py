@@ -32,6 +32,7 @@ class Comparison:
     a: Judged
     b: Judged
     test: PairedTest
+    without_face: int  # pairs
     only_a_right: np.ndarray  # (k,) indices of pairs, those on which the models are furthest apart first
     only_b_right: np.ndarray  # (l,)
 
@@ -61,7 +62,8 @@ def compare(
     for distances, threshold in zip((distances_a, distances_b), thresholds, strict=True):
         measured = SortedDistances.of(distances, same)
         judged.append(Judged(measured.rates(threshold), measured.auc()))
-    return Comparison(trial, *names, *judged, paired_test(*right), only_a, only_b)
+    without_face = int((np.isnan(distances_a) | np.isnan(distances_b)).sum())
+    return Comparison(trial, *names, *judged, paired_test(*right), without_face, only_a, only_b)
 
 
 def compare_models(scores_a: Scores, scores_b: Scores, model_a: Model, model_b: Model) -> Comparison:

@@ -176,20 +176,23 @@ class SortedDistances:
         fall, rise = before - (1 - self.matches[after] / genuine), (self.false_matches[after] - under) / impostor
         return float(before - fall * (before - under / impostor) / (fall + rise))
 
-    def threshold_for_fmr(self, fmr: float) -> float | None:
-        """Return the largest threshold at which at most `fmr` of the impostor pairs match; None with under ten such."""
+    def threshold_for_fmr(self, fmr: float, least: int = TOO_FEW) -> float | None:
+        """Return the largest threshold at which at most `fmr` of the impostor pairs match; None with under ten such.
+
+        Or with under `least`.
+        """
         allowed = int(fmr * len(self.impostor) + 1e-9)
-        if allowed < TOO_FEW:
+        if allowed < least:
             return None
         threshold = self.impostor[allowed] if allowed < len(self.impostor) else np.inf
         return float(np.nan_to_num(threshold, nan=np.inf, posinf=np.inf))
 
-    def tar(self, fmr: float) -> Tar | None:
+    def tar(self, fmr: float, least: int = TOO_FEW) -> Tar | None:
         """Return the share of genuine pairs that match where at most `fmr` of the impostor pairs do.
 
         None where there are too few impostor pairs to say.
         """
-        threshold = self.threshold_for_fmr(fmr)
+        threshold = self.threshold_for_fmr(fmr, least)
         if threshold is None:
             return None
         return Tar(fmr, threshold, int(np.searchsorted(self.genuine, threshold)), len(self.genuine))

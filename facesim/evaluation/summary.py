@@ -32,7 +32,7 @@ class Summary:
     eer: float
     eer_interval: tuple[float, float]
     tars: dict[float, Tar | None]  # by FMR; None where there are too few impostor pairs to say
-    tar_intervals: dict[float, tuple[float, float]]
+    tar_intervals: dict[float, tuple[float, float] | None]
     genuine_without_face: int
     impostor_without_face: int
     reliability: Reliability
@@ -53,6 +53,7 @@ def summarise(
     rates = measured.rates(threshold)
     missing = np.isnan(distances)
     auc_interval, eer_interval, *tar_intervals = bootstrap_by_identity(distances, same, people, _measure)
+    tars = {fmr: measured.tar(fmr) for fmr in FMRS}
     return Summary(
         rates=rates,
         strict=SortedDistances.of(failures_as_errors(distances, same), same).rates(threshold),
@@ -64,8 +65,8 @@ def summarise(
         auc_interval=auc_interval,
         eer=measured.eer(),
         eer_interval=eer_interval,
-        tars={fmr: measured.tar(fmr) for fmr in FMRS},
-        tar_intervals=dict(zip(FMRS, tar_intervals, strict=True)),
+        tars=tars,
+        tar_intervals={fmr: tars[fmr] and interval for fmr, interval in zip(FMRS, tar_intervals, strict=True)},
         genuine_without_face=int((missing & same).sum()),
         impostor_without_face=int((missing & ~same).sum()),
         reliability=judge_calibration(distances, same, calibration),
@@ -73,8 +74,7 @@ def summarise(
 
 
 def _measure(pairs: SortedDistances) -> list[float]:
-    tars = [pairs.tar(fmr) for fmr in FMRS]
-    return [pairs.auc(), pairs.eer(), *(np.nan if tar is None else tar.tar for tar in tars)]
+    return [pairs.auc(), pairs.eer(), *(pairs.tar(fmr, least=0).tar for fmr in FMRS)]
 
 
 @dataclass(frozen=True, slots=True)

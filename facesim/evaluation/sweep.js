@@ -16,7 +16,7 @@
     return Number.isNaN(x) ? "–" : (Math.floor(x * 10000 + 0.5) / 10000).toFixed(4);
   }
 
-  function percent(rate) { // as sweep_page.percent says it, its spaces unbroken
+  function percent(rate) { // as wording.percent says it, its spaces unbroken
     if (Number.isNaN(rate)) return "–";
     const hundredths = Math.floor(rate * 10000 + 0.5);
     if (hundredths === 0 && rate > 0) return "<\u00a00.01\u00a0%";

@@ -11,6 +11,7 @@ from facesim.evaluation.det import det_range, det_ticks, to_deviate
 from facesim.evaluation.metrics import Rates
 from facesim.evaluation.summary import Summary
 from facesim.evaluation.sweep import Sweep
+from facesim.evaluation.wording import percent
 from facesim.files import write_whole
 from facesim.picture import GREEN, INK, RED
 
@@ -103,7 +104,7 @@ def _draw_det(axes, sweep: Sweep, summary: Summary) -> None:
     here = to_deviate(summary.rates.fmr, *span), to_deviate(summary.rates.fnmr, *span)
     axes.plot(*here, "o", color=INK, label="stored threshold", clip_on=False, zorder=5)
     ends, ticks = to_deviate(np.array(span), *span), det_ticks(*span)
-    axes.set(title=f"DET: EER {summary.eer:.2%}", xlim=ends, ylim=ends)
+    axes.set(title=f"DET: EER {percent(summary.eer)}", xlim=ends, ylim=ends)
     axes.set(xlabel="false match rate, %; 0 is drawn at the edge", ylabel="false non-match rate, %")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(list(ticks), list(ticks.values()))

@@ -17,7 +17,7 @@ from facesim.evaluation.sweep_charts import draw_charts
 from facesim.evaluation.sweep_page import write_page
 from facesim.evaluation.wording import number, percent
 from facesim.evaluation.worst_errors import WorstErrors, photos_without_face, worst_errors
-from facesim.files import save_picture, write_whole
+from facesim.files import printable, save_picture, write_whole
 from facesim.model import Model
 from facesim.picture import PAPER
 
@@ -46,10 +46,10 @@ def make_folder(folder: Path) -> None:
         raise FaceSimError(f"{folder} cannot be written: {error.strerror or error}.") from error
 
 
-def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50, seed: int | None = None) -> Report:
+def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50) -> Report:
     """Write sweep.csv, metrics.json, the charts and index.html to `folder`, with up to `errors` errors of each kind.
 
-    `seed` is what the pairs were drawn with, for the record. Raises FaceSimError where the folder cannot be written.
+    Raises FaceSimError where the folder cannot be written.
     """
     make_folder(folder)
     trial, distances = scores.trial, np.asarray(scores.distances, float)
@@ -58,7 +58,7 @@ def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50, s
     summary = summarise(distances, same, threshold, model.info.calibration, trial.people_of_pairs())
     worst = worst_errors(distances, same, threshold, errors)
     faceless = photos_without_face(trial.pairs, scores.crops.usable)
-    metrics = _metrics(scores, model, swept, summary, len(faceless), seed)
+    metrics = _metrics(scores, model, swept, summary, len(faceless))
     report = Report(folder, swept, summary, worst, metrics)
     write_csv(swept.rates, folder / "sweep.csv")
     with write_whole(folder / "metrics.json") as scratch:
@@ -69,7 +69,7 @@ def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50, s
     return report
 
 
-def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, faceless: int, seed: int | None) -> dict:
+def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, faceless: int) -> dict:
     trial, best = scores.trial, None
     if swept.best is not None:
         best = {
@@ -84,7 +84,7 @@ def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, facel
         "people": trial.people,
         "photos": len(trial.pairs.photos()),
         "photos_without_face": faceless,
-        "seed": seed,
+        "seed": scores.trial.seed,
         "threshold": summary.rates.threshold,
         "summary": as_dict(summary),
         "best_f1_on_these_pairs": best,
@@ -110,7 +110,8 @@ def as_text(report: Report) -> str:
     metrics, rates = report.metrics, report.summary.rates
     people = "" if metrics["people"] is None else f" of {metrics['people']:,} people"
     lines = [
-        f"swept         {metrics['trial']}: {rates.genuine:,} genuine and {rates.impostor:,} impostor pairs{people}",
+        f"swept         {printable(metrics['trial'])}",
+        f"pairs         {rates.genuine:,} genuine, {rates.impostor:,} impostor{people}",
         f"threshold     {rates.threshold:.4f}, from the model file",
         f"F1            {number(rates.f1)}",
         f"precision     {number(rates.precision)}",

@@ -7,6 +7,7 @@ from facesim.evaluation.evaluate import Evaluation
 from facesim.evaluation.metrics import TOO_FEW
 from facesim.evaluation.summary import FoldRates, Summary
 from facesim.evaluation.wording import number, percent
+from facesim.files import printable
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
@@ -14,10 +15,12 @@ def evaluation_text(evaluation: Evaluation) -> str:
     rates = evaluation.summary.rates
     people = "" if evaluation.people is None else f" of {evaluation.people:,} people"
     lines = [
-        f"judged on     {evaluation.trial}",
+        f"judged on     {printable(evaluation.trial)}",
         f"pairs         {rates.genuine:,} genuine, {rates.impostor:,} impostor{people}",
-        f"model         {evaluation.model}",
+        f"model         {printable(evaluation.model)}",
     ]
+    if evaluation.people is None:
+        lines += ["people        unknown: if the model was trained on some of them, the figures flatter it"]
     if evaluation.folds:
         lines += ["", *_folds(evaluation.folds, evaluation.strict_folds), "", "all folds together:"]
     return "\n".join([*lines, *_summary(evaluation.summary, evaluation.threshold_from)])
@@ -32,16 +35,17 @@ def comparison_text(comparison: Comparison) -> str:
         rows.append((name, number(rates.threshold), number(rates.f1), *shares, number(model.auc)))
     test = comparison.test
     lines = [
-        f"judged on     {comparison.trial}",
+        f"judged on     {printable(comparison.trial)}, each at its own threshold",
         f"pairs         {comparison.a.rates.genuine:,} genuine, {comparison.a.rates.impostor:,} impostor",
-        f"A             {comparison.model_a}",
-        f"B             {comparison.model_b}",
+        f"A             {printable(comparison.model_a)}",
+        f"B             {printable(comparison.model_b)}",
         "",
         *("".join(cell.ljust(12) for cell in row).rstrip() for row in rows),
         "",
         f"only A right  {test.only_a_right:,} of the pairs",
         f"only B right  {test.only_b_right:,} of the pairs",
-        f"B − A         {100 * test.difference:+.2f} points of accuracy "
+        f"no face       in {comparison.without_face:,} of the pairs, counted as non-matches",
+        f"B - A         {100 * test.difference:+.2f} points of accuracy "
         f"(95 %: {100 * test.interval[0]:+.2f} to {100 * test.interval[1]:+.2f})",
         f"McNemar       p = {test.p_value:.3g}: {_verdict(test.p_value)}",
     ]
@@ -49,7 +53,7 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def _verdict(p_value: float) -> str:
-    return "the models differ" if p_value < 0.05 else "no difference shown: chance alone may do this"
+    return "more than chance, if pairs are independent" if p_value < 0.05 else "chance alone may do this"
 
 
 def _folds(folds: FoldRates, strict: FoldRates) -> list[str]:
@@ -72,26 +76,26 @@ def _summary(summary: Summary, threshold_from: str) -> list[str]:
     rates = summary.rates
     lines = [
         f"threshold     {number(rates.threshold)}, from {threshold_from}",
-        f"F1            {number(rates.f1)}{_between(summary.f1_interval, number)}",
-        f"accuracy      {percent(rates.accuracy)}{_between(summary.accuracy_interval, percent)}",
-        f"FMR           {percent(rates.fmr)}{_between(summary.fmr_interval, percent)}, "
-        f"{rates.false_matches:,} false matches",
-        f"FNMR          {percent(rates.fnmr)}{_between(summary.fnmr_interval, percent)}, "
+        f"F1            {_measured(rates.f1, summary.f1_interval, number)}",
+        f"accuracy      {_measured(rates.accuracy, summary.accuracy_interval, percent)}",
+        f"FMR           {_measured(rates.fmr, summary.fmr_interval, percent)}, {rates.false_matches:,} false matches",
+        f"FNMR          {_measured(rates.fnmr, summary.fnmr_interval, percent)}, "
         f"{rates.false_non_matches:,} false non-matches",
-        f"AUC           {number(summary.auc)}{_between(summary.auc_interval, number)}",
-        f"EER           {percent(summary.eer)}{_between(summary.eer_interval, percent)}",
+        f"AUC           {_measured(summary.auc, summary.auc_interval, number)}",
+        f"EER           {_measured(summary.eer, summary.eer_interval, percent)}",
     ]
     for fmr, tar in summary.tars.items():
         said = f"too few pairs to say: {rates.impostor:,} impostor pairs, {math.ceil(TOO_FEW / fmr):,} are needed"
         if tar is not None:
-            between = _between(summary.tar_intervals[fmr], percent)
-            said = f"{percent(tar.tar)}{between}, at the threshold {number(tar.threshold)}"
+            said = _measured(tar.tar, summary.tar_intervals[fmr], percent)
+            said += f", at the threshold {number(tar.threshold)}"
         lines.append(f"TAR at {100 * fmr:g} %".ljust(14) + said)
     reliability = summary.reliability
-    lines += [
-        f"Cllr          {number(reliability.cllr)} bits: what the probability leaves unsaid; knowing nothing costs 1",
-        f"ECE           {percent(reliability.expected_error)} between the probability stated and what is so",
-    ]
+    if not math.isnan(reliability.cllr):
+        lines += [
+            f"Cllr          {number(reliability.cllr)} bits: what the probability leaves unsaid; knowing nothing is 1",
+            f"ECE           {percent(reliability.expected_error)} between the probability stated and what is so",
+        ]
     genuine, impostor = summary.genuine_without_face, summary.impostor_without_face
     lines += [f"no face       in {genuine + impostor:,} pairs ({genuine:,} genuine), counted as non-matches"]
     if impostor:
@@ -100,8 +104,9 @@ def _summary(summary: Summary, threshold_from: str) -> list[str]:
     return lines
 
 
-def _between(interval: tuple[float, float], show) -> str:
-    if math.isnan(interval[0]):
-        return ""
-    low, high = (show(edge).removesuffix(" %") for edge in interval)
-    return f" ({low} to {high})"
+def _measured(value: float, interval: tuple[float, float], show) -> str:
+    """Say a measure and its interval, where the pairs can give one."""
+    low, high = interval
+    if math.isnan(value) or math.isnan(low) or low == high:
+        return show(value)
+    return f"{show(value)} ({show(low).removesuffix(' %')} to {show(high).removesuffix(' %')})"

@@ -27,6 +27,7 @@ class Trial:
     pairs: Pairs
     folds: np.ndarray | None = None  # (n,) int, View 2: each fold is judged at the threshold that the others choose
     choosing: Pairs | None = None  # View 1: the pairs that choose the threshold
+    seed: int | None = None  # that pairs were drawn with; None where they were not drawn
 
     @property
     def people(self) -> int | None:
@@ -55,8 +56,11 @@ def open_trial(
     reads them; by default those that the model was trained on), from people whom the model has not seen: LFW's own
     pairs, where whole folds of them hold nobody else, or `count` of each kind, drawn by identity with `seed`.
 
-    Raises FaceSimError where there are no such pairs, or where the model has seen people of the view.
+    Raises FaceSimError where there are no such pairs, or where the model has seen people of the view. Whom the photos
+    of a CSV file show is not known, and so not whether the model has seen them.
     """
+    if count is not None and (pairs is not None or view):
+        raise FaceSimError(f"{pairs or f'View {view}'} says which pairs to judge: leave out their count.")
     if pairs is not None:
         if data or view:
             raise FaceSimError(f"{pairs} says which pairs to judge: leave out the data set and the view.")
@@ -91,9 +95,10 @@ def read_pairs(path: Path) -> Trial:
         raise FaceSimError(f"{path} is not a CSV file in UTF-8 ({error}).") from error
     if not rows:
         raise FaceSimError(f"{path} holds no pairs.")
-    photos, places = np.unique([row[:2] for row in rows], return_inverse=True)
-    first, second = places.reshape(-1, 2).T
-    dataset = Dataset(path.stem, path.parent, tuple(photos.tolist()), np.full(len(photos), ""))
+    photos = {photo: None for first, second, _ in rows for photo in (first, second)}
+    places = {photo: place for place, photo in enumerate(photos)}
+    first, second = (np.array([places[row[column]] for row in rows]) for column in (0, 1))
+    dataset = Dataset(path.stem, path.parent, tuple(photos), np.full(len(photos), ""))
     source = Source((dataset,), dataset, np.ones(len(photos), bool), ())
     return Trial(path.name, source, Pairs(first, second, np.array([same for *_, same in rows])))
 
@@ -101,17 +106,18 @@ def read_pairs(path: Path) -> Trial:
 def people_seen(info: ModelInfo, dataset: Dataset) -> set[str]:
     """Return who in a data set may have been in the model's training, or in the choice of its threshold.
 
-    A model file that does not name whom it was trained on is taken to have seen everybody but its test people in a
-    data set of the same name, or one in which people turn up whom the file names.
+    Those, too, whom the model that it was begun from has seen. A model file that does not name whom it was trained on
+    is taken to have seen everybody but its test people in a data set of the same name.
     """
-    people = set(dataset.identities.tolist()) - {""}
+    people, seen = set(dataset.identities.tolist()) - {""}, set()
     trained_on = info.trained_on
-    tested, validated = (set(trained_on.get(f"{part}_identities", ())) for part in ("test", "validation"))
-    if "train_identities" in trained_on:
-        return people & (set(trained_on["train_identities"]) | validated)
-    if people & (tested | validated) or set(dataset.name.split("+")) & set(str(trained_on.get("data")).split("+")):
-        return people - tested
-    return set()
+    while trained_on:
+        if "train_identities" in trained_on:
+            seen |= people & {*trained_on["train_identities"], *trained_on.get("validation_identities", ())}
+        elif set(dataset.name.split("+")) & set(str(trained_on.get("data")).split("+")):
+            seen |= people - set(trained_on.get("test_identities", ()))
+        trained_on = trained_on.get("begun_from")
+    return seen
 
 
 def _lfw_view(infos: tuple[ModelInfo, ...], view: str) -> Trial:
@@ -162,4 +168,4 @@ def _unseen_people(infos: tuple[ModelInfo, ...], source: Source, count: int | No
         ) from error
     kind = "people it never saw" if seen else "all its people"
     name = f"{dataset.name}, {kind}, pairs drawn with seed {seed}"
-    return Trial(name, source, Pairs(photos[drawn.first], photos[drawn.second], drawn.same))
+    return Trial(name, source, Pairs(photos[drawn.first], photos[drawn.second], drawn.same), seed=seed)

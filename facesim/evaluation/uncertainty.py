@@ -50,6 +50,8 @@ def bootstrap_by_identity(
     Without `people`, pairs are drawn. Draws that leave a number undefined (NaN) are left out; NaN where all do.
     """
     random = np.random.default_rng(0)
+    if people is not None:
+        people = np.unique(people, return_inverse=True)[1].reshape(people.shape)
     count = len(same) if people is None else int(people.max(initial=-1)) + 1
     values = []
     for _ in range(max(100, min(1000, _WORK // max(1, len(same)))) if count else 0):

@@ -23,6 +23,7 @@ from facesim.data.split import Split
 from facesim.errors import FaceSimError
 from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.files import save_picture, write_whole
+from facesim.model import Model
 from facesim.training.checkpoint import Checkpoint
 from facesim.training.dlib_weights import LANDMARK_FILE, find_dlib_file
 from facesim.training.embedding import distances_among, embed_photos
@@ -155,6 +156,8 @@ class _Run:
             "photos_passed_over": int((~self.source.counted).sum()),
             "settings": self.settings.as_dict(),
         }
+        if self.settings.init.endswith(".onnx"):
+            about["begun_from"] = Model(self.settings.init).info.trained_on
         info, results = judge(distances, self.source.dataset, self.source.counted, split, about)
         export(net, info, output)
         self._draw_pairs(net, split, distances, info.threshold, files)

@@ -108,12 +108,30 @@ def test_a_view_is_lfws_and_a_list_of_pairs_says_all(model, lfw, write_csv, peop
 
 def test_a_file_that_does_not_name_its_training_people_has_seen_all_but_its_test_people(model):
     dataset = Dataset("lfw", None, (), np.array(["a", "b", "c"]))
-    elsewhere = Dataset("copy", None, (), np.array(["a", "b", "x"]))
     stranger = Dataset("web", None, (), np.array(["x", "y"]))
     info = told(model, data="lfw+pins", test_identities=["a"], validation_identities=["b"])
     assert people_seen(info, dataset) == {"b", "c"}
-    assert people_seen(info, elsewhere) == {"b", "x"}
     assert people_seen(info, stranger) == set()
+
+
+def test_people_are_known_by_name_in_any_folder(model):
+    trained, tested = (model.info.trained_on[f"{part}_identities"][0] for part in ("train", "test"))
+    photos = Dataset("photos", None, (), np.array([trained, tested, "nobody"]))
+    assert people_seen(model.info, photos) == {trained}
+
+
+def test_what_a_model_was_begun_from_has_seen_it_has_seen(model):
+    dataset = Dataset("lfw", None, (), np.array(["a", "b", "c", "d"]))
+    first = {"data": "lfw", "train_identities": ["a"], "validation_identities": ["b"]}
+    second = {"data": "pins", "train_identities": ["x"], "begun_from": first}
+    assert people_seen(told(model, data="web", train_identities=["d"], begun_from=second), dataset) == {"a", "b", "d"}
+
+
+def test_a_count_is_of_pairs_that_are_drawn(model, write_csv):
+    with pytest.raises(FaceSimError, match="leave out their count"):
+        open_trial(told(model), pairs=write_csv(("a.jpg", "a.jpg", 1)), count=10)
+    with pytest.raises(FaceSimError, match="leave out their count"):
+        open_trial(told(model), view="2", count=10)
 
 
 def test_pairs_are_read_from_a_list(write_csv, tmp_path):

@@ -64,6 +64,7 @@ def test_a_run_leaves_a_model_that_says_on_whom_it_was_tested(people, tmp_path):
     parts = split_by_identity(dataset, seed=0).identities(dataset)
     assert set(told["test_identities"]) == parts["test"]
     assert set(told["validation_identities"]) == parts["validation"]
+    assert set(told["train_identities"]) == parts["train"]
     assert told["fingerprint"] == dataset.fingerprint()
     assert told["settings"] == json.loads((tmp_path / "run" / "settings.json").read_text())
     assert model.info.threshold == results["threshold"]
@@ -71,6 +72,8 @@ def test_a_run_leaves_a_model_that_says_on_whom_it_was_tested(people, tmp_path):
     assert [epoch["stage"] for epoch in epochs(tmp_path / "run")] == ["localiser", "identity"]
     assert 0 <= epochs(tmp_path / "run")[1]["violations"] <= 1
     assert Image.open(tmp_path / "run" / "curves.png").width > 500
+    for part in parts:
+        assert Image.open(tmp_path / "run" / f"pairs-{part}.png").height > 200
 
 
 @pytest.mark.parametrize(
@@ -93,8 +96,9 @@ def test_a_model_file_can_be_trained_further(people, tmp_path, model, hopper):
     assert results["f1"] > 0.97
     photo = open_photo(hopper)
     crop = centre_crop(cut_wide_crop(photo, find_faces(photo)[0]))[None]
-    moved = np.linalg.norm(Model(tmp_path / "run" / "model.onnx").embed(crop) - model.embed(crop))
-    assert 1e-5 < moved < 0.1
+    further = Model(tmp_path / "run" / "model.onnx")
+    assert 1e-5 < np.linalg.norm(further.embed(crop) - model.embed(crop)) < 0.1
+    assert further.info.trained_on["begun_from"] == model.info.trained_on
 
 
 def test_until_told_otherwise_only_the_last_layer_is_trained(people, tmp_path):
