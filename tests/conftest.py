@@ -44,6 +44,13 @@ def lfw(data_home) -> Path:
     return folder
 
 
+@pytest.fixture
+def lfw_by_name(lfw, data_home, monkeypatch) -> Path:
+    """LFW's photos, where facesim itself looks for `lfw`."""
+    monkeypatch.setenv("FACESIM_DATA", str(data_home))
+    return lfw
+
+
 @pytest.fixture(scope="session")
 def hopper() -> Path:
     """A portrait of Grace Hopper (US Navy, public domain), 512×600."""

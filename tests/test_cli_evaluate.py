@@ -63,7 +63,7 @@ def test_trouble_is_one_line(run, model, arguments, said):
     assert said in complaint
 
 
-def test_there_is_no_figure_for_people_that_the_model_has_seen(run, lfw):
+def test_there_is_no_figure_for_people_that_the_model_has_seen(run, lfw_by_name):
     status, printed, complaint = run("evaluate", "--view", "2")
     assert (status, printed) == (2, "")
     assert "no figure for LFW View 2" in complaint

@@ -43,14 +43,14 @@ def names_in(trial):
     return set(trial.source.dataset.identities[trial.pairs.photos()].tolist())
 
 
-def test_by_default_lfws_own_pairs_of_the_people_that_the_file_names(model, lfw):
+def test_by_default_lfws_own_pairs_of_the_people_that_the_file_names(model, lfw_by_name):
     trial = open_trial(model.info)
     assert trial.name == "lfw, official folds 9, 10"
     assert names_in(trial) == set(model.info.trained_on["test_identities"])
     assert (len(trial.pairs), trial.people) == (1200, 890)
 
 
-def test_a_count_draws_pairs_among_the_same_people_by_seed(model, lfw):
+def test_a_count_draws_pairs_among_the_same_people_by_seed(model, lfw_by_name):
     trial = open_trial(model.info, count=1500, seed=1)
     assert (trial.pairs.same.sum(), (~trial.pairs.same).sum()) == (1500, 1500)
     assert names_in(trial) <= set(model.info.trained_on["test_identities"])
@@ -69,7 +69,7 @@ def test_a_folder_gives_pairs_of_people_that_no_model_saw(model, people):
 
 
 @pytest.mark.parametrize("view", ["1", "2"])
-def test_there_is_no_figure_for_a_view_whose_people_the_model_saw(model, lfw, view):
+def test_there_is_no_figure_for_a_view_whose_people_the_model_saw(model, lfw_by_name, view):
     with pytest.raises(FaceSimError, match=f"no figure for LFW View {view}"):
         open_trial(model.info, view=view)
     one = told(model, data="web", train_identities=["Aaron_Sorkin", "Zico"], validation_identities=["nobody"])
@@ -77,7 +77,7 @@ def test_there_is_no_figure_for_a_view_whose_people_the_model_saw(model, lfw, vi
         open_trial(one, view=view)
 
 
-def test_view_2_is_ten_folds_of_pairs_one_after_another(model, lfw, data_home):
+def test_view_2_is_ten_folds_of_pairs_one_after_another(model, lfw_by_name, data_home):
     trial = open_trial(told(model, data="pins", train_identities=["Adriana_Lima"]), view="2")
     _, folds = find_lfw(data_home)
     assert (len(trial.pairs), trial.people) == (6000, 4281)
@@ -86,7 +86,7 @@ def test_view_2_is_ten_folds_of_pairs_one_after_another(model, lfw, data_home):
         assert np.array_equal(trial.pairs.same[trial.folds == fold], pairs.same)
 
 
-def test_view_1_is_tested_on_a_thousand_pairs_and_chosen_on_others_of_other_people(model, lfw, data_home):
+def test_view_1_is_tested_on_a_thousand_pairs_and_chosen_on_others_of_other_people(model, lfw_by_name, data_home):
     trial = open_trial(told(model), view="1")
     dataset, _ = find_lfw(data_home)
     choosing, testing = find_view1(dataset, data_home)
@@ -99,7 +99,7 @@ def test_view_1_is_tested_on_a_thousand_pairs_and_chosen_on_others_of_other_peop
     assert np.array_equal(same, testing.same)
 
 
-def test_a_view_is_lfws_and_a_list_of_pairs_says_all(model, lfw, write_csv, people):
+def test_a_view_is_lfws_and_a_list_of_pairs_says_all(model, write_csv, people):
     with pytest.raises(FaceSimError, match="View 2 is one of LFW's"):
         open_trial(told(model), (people,), view="2")
     with pytest.raises(FaceSimError, match="leave out"):

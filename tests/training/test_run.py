@@ -176,8 +176,12 @@ def test_a_run_that_dies_at_any_moment_goes_on_as_if_it_had_not(people, tmp_path
     """At the export, at the last judgement, or between a line of the log and its checkpoint."""
     settings = small(people, epochs=2)
     train(settings, tmp_path / "whole")
+
+    def die(*_):
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as broken:
-        broken.setattr(moment, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        broken.setattr(moment, die)
         with pytest.raises(KeyboardInterrupt):
             train(settings, tmp_path / "dead")
     train(settings, tmp_path / "dead", resume=True)
