@@ -41,7 +41,8 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
     check_picture_path(draw)
     models = [Model(path, bulk=True) for path in (model_a, model_b)]
     trial = open_trial(models[0].info, data, view, pairs, count, seed, also=(models[1].info,))
-    scores = [score(trial, model) for model in models]
+    crops = trial.source.crops()
+    scores = [score(trial, model, crops) for model in models]
     comparison = compare_models(*scores, *models)
     picture = None
     if len(comparison.only_a_right) + len(comparison.only_b_right):

@@ -19,6 +19,10 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.same)
 
+    def at(self, places: np.ndarray) -> "Pairs":
+        """Return the pairs at `places`, `(m,) int`."""
+        return Pairs(self.first[places], self.second[places], self.same[places])
+
     def photos(self) -> np.ndarray:
         """Return the distinct photos, sorted."""
         return np.union1d(self.first, self.second)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from facesim.data.pairs import Pairs
 from facesim.errors import FaceSimError
 from facesim.evaluation.metrics import Rates, SortedDistances
 from facesim.evaluation.pair_grid import draw_grid, stack_titled
@@ -92,8 +91,7 @@ def draw_disagreements(scores_a: Scores, scores_b: Scores, comparison: Compariso
             f"{'same' if pairs.same[i] else 'different'} A {scores_a.distances[i]:.3f} B {scores_b.distances[i]:.3f}"
             for i in shown
         ]
-        some = Pairs(pairs.first[shown], pairs.second[shown], pairs.same[shown])
-        grid = draw_grid(scores_a.crops.wide, some, captions, [name == "B"] * len(shown))
+        grid = draw_grid(scores_a.crops.wide, pairs.at(shown), captions, [name == "B"] * len(shown))
         title = f"only {name} is right: {len(places):,} of {len(pairs):,} pairs, {len(shown)} shown"
         parts.append((title, grid))
     if not parts:

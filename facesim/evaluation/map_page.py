@@ -1,21 +1,18 @@
 """The map's page: one file that needs nothing else, on which a person points at a face to see it."""
 
-import base64
-import io
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import numpy as np
 from bokeh.embed import components
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
-from bokeh.resources import Resources
-from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from PIL import Image
 
 from facesim.evaluation.embedding_map import PhotoMap
 from facesim.evaluation.map_signs import OTHERS, legend_of, signs_of
 from facesim.evaluation.map_text import axis_labels, sentences
+from facesim.evaluation.page import bokeh_inside, jpeg_uri, page_environment
 from facesim.face import centre_crop
 from facesim.files import printable
 
@@ -33,16 +30,14 @@ _TOOLTIP = f"""
 def draw_page(photo_map: PhotoMap) -> str:
     """Return the page's HTML."""
     script, chart = components(_plot(photo_map))
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = page_environment()
     environment.filters["printable"] = printable
     return environment.get_template("map.html").render(
         name=printable(photo_map.dataset.name),
         sentences=sentences(photo_map),
         legend=legend_of(photo_map.identities),
         chart=Markup(chart),
-        bokeh=Markup(Resources(mode="inline", components=["bokeh"]).render_js()),
+        bokeh=bokeh_inside(),
         script=Markup(script),
     )
 
@@ -57,7 +52,7 @@ def _plot(photo_map: PhotoMap) -> figure:
             "y": y,
             "identity": [printable(name) or "unknown" for name in photo_map.identities.tolist()],
             "file": [printable(PurePath(photo_map.dataset.photos[photo]).name) for photo in photo_map.photos],
-            "face": [_as_uri(photo_map.crops.wide[photo]) for photo in photo_map.photos],
+            "face": [_thumbnail(photo_map.crops.wide[photo]) for photo in photo_map.photos],
             "colour": [sign.colour for sign in shown],
             "shape": [sign.shape.bokeh for sign in shown],
         }
@@ -79,8 +74,6 @@ def _plot(photo_map: PhotoMap) -> figure:
     return plot
 
 
-def _as_uri(wide_crop: np.ndarray) -> str:
-    content = io.BytesIO()
+def _thumbnail(wide_crop: np.ndarray) -> str:
     face = Image.fromarray(centre_crop(wide_crop)).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    face.save(content, "JPEG", quality=75, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return str(jpeg_uri(face, quality=75))

@@ -71,7 +71,6 @@ def draw_right_and_wrong(
         ("wrong", wrong[:most], len(wrong)),
         ("right", np.append(genuine[: most // 2], impostor[: most - most // 2]), int(right.sum())),
     ):
-        shown = Pairs(pairs.first[places], pairs.second[places], pairs.same[places])
-        grid = draw_pairs(wide_crops, shown, distances[places], threshold)
+        grid = draw_pairs(wide_crops, pairs.at(places), distances[places], threshold)
         parts.append((f"{title}: {count:,} of {len(pairs):,} pairs, {len(places)} shown", grid))
     return stack_titled(parts)

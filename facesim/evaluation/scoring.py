@@ -24,9 +24,12 @@ class Scores:
     choosing: np.ndarray | None  # (m,) of trial.choosing, where it has them
 
 
-def score(trial: Trial, model: Model) -> Scores:
-    """Cut the faces of a trial's photos (or read them from the cache), embed them, and measure its pairs."""
-    crops = trial.source.crops()
+def score(trial: Trial, model: Model, crops: CachedCrops | None = None) -> Scores:
+    """Cut the faces of a trial's photos (or read them from the cache), embed them, and measure its pairs.
+
+    `crops` are those of an earlier scoring of the trial.
+    """
+    crops = crops or trial.source.crops()
     parts = [trial.pairs] if trial.choosing is None else [trial.pairs, trial.choosing]
     pairs = join_pairs(parts)
     photos = pairs.photos()

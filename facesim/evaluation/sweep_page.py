@@ -1,19 +1,16 @@
 """The sweep's page: one file that needs nothing else, on which a person moves the threshold."""
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from bokeh.embed import components
-from bokeh.resources import Resources
-from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from PIL import Image, ImageOps
 
 from facesim.errors import FaceSimError
 from facesim.evaluation.metrics import TOO_FEW, Rates
+from facesim.evaluation.page import bokeh_inside, jpeg_uri, page_environment
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.summary import Summary
 from facesim.evaluation.sweep import Sweep
@@ -27,6 +24,7 @@ from facesim.photo import open_photo
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _SIDE = 96  # pixels of a face
+_QUALITY = 78  # of a JPEG: some 3 kB a face
 _PHOTO = 160  # pixels of the longer side of a photo without one
 
 
@@ -70,7 +68,7 @@ def write_page(
         faceless=[_show_faceless(scores, photo) for photo in faceless],
         reasons=undrawable(sweep, summary),
         charts={name: Markup(div) for name, div in charts.items()},
-        bokeh=Markup(Resources(mode="inline", components=["bokeh"]).render_js() if charts else ""),
+        bokeh=bokeh_inside() if charts else "",
         bokeh_charts=Markup(script),
         data=_data(sweep, summary) | {"charts": len(charts)},
     )
@@ -79,9 +77,7 @@ def write_page(
 
 
 def _template():
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = page_environment()
     environment.filters |= {"percent": lambda rate: percent(rate).replace(" ", _NO_BREAK), "number": number}
     environment.filters["count"] = lambda count, one, many: f"{count:,} {one if count == 1 else many}"
     return environment.get_template("sweep.html")
@@ -113,7 +109,7 @@ def _show_pair(scores: Scores, place: int) -> _Pair:
     shown = []
     for photo in photos:
         face = Image.fromarray(centre_crop(scores.crops.wide[photo])).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-        shown.append(_Photo(*_names(scores, photo), _as_uri(face)))
+        shown.append(_Photo(*_names(scores, photo), jpeg_uri(face, _QUALITY)))
     return _Pair(*shown, float(scores.distances[place]))
 
 
@@ -123,7 +119,7 @@ def _show_faceless(scores: Scores, photo: int) -> _Photo:
     problem = scores.crops.problems[photo].replace(str(path), path.name)
     image = None
     try:
-        image = _as_uri(ImageOps.contain(open_photo(path), (_PHOTO, _PHOTO)))
+        image = jpeg_uri(ImageOps.contain(open_photo(path), (_PHOTO, _PHOTO)), _QUALITY)
     except FaceSimError as error:
         problem = str(error).replace(str(path), path.name)
     in_pair = (pairs.first == photo) | (pairs.second == photo)
@@ -136,9 +132,3 @@ def _names(scores: Scores, photo: int) -> tuple[str, str]:
     file = dataset.photos[photo]
     identity = str(dataset.identities[photo]).replace("_", " ")
     return (identity, Path(file).name) if identity else (file, "")
-
-
-def _as_uri(image: Image.Image) -> Markup:
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=78, optimize=True)
-    return Markup("data:image/jpeg;base64,") + base64.b64encode(content.getvalue()).decode()

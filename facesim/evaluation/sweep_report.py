@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facesim.data.pairs import Pairs
 from facesim.errors import FaceSimError
 from facesim.evaluation.pair_grid import draw_pairs, stack_titled
 from facesim.evaluation.scoring import Scores
@@ -99,8 +98,7 @@ def _draw_errors(scores: Scores, worst: WorstErrors, threshold: float) -> Image.
     ):
         places, pairs = places[:_DRAWN], scores.trial.pairs
         if len(places):
-            shown = Pairs(pairs.first[places], pairs.second[places], pairs.same[places])
-            grids.append((title, draw_pairs(scores.crops.wide, shown, scores.distances[places], threshold)))
+            grids.append((title, draw_pairs(scores.crops.wide, pairs.at(places), scores.distances[places], threshold)))
     nothing = "no pair with a face in both photos is wrong at the stored threshold"
     return stack_titled(grids or [(nothing, Image.new("RGB", (600, 1), PAPER))])
 

@@ -10,11 +10,11 @@ from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.split import Split
 from facesim.evaluation.calibration import fit_calibration
 from facesim.evaluation.metrics import SortedDistances, failures_as_errors
+from facesim.evaluation.summary import FMRS
 from facesim.evaluation.uncertainty import f1_interval, wilson_interval
 from facesim.face import CROP_MARGIN, CROP_SIZE
 from facesim.model import FORMAT_VERSION, ModelInfo, OperatingPoint
 
-FMRS = (0.01, 0.001)
 GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to set and to measure the strict thresholds
 
 Distances = Callable[[Pairs], np.ndarray]  # pairs to distances, NaN where a photo shows no face

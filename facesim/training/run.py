@@ -185,8 +185,7 @@ class _Run:
         chosen = np.concatenate([np.flatnonzero(pairs.same)[:half], np.flatnonzero(~pairs.same)[:half]])
         distances = distances_among(net, self.crops, pairs.photos())(pairs)
         threshold = judge_validation(distances, pairs)["validation_threshold"]
-        shown = Pairs(pairs.first[chosen], pairs.second[chosen], pairs.same[chosen])
-        return np.asarray(draw_pairs(self.crops.wide, shown, distances[chosen], threshold))
+        return np.asarray(draw_pairs(self.crops.wide, pairs.at(chosen), distances[chosen], threshold))
 
 
 def _check_output(settings: Settings, output: Path | None) -> None:
