@@ -77,7 +77,7 @@ def main(model, pins, as_json):
     sets = {"lfw": lfw_pairs, "pins": functools.partial(folder_pairs, pins or data_home() / "pins")}
     results = []
     try:
-        model = Model(model, bulk=True)
+        model = Model(model)
         for name, read in sets.items():
             try:
                 dataset, pairs = read()
@@ -157,7 +157,7 @@ def describe(path: Path) -> np.ndarray:
     """Describe the largest face as dlib's users do, `(128,)`; NaN where none is found."""
     detector, landmarks, network = dlib_pipeline()
     try:
-        photo = np.asarray(open_photo(path))
+        photo = np.asarray(open_photo(path).view())
     except FaceSimError:
         return np.full(DLIB_SIZE, np.nan)
     boxes = detector(photo, 1)

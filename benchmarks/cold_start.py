@@ -68,10 +68,10 @@ def cut_around_face(path: Path, folder: Path) -> str:
     from facesim.photo import open_photo
 
     photo = open_photo(path)
-    box = find_faces(photo)[0]
+    box = find_faces(photo)[0].box
     half = FACE_SHARE * box.side / 2
     x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-    square = photo.crop([round(edge) for edge in (x - half, y - half, x + half, y + half)])
+    square = photo.view().crop([round(edge) for edge in (x - half, y - half, x + half, y + half)])
     square.resize((SIDE, SIDE)).save(folder / path.name, quality=95)
     return str(folder / path.name)
 

@@ -51,7 +51,7 @@ def time_metrics(runs: int) -> None:
 
 
 def time_sweep() -> None:
-    source, model = open_source(("lfw",)), Model(bulk=True)
+    source, model = open_source(("lfw",)), Model()
     trial = Trial("LFW View 2, for its time only", source, join_pairs(source.lfw_folds))
     crops = source.crops()
     sample = centre_crop(crops.wide[trial.pairs.photos()[:500]])

@@ -69,10 +69,10 @@ def main():
 def aligned_chip(path: Path) -> np.ndarray | None:
     """Cut the main face of a photo as dlib does, `(150, 150, 3) uint8`; None where none is found."""
     photo = open_photo(path)
-    boxes = find_faces(photo)
-    if not boxes:
+    faces = find_faces(photo)
+    if not faces:
         return None
-    pixels, box = np.asarray(photo), dlib.rectangle(*(round(edge) for edge in boxes[0]))
+    pixels, box = np.asarray(photo.view()), dlib.rectangle(*(round(edge) for edge in faces[0].box))
     return dlib.get_face_chip(pixels, landmark_predictor()(pixels, box), CHIP_SIZE, PADDING)
 
 

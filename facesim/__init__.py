@@ -5,9 +5,32 @@ verdict = Verifier().verify("a.jpg", "b.jpg")
 verdict.same, verdict.distance, verdict.probability
 """
 
-from facesim.errors import FaceSimError, NoFaceError
-from facesim.model import Model
-from facesim.verifier import FoundFace, Verdict, Verifier
+import importlib
+from typing import TYPE_CHECKING
 
-__all__ = ["FaceSimError", "FoundFace", "Model", "NoFaceError", "Verdict", "Verifier"]
+if TYPE_CHECKING:
+    from facesim.errors import FaceSimError, NoFaceError
+    from facesim.face import Box
+    from facesim.faces import FoundFace
+    from facesim.model import Model
+    from facesim.verifier import Embedded, Verdict, Verifier
+
+__all__ = ["Box", "Embedded", "FaceSimError", "FoundFace", "Model", "NoFaceError", "Verdict", "Verifier"]
 __version__ = "0.1.0"
+_HOMES = {
+    "Box": "face",
+    "Embedded": "verifier",
+    "FaceSimError": "errors",
+    "FoundFace": "faces",
+    "Model": "model",
+    "NoFaceError": "errors",
+    "Verdict": "verifier",
+    "Verifier": "verifier",
+}
+
+
+def __getattr__(name: str):
+    """Load what is asked for, so that a command loads no more than it needs."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facesim' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"facesim.{_HOMES[name]}"), name)

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +18,55 @@ PICTURE_SUFFIXES = ("", ".png", ".jpg", ".jpeg")
 
 @contextlib.contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """Give a scratch path beside `path`, with its suffix, and rename it to `path` once the block has succeeded."""
+    """Give a scratch path beside `path`, with its suffix, and rename it to `path` once the block has succeeded.
+
+    What was written is on the disk before it takes the old one's place, so that not even a power cut leaves a half.
+
+    Raises FaceSimError where it cannot be written.
+    """
     scratch = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
+        if path.exists() and not path.is_file():  # a device, say, which would be replaced
+            raise FaceSimError(f"{path} cannot be written: it is no ordinary file; name another.")
         yield scratch
+        with open(scratch, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(scratch, path)
+    except OSError as error:  # it names the scratch file
+        raise FaceSimError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def write_folder(folder: Path) -> Iterator[Path]:
+    """Give a scratch folder, and once the block has succeeded let it be `folder`; nothing is left of one that fails.
+
+    Where `folder` is there already, the files take their places in it one by one, in a moment, each of them whole.
+
+    Raises FaceSimError where it cannot be written.
+    """
+    folder = folder.absolute()
+    made = [parent for parent in folder.parents if not parent.exists()]  # the nearest first
+    scratch = (folder if folder.is_dir() else folder.parent) / f".{folder.name}-{os.getpid()}"
+    try:
+        scratch.mkdir(parents=True)
+        yield scratch
+        if folder.is_dir():
+            for file in sorted(scratch.iterdir(), key=os.path.getmtime):
+                os.replace(file, folder / file.name)
+        else:
+            os.rename(scratch, folder)
+    except OSError as error:
+        raise FaceSimError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    except FaceSimError as error:
+        raise FaceSimError(str(error).replace(str(scratch), str(folder))) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        for parent in made:
+            with contextlib.suppress(OSError):  # it is not empty: we have succeeded
+                parent.rmdir()
 
 
 def printable(name: str) -> str:
@@ -43,8 +87,25 @@ def check_writable(path: Path) -> None:
         raise FaceSimError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
     if path.is_dir():
         raise FaceSimError(f"{path} cannot be written: it is a folder; name a file.")
-    if not os.access(path.parent, os.W_OK):
+    if not _takes_files(path.parent):
         raise FaceSimError(f"{path} cannot be written: the folder {path.parent} is read-only; name another.")
+
+
+def check_folder(folder: Path) -> None:
+    """Raise FaceSimError where no folder could be written to `folder`, before the work that it is to hold."""
+    nearest = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not nearest.is_dir():
+        raise FaceSimError(f"{folder} cannot be written: {nearest} is a file; name another folder.")
+    if not _takes_files(nearest):
+        raise FaceSimError(f"{folder} cannot be written: the folder {nearest} is read-only; name another.")
+
+
+def _takes_files(folder: Path) -> bool:
+    try:
+        tempfile.TemporaryFile(dir=folder).close()  # root may write everywhere, but not on what is mounted read-only
+    except OSError:
+        return False
+    return True
 
 
 def save_picture(picture: "Image.Image", path: Path) -> None:
@@ -57,5 +118,3 @@ def save_picture(picture: "Image.Image", path: Path) -> None:
             picture.save(scratch, format=None if scratch.suffix else "png")
     except (ValueError, KeyError) as error:  # Pillow knows no such suffix, or knows it for reading only
         raise FaceSimError(f"{path}: pictures are written as .png or .jpg.") from error
-    except OSError as error:  # it names the scratch file
-        raise FaceSimError(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -1,9 +1,12 @@
 """The model file: one ONNX graph, and as its metadata everything that a verdict needs."""
 
+import contextlib
 import dataclasses
+import functools
 import json
 import math
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,18 @@ import onnxruntime
 
 from facesim.errors import FaceSimError
 from facesim.face import CROP_MARGIN, CROP_SIZE
+from facesim.onnx_file import check_onnx_file
 
 FORMAT_VERSION = 1
 METADATA_PREFIX = "facesim."  # each field of ModelInfo is one metadata entry, as JSON
-LARGEST_FILE = 2**30  # bytes
+_CROP_SHAPE = (CROP_SIZE, CROP_SIZE, 3)
+_LONGEST_EMBEDDING = 10_000
+LONGEST_RUN = 30  # seconds for a crop, which takes 0.005 to 0.1
+_MOST_MEMORY = 2**29 + 2**24 * (os.cpu_count() or 1)  # bytes that pass between layers; a crop takes 6 MB
+_FARTHEST = 2.00001  # that two embeddings of unit length can be, and how exact a length is in float32
+_UNIT = 1e-3  # by which an embedding's length may differ from 1
+_MOST_POINTS = 1000
+_DEEPEST = 100  # lists and objects in each other; a model begun from another holds what that was trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +95,98 @@ def _exactly(expected):
     return check
 
 
-def _finite(value) -> float:
+def _finite(value, low: float = -math.inf, high: float = math.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{value} is not a number")
+    if not low <= value <= high:
+        raise ValueError(f"{value} is not within {low} to {high}")
     return float(value)
+
+
+def _count(value) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{value} is not a count")
+    return value
+
+
+def _kind(kind: type):
+    def check(value):
+        if not isinstance(value, kind):
+            raise TypeError(f"{value} is not a {kind.__name__}")
+        return value
+
+    return check
+
+
+_text, _list, _object = _kind(str), _kind(list), _kind(dict)
+
+
+def _threshold(value) -> float:
+    return _finite(value, 0, _FARTHEST)
+
+
+def _rate(value) -> float:
+    return _finite(value, 0, 1)
 
 
 def _calibration(value) -> tuple[float, float]:
     intercept, slope = value
-    return _finite(intercept), _finite(slope)
+    return _finite(intercept), _finite(slope, high=0)
+
+
+_POINT_CHECKS = {
+    "name": _text,
+    "threshold": _threshold,
+    "fmr": _rate,
+    "fnmr": _rate,
+    "genuine": _count,
+    "impostor": _count,
+}
+
+
+def _operating_points(value) -> tuple[OperatingPoint, ...]:
+    if len(_list(value)) > _MOST_POINTS:
+        raise ValueError(f"{len(value)} operating points are too many")
+    return tuple(
+        OperatingPoint(**{name: _POINT_CHECKS[name](field) for name, field in _object(point).items()})
+        for point in value
+    )
+
+
+def _trained_on(value) -> dict[str, Any]:
+    """Check what facesim reads of this: on whom and what a model was trained, and the one that it was begun from."""
+    level = [_object(value)]
+    for _ in range(_DEEPEST):
+        inner = (item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer))
+        level = [item for item in inner if isinstance(item, (dict, list))]
+    if level:
+        raise ValueError("that is nested too deep")
+    about = value
+    while about:
+        for people in ("train_identities", "validation_identities", "test_identities"):
+            _texts(about.get(people, []))
+        settings = _object(about.get("settings", {}))
+        _text(settings.get("backbone", ""))
+        for data in (about.get("data", ""), settings.get("data", "")):
+            _texts(data if isinstance(data, list) else [data])
+        about = _object(about.get("begun_from", {}))
+    return value
+
+
+def _texts(value) -> None:
+    if not all(isinstance(text, str) for text in _list(value)):
+        raise TypeError("that is not a list of texts")
 
 
 _CHECKS = {
     "format": _exactly(FORMAT_VERSION),
-    "threshold": _finite,
+    "threshold": _threshold,
     "distance": _exactly("euclidean"),
     "crop_size": _exactly(CROP_SIZE),
     "crop_margin": _exactly(CROP_MARGIN),
     "calibration": _calibration,
-    "operating_points": lambda points: tuple(OperatingPoint(**point) for point in points),
-    "trained_on": dict,
+    "operating_points": _operating_points,
+    "trained_on": _trained_on,
 }
 
 
@@ -117,58 +200,99 @@ def default_model() -> Path:
 class Model:
     """A model file, opened: `info`, `path`, and `embed`."""
 
-    def __init__(self, path: str | Path | None = None, gpu: int = -1, bulk: bool = False):
+    def __init__(self, path: str | Path | None = None, gpu: int = -1, quick: bool = False):
         """Open and check the model at `path`, or the one that ships, on the CPU or on GPU number `gpu`.
 
-        With `bulk` it is made ready for thousands of crops: it takes longer to open, and more memory, and then embeds
-        in all of the machine's cores.
+        A `quick` one is opened in half the time, for a pair or two: each crop takes longer, and they go one by one
+        instead of through all cores.
 
         Raises FaceSimError when it is not a whole facesim model, or when there is no such GPU.
         """
         self.path = Path(path) if path is not None else default_model()
-        if not self.path.is_file():
-            raise FaceSimError(f"{self.path} is not a file: give a model made by facesim train.")
-        if not 0 < self.path.stat().st_size <= LARGEST_FILE:
-            raise FaceSimError(f"{self.path} is empty or over {LARGEST_FILE >> 30} GB: that is not a facesim model.")
+        check_onnx_file(self.path)
+        _bound_memory()
         options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        options.add_session_config_entry("session.disable_prepacking", "1")  # it gains nothing, and may take for ever
         options.log_severity_level = 4  # a damaged file is reported once, by us
         options.intra_op_num_threads = 1  # starting threads takes longer than two crops do
         level = onnxruntime.GraphOptimizationLevel
-        options.graph_optimization_level = level.ORT_ENABLE_ALL if bulk else level.ORT_ENABLE_BASIC
+        options.graph_optimization_level = level.ORT_ENABLE_BASIC if quick else level.ORT_ENABLE_ALL
         providers = _providers(gpu)
         try:
-            self._session = onnxruntime.InferenceSession(str(self.path), options, providers=providers)
+            self._session = onnxruntime.InferenceSession(
+                str(self.path),
+                options,
+                providers=providers,
+                disabled_optimizers=["ConstantFolding"],  # work without end, and done already when the file was written
+                enable_fallback=0,  # else it says on stdout that it tries again
+            )
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            inputs = [(i.name, (*i.shape[1:], i.type)) for i in self._session.get_inputs()]
+            outputs = [(o.name, (*o.shape[1:], o.type)) for o in self._session.get_outputs()]
         except Exception as error:  # onnxruntime raises a class of its own for every kind of damage
+            if gpu >= 0:
+                raise FaceSimError(f"{self.path} cannot be loaded to GPU {gpu}: see if it can without.") from error
             raise FaceSimError(f"{self.path} is not an ONNX model, or damaged: get a whole copy.") from error
-        self.info = info_from_metadata(self._session.get_modelmeta().custom_metadata_map, self.path)
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if [(*i.shape[1:], i.type) for i in inputs] != [(CROP_SIZE, CROP_SIZE, 3, "tensor(uint8)")]:
+        self.info = info_from_metadata(metadata, self.path)
+        if [kind for _, kind in inputs] != [(*_CROP_SHAPE, "tensor(uint8)")]:
             raise FaceSimError(f"{self.path} does not read {CROP_SIZE}×{CROP_SIZE} crops: make it again.")
-        if len(outputs[0].shape) != 2 or not isinstance(outputs[0].shape[1], int):
+        size, *others = outputs[0][1] if outputs else [None]
+        if others != ["tensor(float)"] or not isinstance(size, int) or not 0 < size <= _LONGEST_EMBEDDING:
             raise FaceSimError(f"{self.path} does not write embeddings of one known length: make it again.")
-        self._bulk = bulk
-        self._input, self._output = inputs[0].name, outputs[0].name
-        self.embedding_size = outputs[0].shape[1]
+        self._quick = quick
+        self._input, self._output, self.embedding_size = inputs[0][0], outputs[0][0], size
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
         """Map crops `(n, 160, 160, 3) uint8` to unit embeddings `(n, d) float32`.
 
         Each crop passes alone, which is as fast, so that an embedding never depends on its company.
+
+        Raises FaceSimError, naming the file, where the network fails, never ends, or gives no unit embeddings.
         """
+        if crops.shape[1:] != _CROP_SHAPE or crops.dtype != np.uint8:
+            raise FaceSimError(
+                f"crops of shape {crops.shape} and type {crops.dtype} cannot be embedded: give (n, 160, 160, 3), uint8."
+            )
         embeddings = np.empty((len(crops), self.embedding_size), np.float32)
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = 4
+        watchdog = threading.Timer(LONGEST_RUN * len(crops), setattr, (options, "terminate", True))
+        watchdog.daemon = True
 
         def embed_one(i: int) -> None:
-            embeddings[i] = self._session.run([self._output], {self._input: crops[i][None]})[0][0]
+            (embedding,) = self._session.run([self._output], {self._input: crops[i][None]}, options)
+            embeddings[i] = embedding.reshape(self.embedding_size)
 
-        if self._bulk:
-            from concurrent.futures import ThreadPoolExecutor  # not worth its import for a pair
+        watchdog.start()
+        try:
+            if len(crops) > 1 and not self._quick:
+                from concurrent.futures import ThreadPoolExecutor  # not worth its import for a pair
 
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(embed_one, range(len(crops))))
-        else:
-            for i in range(len(crops)):
-                embed_one(i)
+                with ThreadPoolExecutor(os.cpu_count()) as pool:
+                    list(pool.map(embed_one, range(len(crops))))
+            else:
+                for i in range(len(crops)):
+                    embed_one(i)
+        except Exception as error:  # as above; and an output of another shape than the file says
+            problem = f"takes over {LONGEST_RUN} s for a crop" if options.terminate else "fails as it runs"
+            raise FaceSimError(f"{self.path} holds a network that {problem}: get a whole copy.") from error
+        finally:
+            watchdog.cancel()
+        if not (np.abs(np.linalg.norm(embeddings, axis=1) - 1) <= _UNIT).all():
+            raise FaceSimError(f"{self.path} holds a network whose embeddings have no unit length: get a whole copy.")
         return embeddings
+
+
+@functools.cache
+def _bound_memory() -> None:
+    """Have all networks of this process take their memory from one arena, which refuses to grow without bound."""
+    where = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    arena = onnxruntime.OrtArenaCfg({"max_mem": _MOST_MEMORY})
+    with contextlib.suppress(Exception):  # the program that we are part of has already made one
+        onnxruntime.create_and_register_allocator(where, arena)
 
 
 def _providers(gpu: int) -> list:

@@ -1,71 +1,246 @@
-"""Open a photo safely: every common format, upright, as RGB, within limits."""
+"""Open a photo safely: every common format, upright, in sRGB, within limits, and no finer than it is looked at."""
 
-import warnings
+import contextlib
+import io
+import os
+import re
+import stat
+import struct
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 from facesim.errors import FaceSimError
+from facesim.pixels import MOST_PIXELS, upright_rgb, upright_size
 
-_WHITE = (255, 255, 255, 255)
+PhotoSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
+
+PHOTO_SUFFIXES = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+    *(".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm"),
+}
+LARGEST_FILE = 300_000_000  # bytes; some decoders read a whole file into memory
+MOST_STEPS = 1_000_000  # in which a file is read; 300 MB of PNG have some 300,000
+# What a camera, a phone or a web page gives. Pillow can read more, and every decoder is one more door for a stranger.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "DIB")
+_LIST_TAGS = (273, 279, 324, 325)  # where a TIFF's strips or tiles lie, and how long they are
+MOST_SCANS = 200  # of a JPEG: with its thumbnails and, of an MPO, its other pictures
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_ADDRESS = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]+:/|data:)")
 
 
-def open_photo(path: str | Path) -> Image.Image:
-    """Return the photo at `path` as an upright RGB image.
+def open_photo(source: PhotoSource) -> "Photo":
+    """Return the photo at a path, or in bytes, a binary file object, a PIL image or an RGB array `(h, w, 3) uint8`.
 
-    The EXIF orientation is applied; of an animation the first frame is taken; transparency is laid over white;
-    16-bit greys are scaled to 8. Photos over `PIL.Image.MAX_IMAGE_PIXELS` (89 million) are refused unread.
+    A file object is read from where it stands. Only the head of a file is read here, the pixels with `Photo.view`.
 
-    Raises FaceSimError, naming the file, for anything that is not a whole, readable photo.
+    Raises FaceSimError, naming the file, for anything that is not a readable photo within limits: files up to 300 MB,
+    90 million pixels, a JPEG of 179 million.
     """
-    path = Path(path)
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
+            raise FaceSimError(
+                f"an array of shape {source.shape} and type {source.dtype} is not a photo: give (height, width, 3), "
+                "uint8, in the order red, green, blue."
+            )
+        return Photo("the given array", Image.fromarray(source))
+    if isinstance(source, Image.Image):
+        name = str(getattr(source, "filename", "")) or "the given image"
+        with _sentences(name):
+            source.load()  # so that it is not decoded at another size than its owner expects
+        return Photo(name, source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        name = "the photo given as bytes"
+        _check_length(len(source), name)
+        return Photo(name, bytes(source))
+    if hasattr(source, "read"):
+        return Photo(_name_of(source), read_bytes(source))
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fsdecode(source)
+        _check_file(path)
+        return Photo(path, Path(path))
+    raise FaceSimError(f"a {type(source).__name__} is not a photo: give a path, bytes, a file, an image or an array.")
+
+
+def read_bytes(file: BinaryIO) -> bytes:
+    """Return what a binary file object holds from where it stands; raises FaceSimError as `open_photo` does."""
+    name = _name_of(file)
+    with _sentences(name):
+        data = file.read(LARGEST_FILE + 1)
+    if not isinstance(data, bytes):
+        raise FaceSimError(f"{name} was opened as text: open it with mode 'rb'.")
+    _check_length(len(data), name)
+    return data
+
+
+def photos_in(folder: str | Path) -> list[str]:
+    """Return the paths of the photos in a folder and its sub-folders, in order; hidden ones are passed over.
+
+    A file counts as a photo by its suffix. Links to folders are not followed.
+    """
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [
+            os.path.join(parent, name)
+            for name in sorted(files)
+            if os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not name.startswith(".")
+        ]
+    return found
+
+
+class Photo:
+    """A photo, as `open_photo` gives it: its `name`, its upright `size` (width, height) in pixels, and `view`s of it.
+
+    The EXIF orientation is applied; of an animation or several pages the first counts; transparency is laid over
+    white; 16-bit greys are scaled to 8; colours with an ICC profile become sRGB.
+    """
+
+    def __init__(self, name: str, source: Path | bytes | Image.Image):
+        self.name = name
+        self._source = source
+        self._seen: Image.Image | None = None
+        with _sentences(name), self._opened() as image:
+            self.size = upright_size(image)
+
+    def view(self, longer_side: int | None = None) -> Image.Image:
+        """Return the photo as RGB, at least `longer_side` pixels wide or high where it has them; or at its full size.
+
+        It is not resized to that side, only decoded and reduced by whole factors. A finer view than was asked for is
+        kept and given again.
+
+        Raises FaceSimError, naming the file, when its pixels cannot be read.
+        """
+        full = max(self.size)
+        longer_side = min(longer_side or full, full)
+        if self._seen is None or max(self._seen.size) < longer_side:
+            with _sentences(self.name), self._opened() as image:
+                self._seen = upright_rgb(image, longer_side)
+        return self._seen
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Image.Image]:
+        if isinstance(self._source, Image.Image):
+            yield self._source
+            return
+        in_memory = isinstance(self._source, bytes)
+        with (
+            _Steps(io.BytesIO(self._source) if in_memory else io.FileIO(self._source)) as file,
+            Image.open(file, formats=_formats(file)) as image,
+        ):
+            yield image
+
+
+class _Steps(io.BufferedReader):
+    """A file that is read in no more than so many steps: of a hostile one, decoders take millions, for minutes."""
+
+    _steps = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            raise ValueError("it is in too many pieces")
+        return super().read(size)
+
+
+def _check_file(path: str) -> None:
+    if _ADDRESS.match(path) and not os.path.exists(path):
+        raise FaceSimError(f"{path} is an address: download the photo first, then give its file.")
     try:
-        if path.is_dir():
-            raise FaceSimError(f"{path} is a folder: give the path of a photo in it.")
-        if not path.exists():
-            raise FaceSimError(f"{path} does not exist: check the path.")
-        if not path.is_file():
-            raise FaceSimError(f"{path} is not a regular file: give a photo.")
-        if path.stat().st_size == 0:
-            raise FaceSimError(f"{path} is empty: it holds no photo.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.format == "EPS":  # a program, which Pillow would have Ghostscript run
-                    raise Image.UnidentifiedImageError
-                return _to_rgb(ImageOps.exif_transpose(image))
+        found = os.stat(path)
+    except ValueError as error:
+        raise FaceSimError(f"{path!r} is not the name of a file.") from error
+    except OSError as error:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise FaceSimError(f"{path} does not exist: check the path.") from error
+        raise FaceSimError(f"{path} cannot be read: {error.strerror}.") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise FaceSimError(f"{path} is a folder: give the path of a photo in it.")
+    if not stat.S_ISREG(found.st_mode):  # a pipe or a device: reading it may never end
+        raise FaceSimError(f"{path} is not a regular file: give a photo.")
+    _check_length(found.st_size, path)
+
+
+def _name_of(file: BinaryIO) -> str:
+    return str(getattr(file, "name", "") or "the given file")
+
+
+def _check_length(length: int, name: str) -> None:
+    if length == 0:
+        raise FaceSimError(f"{name} is empty: it holds no photo.")
+    if length > LARGEST_FILE:
+        raise FaceSimError(f"{name} has more than {LARGEST_FILE // 10**6} MB: reduce the photo first.")
+
+
+@contextlib.contextmanager
+def _sentences(name: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into a FaceSimError that names the photo."""
+    try:
+        yield
     except FaceSimError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        limit = Image.MAX_IMAGE_PIXELS // 10**6
-        raise FaceSimError(f"{path} claims more than {limit} million pixels: reduce it first.") from error
-    except Image.UnidentifiedImageError as error:
-        raise FaceSimError(f"{path} is not a photo that Pillow can read (JPEG, PNG, WebP, …).") from error
+    except Image.DecompressionBombError as error:
+        raise FaceSimError(
+            f"{name} claims more than {MOST_PIXELS // 10**6} million pixels: reduce it first."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise FaceSimError(f"{name} is not a photo that facesim can read (JPEG, PNG, WebP, HEIC, …).") from error
+    except MemoryError as error:
+        raise FaceSimError(f"{name} needs more memory than there is: reduce it first.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on a broken file
         if isinstance(error, OSError) and error.errno:
-            raise FaceSimError(f"{path} cannot be read: {error.strerror}.") from error
-        raise FaceSimError(f"{path} is damaged or cut short ({error}): get a whole copy.") from error
+            raise FaceSimError(f"{name} cannot be read: {error.strerror}.") from error
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise FaceSimError(f"{name} is damaged or cut short ({reason}): get a whole copy.") from error
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and not image.has_transparency_data:
-        image.load()
-        return image
-    if image.mode.startswith("I") or image.mode == "F":
-        return _deep_grey_to_rgb(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), image).convert("RGB")
-    return image.convert("RGB")
+def _formats(file: BinaryIO) -> tuple[str, ...]:
+    """Return the formats that the file may have; for HEIC, load its decoder, which is an extra."""
+    head = file.read(12)
+    file.seek(0)
+    if head[:2] == b"\xff\xd8":
+        _check_scans(file)
+    elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        _check_lists(file, "<" if head[:2] == b"II" else ">", b"+" in head[2:4])
+    if head[4:8] != b"ftyp" or head[8:12] not in _HEIF_BRANDS:
+        return _FORMATS
+    try:
+        import pillow_heif
+    except ModuleNotFoundError as error:
+        raise FaceSimError(
+            f"{getattr(file, 'name', 'the photo')} is a HEIC photo: pip install 'facesim[heic]' to read it."
+        ) from error
+    pillow_heif.register_heif_opener()
+    return (*_FORMATS, "HEIF")
 
 
-def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
-    """Scale 16-bit integers by 1/257, floats in 0..1 by 255; leave what already lies in 0..255."""
-    grey = np.nan_to_num(np.asarray(image, np.float32))
-    if image.mode.startswith("I;16") or grey.max() > 255:
-        grey = grey / 257
-    elif image.mode == "F" and grey.max() <= 1:
-        grey = grey * 255
-    return Image.fromarray(grey.clip(0, 255).round().astype(np.uint8)).convert("RGB")
+def _check_scans(file: BinaryIO) -> None:
+    """Raise ValueError where a JPEG draws itself over and over; a progressive one has some ten scans."""
+    scans, last = 0, b""
+    while block := file.read(2**20):
+        scans += (last + block).count(b"\xff\xda")
+        last = block[-1:]
+    file.seek(0)
+    if scans > MOST_SCANS:
+        raise ValueError(f"it has {scans} scans")
+
+
+def _check_lists(file: BinaryIO, order: str, long: bool) -> None:
+    """Raise ValueError where a TIFF's lists of its pieces, which Pillow unpacks, are longer than a photo has rows."""
+    pointer, number, entry = (
+        (f"{order}Q", f"{order}Q", f"{order}HHQQ") if long else (f"{order}I", f"{order}H", f"{order}HHII")
+    )
+
+    def read(kind: str) -> tuple[int, ...]:
+        return struct.unpack(kind, file.read(struct.calcsize(kind)))
+
+    file.seek(8 if long else 4)
+    file.seek(*read(pointer))
+    for _ in range(*read(number)):
+        tag, _, count, _ = read(entry)
+        if tag in _LIST_TAGS and count > MOST_STEPS:
+            raise ValueError("it is in too many pieces")
+    file.seek(0)

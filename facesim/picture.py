@@ -1,10 +1,13 @@
 """Draw a verdict: both photos with the box found, the two crops, and what was decided."""
 
+import math
+
 from PIL import Image, ImageDraw, ImageFont
 
-from facesim.face import CROP_SIZE, centre_crop, cut_wide_crop
+from facesim.face import CROP_SIZE, Face, centre_crop, cut_wide_crop
+from facesim.faces import FoundFace
 from facesim.photo import open_photo
-from facesim.verifier import FoundFace, Verdict
+from facesim.verifier import Verdict
 
 _HEIGHT, _GAP, _CAPTION = 2 * CROP_SIZE + 12, 12, 64
 PAPER, INK, GREEN, RED = "#ffffff", "#1b1b1b", "#1a7f37", "#c62828"
@@ -28,10 +31,13 @@ def draw_verdict(verdict: Verdict) -> Image.Image:
 
 def _photo_and_crop(face: FoundFace, colour: str) -> tuple[Image.Image, Image.Image]:
     photo = open_photo(face.photo)
-    crop = Image.fromarray(centre_crop(cut_wide_crop(photo, face.box)))
-    scale = _HEIGHT / photo.height
-    shown = photo.resize((max(1, min(4 * _HEIGHT, round(photo.width * scale))), _HEIGHT), reducing_gap=2.0)
-    across = shown.width / photo.width
+    crop = Image.fromarray(centre_crop(cut_wide_crop(photo, Face(face.box, face.angle))))
+    width, height = photo.size
+    scale = _HEIGHT / height
+    shown = photo.view(math.ceil(max(photo.size) * scale)).resize(
+        (max(1, min(4 * _HEIGHT, round(width * scale))), _HEIGHT), reducing_gap=2.0
+    )
+    across = shown.width / width
     box = [edge * factor for edge, factor in zip(face.box, (across, scale, across, scale), strict=True)]
     ImageDraw.Draw(shown).rectangle(box, outline=colour, width=3)
     return shown, crop

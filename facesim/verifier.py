@@ -1,25 +1,20 @@
-"""Compare two photos, or embed many."""
+"""Compare two photos or many pairs, or embed many photos."""
 
 import math
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from facesim.errors import FaceSimError, NoFaceError
-from facesim.face import Box, centre_crop, cut_wide_crop, find_faces
+from facesim.errors import FaceSimError
+from facesim.face import Box
+from facesim.faces import EmbeddedPhoto, FoundFace, cut_faces
 from facesim.model import Model
-from facesim.photo import open_photo
-
-
-@dataclass(frozen=True, slots=True)
-class FoundFace:
-    """The face that was compared: its box in the upright photo, and how many faces the photo shows."""
-
-    photo: str
-    box: Box
-    faces: int
+from facesim.photo import PhotoSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +39,19 @@ class Verdict:
         return f"{100 * self.probability:.1f} %"
 
 
+class Embedded(NamedTuple):
+    """What `Verifier.embed` gives: unit embeddings, and why photos have none, by their place."""
+
+    embeddings: np.ndarray  # (n, d) float32, NaN where a photo failed
+    failures: dict[int, FaceSimError]
+
+
 class Verifier:
-    """A model, ready to compare photos: `verify` two, or `embed` many."""
+    """A model, ready to compare photos: `verify` two, `verify_many` pairs, or `embed` photos.
+
+    A photo is a path, bytes, a binary file object, a PIL image, or an RGB array `(h, w, 3) uint8`. One Verifier may be
+    used by several threads at once, and after a fork.
+    """
 
     def __init__(self, model: Model | str | Path | None = None, threshold: float | None = None, gpu: int = -1):
         """Use the model that ships, or the one given, with its own threshold or another, on the CPU or GPU `gpu`.
@@ -60,34 +66,86 @@ class Verifier:
         if not math.isfinite(self.threshold):
             raise FaceSimError(f"the threshold {threshold} is not a finite number: distances lie between 0 and 2.")
 
-    def verify(self, photo1: str | Path, photo2: str | Path) -> Verdict:
-        """Say whether two photos show one person; in each, the main face counts.
+    def verify(
+        self,
+        photo1: PhotoSource,
+        photo2: PhotoSource,
+        faces: str = "largest",
+        box1: Box | None = None,
+        box2: Box | None = None,
+    ) -> Verdict:
+        """Say whether two photos show one person.
+
+        Of each photo the `faces` count that `cut_faces` gives: "largest", "centre", or "all", of which the closest pair
+        decides; or the one in a box, in pixels of the upright photo.
 
         Raises FaceSimError when a photo cannot be read, and NoFaceError when it shows no face.
         """
-        (face1, crop1), (face2, crop2) = find_main_face(photo1), find_main_face(photo2)
-        first, second = self.model.embed(np.stack([crop1, crop2]))
-        distance = float(np.linalg.norm(first - second))
+        return self._judge(*_at_once(self._embedded, (photo1, faces, box1), (photo2, faces, box2)))
+
+    def verify_many(
+        self, pairs: Iterable[tuple[PhotoSource, PhotoSource]], faces: str = "largest"
+    ) -> Iterator[Verdict | FaceSimError]:
+        """Yield the verdict on each pair of photos, in their order, as soon as it is there; all cores work on them.
+
+        Where a pair has none, its error stands in its place. Pairs are read as they come, some thousands ahead; each
+        path is opened once; memory does not grow with the number of pairs.
+        """
+        from facesim.bulk import embed_groups  # not worth its import for one pair
+
+        for embedded in embed_groups(pairs, partial(self._embedded, faces=faces)):
+            yield embedded if isinstance(embedded, FaceSimError) else self._judge(*embedded)
+
+    def embed(self, photos: Iterable[PhotoSource]) -> Embedded:
+        """Embed the main face of each photo; in all cores where there are many.
+
+        A photo that cannot be read, or shows no face, raises nothing: it is among the `failures`.
+        """
+        from facesim.bulk import embed_groups
+
+        photos = list(photos)
+        embeddings = np.full((len(photos), self.model.embedding_size), np.nan, np.float32)
+        failures = {}
+        for place, embedded in enumerate(embed_groups(zip(photos), self._embedded)):
+            if isinstance(embedded, FaceSimError):
+                failures[place] = embedded
+            else:
+                embeddings[place] = embedded[0].embeddings[0]
+        return Embedded(embeddings, failures)
+
+    def _embedded(self, photo: PhotoSource, faces: str = "largest", box: Box | None = None) -> EmbeddedPhoto:
+        found, crops = zip(*cut_faces(photo, faces, box), strict=True)
+        return EmbeddedPhoto(found, self.model.embed(np.stack(crops)))
+
+    def _judge(self, first: EmbeddedPhoto, second: EmbeddedPhoto) -> Verdict:
+        one = other = 0
+        if len(first.faces) * len(second.faces) > 1:
+            between = np.linalg.norm(first.embeddings[:, None] - second.embeddings[None], axis=2)
+            one, other = np.unravel_index(between.argmin(), between.shape)
+        distance = float(np.linalg.norm(first.embeddings[one] - second.embeddings[other]))
         probability = self.model.info.probability(distance)
-        same = distance < self.threshold
-        return Verdict(same, distance, self.threshold, probability, face1, face2, str(self.model.path))
-
-    def embed(self, photos: Iterable[str | Path]) -> np.ndarray:
-        """Embed the main face of each photo: `(n, d) float32`, of unit length.
-
-        Raises FaceSimError when a photo cannot be read, and NoFaceError when it shows no face.
-        """
-        crops = [find_main_face(photo)[1] for photo in photos]
-        return self.model.embed(np.array(crops, np.uint8))
+        face1, face2 = first.faces[one], second.faces[other]
+        return Verdict(
+            distance < self.threshold, distance, self.threshold, probability, face1, face2, str(self.model.path)
+        )
 
 
-def find_main_face(path: str | Path) -> tuple[FoundFace, np.ndarray]:
-    """Return a photo's main face and its crop, `(160, 160, 3) uint8`.
+def _at_once(work: Callable, one: tuple, other: tuple) -> tuple:
+    """Return work(*one) and work(*other), side by side: Pillow, dlib and ONNX Runtime let go of Python's lock."""
+    outcome: list = []
 
-    Raises FaceSimError when the photo cannot be read, and NoFaceError when it shows no face.
-    """
-    photo = open_photo(path)
-    boxes = find_faces(photo)
-    if not boxes:
-        raise NoFaceError(f"no face was found in {path}: give a photo in which a face is larger, upright or in view.")
-    return FoundFace(str(path), boxes[0], len(boxes)), centre_crop(cut_wide_crop(photo, boxes[0]))
+    def second() -> None:
+        try:
+            outcome.append(work(*other))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    try:
+        first = work(*one)
+    finally:
+        thread.join()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return first, outcome[0]

@@ -163,6 +163,16 @@ def crowd(tmp_path, hopper) -> Path:
 
 
 @pytest.fixture
+def both(tmp_path, hopper, collins):
+    """A photo, 852×600, of Grace Hopper on the left and Eileen Collins, smaller, on the right."""
+    photo = Image.new("RGB", (852, 600))
+    photo.paste(Image.open(hopper), (0, 0))
+    photo.paste(Image.open(collins), (512, 0))
+    photo.save(tmp_path / "both.png")
+    return tmp_path / "both.png"
+
+
+@pytest.fixture
 def own_folders(tmp_path, tmp_path_factory, monkeypatch):
     """Work in a folder of its own, `here`, and keep crops away from the user's cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))

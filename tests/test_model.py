@@ -1,4 +1,5 @@
 import dataclasses
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,16 @@ from facesim.model import Model, ModelInfo, info_from_metadata, info_to_metadata
 from facesim.photo import open_photo
 
 FIELDS = [field.name for field in dataclasses.fields(ModelInfo)]
+POINT = {"name": "best F1", "threshold": 0.3, "fmr": 0.01, "fnmr": 0.02, "genuine": 600, "impostor": 600}
+POINT_CHANGES = [
+    {"name": 1},
+    {"threshold": None},
+    {"fmr": 1.1},
+    {"fnmr": -0.1},
+    {"genuine": -1},
+    {"impostor": 1.5},
+    {"x": 1},
+]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +91,24 @@ def test_a_model_file_that_lacks_a_field_is_refused_with_the_fields_name(write_m
         ("calibration", "3"),
         ("operating_points", '[{"name": "best F1"}]'),
         ("operating_points", "[" * 100_000),
+        ("threshold", "2.1"),
+        ("threshold", "-0.1"),
+        ("calibration", "[1, 1]"),
+        ("operating_points", "[1]"),
+        ("operating_points", '{"name": "best F1"}'),
+        *(("operating_points", f"[{json.dumps(POINT | change)}]") for change in POINT_CHANGES),
+        ("operating_points", json.dumps([POINT] * 2000)),
         ("trained_on", "7"),
+        ("trained_on", '{"train_identities": "Ana"}'),
+        ("trained_on", '{"test_identities": [1]}'),
+        ("trained_on", '{"train_identities": null}'),
+        ("trained_on", '{"settings": []}'),
+        ("trained_on", '{"settings": {"backbone": 1}}'),
+        ("trained_on", '{"settings": {"data": {"a": 1}}}'),
+        ("trained_on", '{"data": [[]]}'),
+        ("trained_on", '{"begun_from": 1}'),
+        ("trained_on", '{"begun_from": {"validation_identities": 1}}'),
+        ("trained_on", '{"begun_from": ' * 200 + "{}" + "}" * 200),
     ],
     ids=lambda value: value[:12],
 )
@@ -89,6 +117,24 @@ def test_a_model_file_whose_field_makes_no_sense_is_refused_with_the_fields_name
     with refuses(path) as caught:
         Model(path)
     assert field in str(caught.value)
+
+
+def test_a_model_begun_from_a_model_begun_from_others_is_read(write_model):
+    trained_on = {
+        "data": ["lfw", "pins"],
+        "train_identities": ["Ana"],
+        "settings": {"data": "lfw", "backbone": "small"},
+    }
+    for _ in range(20):
+        trained_on = trained_on | {"begun_from": trained_on}
+    path = write_model(trained_on=json.dumps(trained_on), operating_points=json.dumps([POINT]))
+    assert Model(path).info.trained_on == trained_on
+
+
+def test_crops_of_another_kind_are_said_to_be_so(model):
+    for crops in (np.zeros((1, 160, 160, 3)), np.zeros((160, 160, 3), np.uint8), np.zeros((1, 10, 10, 3), np.uint8)):
+        with pytest.raises(FaceSimError, match="cannot be embedded"):
+            model.embed(crops)
 
 
 def test_what_is_not_a_whole_model_file_is_refused_by_name(broken_model, refuses):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from facesim.face import centre_crop, cut_wide_crop
+from facesim.face import Face, centre_crop, cut_wide_crop
 from facesim.photo import open_photo
 from facesim.picture import draw_verdict
 
@@ -24,7 +24,7 @@ def test_the_picture_holds_both_crops_and_the_verdicts_colour(verifier, hopper, 
     picture = draw_verdict(verdict)
     assert picture.mode == "RGB"
     for face in (verdict.face1, verdict.face2):
-        assert contains(picture, centre_crop(cut_wide_crop(open_photo(face.photo), face.box)))
+        assert contains(picture, centre_crop(cut_wide_crop(open_photo(face.photo), Face(face.box))))
     agreeing = draw_verdict(dataclasses.replace(verdict, same=True))
     assert count(agreeing, "#1a7f37") > 1000 > 50 > count(agreeing, "#c62828")
     assert count(picture, "#c62828") > 1000 > 50 > count(picture, "#1a7f37")
@@ -33,7 +33,7 @@ def test_the_picture_holds_both_crops_and_the_verdicts_colour(verifier, hopper, 
 @pytest.mark.parametrize("size", [(6000, 300), (300, 3000), (250, 250)])
 def test_the_picture_stays_of_a_size_to_look_at(verifier, tmp_path, hopper, size):
     photo = Image.new("RGB", size, "grey")
-    photo.paste(open_photo(hopper).crop((100, 60, 440, 400)).resize((250, 250)))
+    photo.paste(open_photo(hopper).view().crop((100, 60, 440, 400)).resize((250, 250)))
     photo.save(tmp_path / "odd.png")
     picture = draw_verdict(verifier.verify(tmp_path / "odd.png", hopper))
     assert 500 < picture.width < 2500

@@ -1,11 +1,16 @@
 import dataclasses
+import io
 import math
+import multiprocessing
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from facesim.errors import FaceSimError, NoFaceError
+from facesim.face import Box
 from facesim.photo import open_photo
 from facesim.verifier import Verifier
 
@@ -24,7 +29,7 @@ def test_two_people_are_different(verifier, hopper, collins):
 
 
 def test_the_same_portrait_smaller_mirrored_and_darker_is_the_same_person(verifier, tmp_path, hopper):
-    photo = ImageOps.mirror(open_photo(hopper)).reduce(2).point(lambda level: level * 0.7)
+    photo = ImageOps.mirror(open_photo(hopper).view()).reduce(2).point(lambda level: level * 0.7)
     photo.save(tmp_path / "copy.jpg")
     assert verifier.verify(hopper, tmp_path / "copy.jpg").same
 
@@ -93,8 +98,6 @@ def test_a_photo_without_a_face_gets_no_verdict(verifier, hopper, faceless, refu
         verifier.verify(hopper, faceless)
     with refuses(faceless, NoFaceError):
         verifier.verify(faceless, hopper)
-    with refuses(faceless, NoFaceError):
-        verifier.embed([hopper, faceless])
 
 
 def test_the_faces_in_a_photo_are_counted(verifier, hopper, crowd):
@@ -104,14 +107,91 @@ def test_the_faces_in_a_photo_are_counted(verifier, hopper, crowd):
 
 
 def test_embeddings_are_those_that_verdicts_compare(verifier, hopper, collins):
-    first, second = verifier.embed([hopper, collins])
+    (first, second), failures = verifier.embed([hopper, collins])
     assert float(np.linalg.norm(first - second)) == verifier.verify(hopper, collins).distance
-    assert verifier.embed([]).shape == (0, verifier.model.embedding_size)
+    assert not failures
+    assert verifier.embed([]).embeddings.shape == (0, verifier.model.embedding_size)
+
+
+@pytest.mark.parametrize("copies", [1, 5])
+def test_a_photo_that_fails_among_others_is_reported_by_its_place(verifier, hopper, collins, faceless, copies):
+    photos = [hopper, faceless, collins, "nowhere.jpg"] * copies  # few, and as many as processes are begun for
+    embeddings, failures = verifier.embed(photos)
+    assert sorted(failures) == [place for place in range(len(photos)) if place % 2]
+    assert isinstance(failures[1], NoFaceError)
+    assert str(faceless) in str(failures[1])
+    assert "nowhere.jpg does not exist" in str(failures[3])
+    assert np.isnan(embeddings[1::2]).all()
+    assert np.allclose(np.linalg.norm(embeddings[::2], axis=1), 1, atol=1e-5)
+    alone = verifier.embed([hopper, collins]).embeddings
+    assert np.allclose(embeddings[[0, 2]], alone, atol=1e-5)
+
+
+def kinds_of_source(photo):
+    """The same photo in each way that one may be given, each new."""
+    data = photo.read_bytes()
+    yield from (photo, str(photo), data, io.BytesIO(data), Image.open(photo), np.asarray(Image.open(photo)))
+
+
+def test_a_photo_may_be_given_in_every_way_to_one_and_to_many(verifier, hopper, collins):
+    expected = verifier.verify(hopper, collins).distance
+    assert [verifier.verify(one, collins).distance for one in kinds_of_source(hopper)] == [expected] * 6
+    many = list(verifier.verify_many((one, other) for one in kinds_of_source(hopper) for other in (collins, hopper)))
+    distances = [getattr(verdict, "distance", None) for verdict in many]
+    assert distances[2:4] == pytest.approx([expected, 0], abs=1e-5)
+    assert distances[::2] == pytest.approx([expected] * 3 + [expected, *distances[8::2]], abs=1e-5)
+
+
+def test_threads_may_share_a_verifier(verifier, hopper, collins):
+    expected = verifier.verify(hopper, collins)
+    with ThreadPoolExecutor(4) as pool:
+        verdicts = list(pool.map(lambda _: verifier.verify(hopper, collins), range(12)))
+    assert verdicts == [expected] * 12
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_verifier_works_on_after_a_fork(verifier, hopper, collins):
+    expected = verifier.verify(hopper, collins)
+    fork = multiprocessing.get_context("fork")
+    verdicts = fork.SimpleQueue()
+    children = [fork.Process(target=lambda: verdicts.put(verifier.verify(hopper, collins))) for _ in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0, 0, 0]
+    assert [verdicts.get() for _ in children] == [expected] * 3
+
+
+def test_of_all_faces_the_closest_pair_decides(verifier, hopper, collins, both):
+    assert not verifier.verify(collins, both).same  # Hopper is the larger
+    for photos in ((collins, both), (both, collins)):
+        verdict = verifier.verify(*photos, faces="all")
+        assert verdict.same
+        chosen = verdict.face2 if photos[1] == both else verdict.face1
+        assert chosen.faces == 2
+        assert chosen.box.left > 600  # Collins stands on the right
+    (verdict,) = verifier.verify_many([(collins, both)], faces="all")
+    assert verdict.same
+
+
+def test_a_box_says_which_face_is_meant(verifier, hopper, collins, both):
+    left, right = (Box(180, 150, 400, 370), Box(700, 70, 840, 200))
+    assert verifier.verify(hopper, both, box2=left).same
+    assert not verifier.verify(hopper, both, box2=right).same
+    verdict = verifier.verify(both, both, box1=right, box2=Box(500, 500, 560, 560))
+    assert verdict.face2.box == Box(500, 500, 560, 560)  # where no face is, the box counts as it is
+
+
+def test_a_box_outside_the_photo_is_refused(verifier, hopper, refuses):
+    with refuses(hopper) as caught:
+        verifier.verify(hopper, hopper, box2=Box(600, 0, 700, 100))
+    assert "600,0,100,100" in str(caught.value)
 
 
 def test_on_lfw_another_photo_of_the_person_is_nearer_than_anybody_else(verifier, lfw):
     people = ["Adrien_Brody", "Angelina_Jolie", "Halle_Berry", "Lleyton_Hewitt", "Tony_Blair", "Venus_Williams"]
-    first, second = (verifier.embed(lfw / name / f"{name}_000{i}.jpg" for name in people) for i in (1, 2))
+    first, second = (verifier.embed(lfw / name / f"{name}_000{i}.jpg" for name in people)[0] for i in (1, 2))
     distances = np.linalg.norm(first[:, None] - second[None], axis=2)
     assert distances.argmin(axis=1).tolist() == list(range(len(people)))
     assert distances.argmin(axis=0).tolist() == list(range(len(people)))

@@ -1,13 +1,17 @@
 """The command line: one module per verb, each a thin skin over functions that Python can call."""
 
+import atexit
+import gc
 import importlib
 import sys
+import warnings
 
 import click
 
 from facesim import __version__
 from facesim.errors import FaceSimError
 
+atexit.register(gc.freeze)  # as it leaves, Python would look through all objects that are left, as long as at a photo
 HELP = {"help_option_names": ["-h", "--help"]}
 VERBS = {  # and the extra that each needs
     "predict": None,
@@ -51,6 +55,7 @@ class _Verbs(_OneLineErrors, click.Group):
 
 
 def _one_line_errors(main, *args, **kwargs):
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # an odd photo is ours to tell of, in a sentence
     try:
         status = main(*args, standalone_mode=False, **kwargs) or 0
     except SystemExit:  # click ends so, with 1, once nobody reads stdout; but 1 means different people
@@ -72,13 +77,17 @@ def _one_line_errors(main, *args, **kwargs):
     sys.exit(2)
 
 
-def say_which_face(face) -> None:
+_COUNTED = {
+    "largest": "the largest (cut by the edge it counts as smaller; of several as large, the most central) is compared",
+    "centre": "the one nearest to the centre is compared",
+    "all": "of all of them the closest pair decides",
+}
+
+
+def say_which_face(face, faces: str = "largest") -> None:
     """Tell on stderr which face of a `FoundFace`'s photo counts, where the photo shows several."""
     if face.faces > 1:
-        counted = (
-            "the largest (cut by the edge it counts as smaller; of several as large, the most central) is compared"
-        )
-        click.echo(f"facesim: {face.photo} shows {face.faces} faces; {counted}.", err=True)
+        click.echo(f"facesim: {face.photo} shows {face.faces} faces; {_COUNTED[faces]}.", err=True)
 
 
 @click.group(cls=_Verbs, context_settings=HELP)

@@ -39,7 +39,7 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
     from facesim.model import Model
 
     check_picture_path(draw)
-    models = [Model(path, bulk=True) for path in (model_a, model_b)]
+    models = [Model(path) for path in (model_a, model_b)]
     trial = open_trial(models[0].info, data, view, pairs, count, seed, also=(models[1].info,))
     crops = trial.source.crops()
     scores = [score(trial, model, crops) for model in models]

@@ -36,6 +36,6 @@ def evaluate(model, data, view, pairs, count, seed, as_json):
     from facesim.evaluation.trial import open_trial
     from facesim.model import Model
 
-    model = Model(model, bulk=True)
+    model = Model(model)
     evaluation = evaluate(score(open_trial(model.info, data, view, pairs, count, seed), model), model)
     click.echo(json.dumps(as_dict(evaluation)) if as_json else evaluation_text(evaluation))

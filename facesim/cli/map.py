@@ -36,7 +36,7 @@ def map(photos, model, method, count, seed, output, as_json):
     from facesim.evaluation.map_text import as_dict, sentences
     from facesim.model import Model
 
-    opened = Model(model, bulk=True)
+    opened = Model(model)
     dataset = find_photos(photos)
     page = Path(output or f"{dataset.name}-map.html")
     if page.suffix.lower() not in (".html", ".htm"):

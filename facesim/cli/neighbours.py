@@ -34,12 +34,12 @@ def neighbours(query, photos, k, model, identity, draw, as_json):
     from facesim.evaluation.neighbours import find_neighbours
     from facesim.evaluation.neighbours_picture import draw_neighbours
     from facesim.evaluation.neighbours_text import as_dict, as_text
+    from facesim.faces import find_main_face
     from facesim.model import Model
-    from facesim.verifier import find_main_face
 
     picture = Path(draw)
     check_picture_path(picture)
-    opened = Model(model, bulk=True)
+    opened = Model(model)
     face, crop = find_main_face(query)
     say_which_face(face)
     dataset = find_photos(photos)

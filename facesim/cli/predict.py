@@ -1,59 +1,111 @@
-"""`facesim predict`: compare two photos."""
+"""`facesim predict`: compare two photos, one with a folder of them, or many pairs."""
 
-import dataclasses
 import json
+import os
 from pathlib import Path
 
 import click
 
-from facesim import Verifier
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's other threads only cost time here, even while it is loaded
+
 from facesim.cli import HELP, Command, say_which_face
+from facesim.face import Box
+from facesim.faces import FACES, box_text
 from facesim.files import save_picture
+from facesim.model import Model
+from facesim.verifier import Verifier
+
+
+class _BoxType(click.ParamType):
+    name = "x,y,w,h"
+
+    def convert(self, value, param, ctx):
+        try:
+            x, y, width, height = map(int, value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no box: give its left, top, width and height in pixels, as 120,80,64,64.")
+        if width <= 0 or height <= 0:
+            self.fail(f"{value!r} is no box: it has no width or no height.")
+        return Box(x, y, x + width, y + height)
 
 
 @click.command(cls=Command, context_settings=HELP)
 @click.argument("photos", nargs=-1, type=click.Path())
 @click.option("-img1", "--image-path-1", "photo1", type=click.Path(), help="The first photo.")
-@click.option("-img2", "--image-path-2", "photo2", type=click.Path(), help="The second photo.")
+@click.option("-img2", "--image-path-2", "photo2", type=click.Path(), help="The second photo, or a folder of them.")
+@click.option("--pairs", type=click.Path(), help="A CSV file with the columns photo1 and photo2; - for stdin.")
+@click.option("-o", "--output", type=click.Path(), help="With --pairs: where to write, instead of stdout.")
+@click.option("--resume", is_flag=True, help="With --output: go on with what an interrupted run has written.")
+@click.option("--faces", type=click.Choice(FACES), default="largest", show_default=True, help="Which face counts.")
+@click.option("-box1", "box1", type=_BoxType(), help="The face meant in the first photo, in pixels.")
+@click.option("-box2", "box2", type=_BoxType(), help="The face meant in the second photo.")
 @click.option("-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships.")
 @click.option("-t", "--threshold", type=float, help="Same below this distance, instead of the model's threshold.")
 @click.option("-g", "--gpu", type=int, default=-1, show_default=True, help="Number of the GPU; -1 for the CPU.")
-@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON; of many, a line each.")
 @click.option("--show", type=click.Path(dir_okay=False), help="Draw photos, boxes, crops and verdict to this file.")
-def predict(photos, photo1, photo2, model, threshold, gpu, as_json, show):
+def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, model, threshold, gpu, as_json, show):
     """Say whether two photos show the same person.
 
-    Give the photos as -img1 A -img2 B, or just A B. In each, the main face counts. The probability holds where half
-    of all pairs compared show one person.
+    \b
+    facesim predict -img1 A -img2 B       two photos; or just A B
+    facesim predict -img1 A -img2 FOLDER  one photo with each in a folder, nearest first
+    facesim predict --pairs pairs.csv     many pairs, a row each, as CSV (or --json lines)
 
-    Exit status: 0 same, 1 different, 2 trouble (a photo that cannot be read, or shows no face).
+    In each photo the largest face counts, or the one nearest to the centre; with --faces all the closest pair of faces
+    decides, each of which is one more chance for strangers to look alike. A box says which face is meant. The
+    probability holds where half of all pairs compared show one person.
+
+    Photos in a list of pairs lie relative to its folder; further columns are kept. A pair that cannot be compared
+    gets its reason in the column error. Until it is whole, -o FILE is FILE.partial.
+
+    Exit status: 0 same, 1 different, 2 trouble (a photo that cannot be read, or shows no face). Of a folder the
+    nearest photo counts; of pairs, 0 says that each has a verdict.
     """
     named = [photo for photo in (photo1, photo2) if photo is not None]
+    if pairs is not None:
+        if named or photos or box1 or box2 or show:
+            raise click.UsageError("--pairs says which photos to compare: leave out others, boxes and --show.")
+        if resume and output is None:
+            raise click.UsageError("--resume goes on with a file: name it with --output.")
+        from facesim.cli.predict_many import compare_pairs
+
+        return compare_pairs(Verifier(model, threshold, gpu), pairs, output, resume, faces, as_json)
+    if output is not None or resume:
+        raise click.UsageError("--output and --resume belong to --pairs.")
     if len(named) + len(photos) != 2 or len(named) == 1:
         raise click.UsageError("give two photos, as -img1 A -img2 B or as A B (facesim predict --help).")
-    verdict = Verifier(model, threshold, gpu).verify(*(named or photos))
+    first, second = named or photos
+    if os.path.isdir(second):
+        if box1 or box2 or show:
+            raise click.UsageError("boxes and --show are for two photos, not for a folder.")
+        from facesim.cli.predict_many import compare_with_folder
+
+        return compare_with_folder(Verifier(model, threshold, gpu), first, second, faces, as_json)
+    verdict = Verifier(Model(model, gpu, quick=True), threshold).verify(first, second, faces, box1, box2)
     if show:
         from facesim.picture import draw_verdict
 
         save_picture(draw_verdict(verdict), Path(show))
-    for face in (verdict.face1, verdict.face2):
-        say_which_face(face)
+    for face, box in ((verdict.face1, box1), (verdict.face2, box2)):
+        if box is None:
+            say_which_face(face, faces)
+        for warning in face.warnings:
+            click.echo(f"facesim: {face.photo}: {warning}; the verdict may be wrong.", err=True)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(verdict) | _boxes(verdict)))
+        from facesim.pair_list import verdict_as_dict
+
+        click.echo(json.dumps(verdict_as_dict(verdict)))
     else:
-        _print(verdict)
+        _print(verdict, faces == "all" or box1 is not None or box2 is not None)
     return 0 if verdict.same else 1
 
 
-def _boxes(verdict) -> dict:
-    return {
-        name: dataclasses.asdict(face) | {"box": face.box._asdict()}
-        for name, face in (("face1", verdict.face1), ("face2", verdict.face2))
-    }
-
-
-def _print(verdict) -> None:
+def _print(verdict, boxes: bool) -> None:
     click.echo("Same person." if verdict.same else "Different people.")
     click.echo(f"distance     {verdict.distance:.4f}")
     click.echo(f"threshold    {verdict.threshold:.4f}")
     click.echo(f"probability  {verdict.probability_text} that it is one person")
+    if boxes:
+        for number, face in ((1, verdict.face1), (2, verdict.face2)):
+            click.echo(f"face {number}       {box_text(face.box)} of {face.photo}")

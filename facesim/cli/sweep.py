@@ -29,13 +29,14 @@ def sweep(model, data, view, pairs, count, seed, output, errors, as_json):
     Exit status: 0 done, 2 trouble.
     """
     from facesim.evaluation.scoring import score
-    from facesim.evaluation.sweep_report import as_text, make_folder, write_report
+    from facesim.evaluation.sweep_report import as_text, write_report
     from facesim.evaluation.trial import open_trial
+    from facesim.files import check_folder
     from facesim.model import Model
 
-    model = Model(model, bulk=True)
+    model = Model(model)
     trial = open_trial(model.info, data, view, pairs, count, seed)
     folder = output or Path(f"sweep-{trial.source.dataset.name}")
-    make_folder(folder)
+    check_folder(folder)
     report = write_report(score(trial, model), model, folder, errors)
     click.echo(json.dumps(report.metrics) if as_json else as_text(report))

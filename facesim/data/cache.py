@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import numpy as np
 import pooch
 from tqdm import tqdm
 
+from facesim.bulk import cores
 from facesim.data.dataset import Dataset
 from facesim.errors import FaceSimError
 from facesim.face import WIDE_CROP_SIZE, cut_wide_crop, find_faces
 from facesim.photo import open_photo
 
-CROP_VERSION = 3  # raised whenever the same photo would be cut otherwise, or more be kept of it
+CROP_VERSION = 4  # raised whenever the same photo would be cut otherwise, or more be kept of it
 A_DAY = 86_400  # seconds
 _CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
 
@@ -46,8 +47,8 @@ def cache_home() -> Path:
     return Path(pooch.os_cache("facesim")) / "crops"
 
 
-def cached_crops(dataset: Dataset, home: Path | None = None, processes: int | None = None) -> CachedCrops:
-    """Cut the largest face out of every photo, in all processes, or read what an earlier call has cut.
+def cached_crops(dataset: Dataset, home: Path | None = None) -> CachedCrops:
+    """Cut the largest face out of every photo, or read what an earlier call has cut.
 
     A photo that cannot be opened or shows no face is listed in `problems`, never fatal.
 
@@ -56,12 +57,18 @@ def cached_crops(dataset: Dataset, home: Path | None = None, processes: int | No
     fingerprint = dataset.fingerprint()
     folder = (home or cache_home()) / f"{dataset.name}-{fingerprint[:16]}-{CROP_VERSION}"
     if not folder.is_dir():
-        _fill(folder, dataset, processes)
-    facts = json.loads((folder / "facts.json").read_text("utf-8"))
-    problems = {int(i): reason for i, reason in facts["problems"].items()}
+        try:
+            _fill(folder, dataset)
+        except OSError as error:
+            raise FaceSimError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    try:
+        facts = json.loads((folder / "facts.json").read_text("utf-8"))
+        problems = {int(i): reason for i, reason in facts["problems"].items()}
+        wide = np.load(folder / "crops.npy", mmap_mode="r")
+    except (OSError, ValueError, KeyError) as error:
+        raise FaceSimError(f"{folder} is damaged: delete it, and the faces are cut again.") from error
     if len(problems) == len(dataset.photos):
         raise FaceSimError(f"{dataset.root}: no face was found in any of its {len(problems)} photos.")
-    wide = np.load(folder / "crops.npy", mmap_mode="r")
     return CachedCrops(wide, problems, np.array(facts["faces"]), np.array(facts["sizes"]), fingerprint)
 
 
@@ -100,7 +107,7 @@ def join_crops(parts: list[CachedCrops]) -> CachedCrops:
     )
 
 
-def _fill(folder: Path, dataset: Dataset, processes: int | None) -> None:
+def _fill(folder: Path, dataset: Dataset) -> None:
     """Write the cache beside `folder` and rename it there once it is whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     needed = len(dataset.photos) * int(np.prod(_CROP_SHAPE))
@@ -114,8 +121,11 @@ def _fill(folder: Path, dataset: Dataset, processes: int | None) -> None:
     try:
         shape = (len(dataset.photos), *_CROP_SHAPE)
         wide = np.lib.format.open_memmap(scratch / "crops.npy", "w+", np.uint8, shape)
+        if hasattr(os, "posix_fallocate"):  # else a disk that fills up later would end the process without a word
+            with open(scratch / "crops.npy", "rb+") as file:
+                os.posix_fallocate(file.fileno(), 0, os.path.getsize(scratch / "crops.npy"))
         facts = {"problems": {}, "faces": [], "sizes": []}
-        with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             cut = pool.map(_cut, dataset.paths(), chunksize=16)
             for i, (crop, faces, size) in enumerate(
                 tqdm(cut, f"cropping {dataset.name}", len(dataset.photos), unit="photo")
@@ -141,8 +151,8 @@ def _cut(path: Path) -> tuple[np.ndarray | str, int, tuple[int, int]]:
     """Return the wide crop, or why there is none; how many faces; the photo's size."""
     try:
         photo = open_photo(path)
+        faces = find_faces(photo)
+        crop = cut_wide_crop(photo, faces[0]) if faces else f"no face was found in {path}."
     except FaceSimError as error:
         return str(error), 0, (0, 0)
-    boxes = find_faces(photo)
-    crop = cut_wide_crop(photo, boxes[0]) if boxes else f"no face was found in {path}."
-    return crop, len(boxes), photo.size
+    return crop, len(faces), photo.size

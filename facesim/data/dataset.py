@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from facesim.errors import FaceSimError
-
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+from facesim.photo import PHOTO_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)

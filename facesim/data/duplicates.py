@@ -63,7 +63,7 @@ def find_copies(dataset: Dataset, photos: np.ndarray, processes: int | None = No
 
 def _hash(path: Path) -> tuple[bytes, np.ndarray]:
     """Return the SHA-256 of the file and the perceptual hash of the photo, `(256,) bool`."""
-    return hashlib.sha256(path.read_bytes()).digest(), imagehash.phash(open_photo(path), HASH_SIDE).hash.ravel()
+    return hashlib.sha256(path.read_bytes()).digest(), imagehash.phash(open_photo(path).view(), HASH_SIDE).hash.ravel()
 
 
 def close_pairs(hashes: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -87,7 +87,7 @@ def same_picture(path1: Path, path2: Path) -> bool:
 
 @functools.lru_cache(4096)
 def _thumbnail(path: Path) -> Image.Image:
-    return open_photo(path).convert("L").resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BILINEAR)
+    return open_photo(path).view().convert("L").resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BILINEAR)
 
 
 def _correlation(looked_for: Image.Image, looked_at: Image.Image) -> float:

@@ -86,7 +86,9 @@ def _findings(inspection: Inspection) -> list[tuple[str, str, tuple[int, ...]]]:
 
 
 def _draw_finding(axes, inspection: Inspection, title: str, colour: str, photos: tuple[int, ...]) -> None:
-    shown = [ImageOps.contain(open_photo(inspection.dataset.paths()[i]), (_SIDE, _SIDE)) for i in photos[:2]]
+    shown = [
+        ImageOps.contain(open_photo(inspection.dataset.paths()[i]).view(_SIDE), (_SIDE, _SIDE)) for i in photos[:2]
+    ]
     both = Image.new("RGB", (2 * _SIDE + 8, _SIDE), "white")
     for i, photo in enumerate(shown):
         left = i * (_SIDE + 8) + (_SIDE - photo.width) // 2

@@ -26,12 +26,16 @@ class Reliability:
 
 
 def fit_calibration(distances: np.ndarray, same: np.ndarray) -> tuple[float, float]:
-    """Fit the intercept and slope by logistic regression from score to log odds (Morrison 2013)."""
+    """Fit the intercept and slope by logistic regression from score to log odds (Morrison 2013).
+
+    The slope never rises: of distances that know less than nothing the best that can be said is a half.
+    """
     found = ~np.isnan(distances)
     scale = distances[found].std() or 1.0
     model = LogisticRegression(C=100.0, class_weight="balanced")
     model.fit(distances[found, None] / scale, same[found])
-    return float(model.intercept_[0]), float(model.coef_[0, 0] / scale)
+    slope = float(model.coef_[0, 0] / scale)
+    return (float(model.intercept_[0]), slope) if slope < 0 else (0.0, 0.0)
 
 
 def judge_calibration(distances: np.ndarray, same: np.ndarray, calibration: tuple[float, float]) -> Reliability:

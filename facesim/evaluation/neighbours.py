@@ -9,8 +9,8 @@ from facesim.data.cache import CachedCrops
 from facesim.data.dataset import Dataset
 from facesim.errors import FaceSimError
 from facesim.evaluation.scoring import embed_crops
+from facesim.faces import FoundFace
 from facesim.model import Model
-from facesim.verifier import FoundFace
 
 
 @dataclass(frozen=True, slots=True)

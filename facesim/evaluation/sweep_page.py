@@ -119,7 +119,7 @@ def _show_faceless(scores: Scores, photo: int) -> _Photo:
     problem = scores.crops.problems[photo].replace(str(path), path.name)
     image = None
     try:
-        image = jpeg_uri(ImageOps.contain(open_photo(path), (_PHOTO, _PHOTO)), _QUALITY)
+        image = jpeg_uri(ImageOps.contain(open_photo(path).view(_PHOTO), (_PHOTO, _PHOTO)), _QUALITY)
     except FaceSimError as error:
         problem = str(error).replace(str(path), path.name)
     in_pair = (pairs.first == photo) | (pairs.second == photo)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facesim.errors import FaceSimError
 from facesim.evaluation.pair_grid import draw_pairs, stack_titled
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.summary import Summary, as_dict, summarise
@@ -16,7 +15,7 @@ from facesim.evaluation.sweep_charts import draw_charts
 from facesim.evaluation.sweep_page import write_page
 from facesim.evaluation.wording import number, percent
 from facesim.evaluation.worst_errors import WorstErrors, photos_without_face, worst_errors
-from facesim.files import printable, save_picture, write_whole
+from facesim.files import printable, save_picture, write_folder, write_whole
 from facesim.model import Model
 from facesim.picture import PAPER
 
@@ -34,23 +33,11 @@ class Report:
     metrics: dict  # as metrics.json holds it
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder for a report, before the work that it is to hold; raises FaceSimError where none can be written."""
-    probe = folder / ".facesim-probe"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise FaceSimError(f"{folder} cannot be written: {error.strerror or error}.") from error
-
-
 def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50) -> Report:
     """Write sweep.csv, metrics.json, the charts and index.html to `folder`, with up to `errors` errors of each kind.
 
-    Raises FaceSimError where the folder cannot be written.
+    Raises FaceSimError where the folder cannot be written; it is then as it was.
     """
-    make_folder(folder)
     trial, distances = scores.trial, np.asarray(scores.distances, float)
     same, threshold = trial.pairs.same, model.info.threshold
     swept = sweep(distances, same, threshold)
@@ -59,12 +46,13 @@ def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50) -
     faceless = photos_without_face(trial.pairs, scores.crops.usable)
     metrics = _metrics(scores, model, swept, summary, len(faceless))
     report = Report(folder, swept, summary, worst, metrics)
-    write_csv(swept.rates, folder / "sweep.csv")
-    with write_whole(folder / "metrics.json") as scratch:
-        scratch.write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-    draw_charts(swept, summary, trial.name, folder)
-    save_picture(_draw_errors(scores, worst, threshold), folder / "errors.png")
-    write_page(scores, swept, summary, worst, faceless[:errors], metrics, folder / "index.html")
+    with write_folder(folder) as scratch:
+        write_csv(swept.rates, scratch / "sweep.csv")
+        with write_whole(scratch / "metrics.json") as path:
+            path.write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+        draw_charts(swept, summary, trial.name, scratch)
+        save_picture(_draw_errors(scores, worst, threshold), scratch / "errors.png")
+        write_page(scores, swept, summary, worst, faceless[:errors], metrics, scratch / "index.html")
     return report
 
 

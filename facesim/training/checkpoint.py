@@ -44,7 +44,7 @@ class Checkpoint:
         try:
             with write_whole(path) as scratch:
                 save_file(tensors, scratch, {"progress": json.dumps(progress)})
-        except (SafetensorError, OSError) as error:
+        except SafetensorError as error:
             raise FaceSimError(f"{path} cannot be written ({error}): make room, then go on with --resume.") from error
 
     @classmethod

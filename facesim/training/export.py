@@ -53,11 +53,16 @@ def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
     proto = program.model_proto
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, info_to_metadata(info))
-    path.parent.mkdir(parents=True, exist_ok=True)
     with write_whole(path) as scratch:
+        path.parent.mkdir(parents=True, exist_ok=True)
         onnx.save(_folded(proto), scratch)
         with torch.inference_mode():
-            difference = np.abs(Model(scratch).embed(crops.numpy()) - net.embed(crops).numpy()).max()
+            expected = net.embed(crops).numpy()
+        try:
+            difference = np.abs(Model(scratch).embed(crops.numpy()) - expected).max()
+        except FaceSimError as error:
+            reason = str(error).replace(str(scratch), "the file")
+            raise FaceSimError(f"{path} was not written: {reason}") from error
         if not difference <= LARGEST_DIFFERENCE:
             raise FaceSimError(f"{path} was not written: ONNX Runtime differs from PyTorch by {difference:.1e}.")
     return path

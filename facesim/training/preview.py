@@ -61,12 +61,12 @@ def _some_wide_crops(dataset: Dataset, counted: np.ndarray, count: int, seed: in
             return
         try:
             opened = open_photo(dataset.root / dataset.photos[photo])
+            faces = find_faces(opened)
         except FaceSimError:
             continue
-        boxes = find_faces(opened)
-        if boxes:
+        if faces:
             count -= 1
-            yield photo, cut_wide_crop(opened, boxes[0])
+            yield photo, cut_wide_crop(opened, faces[0])
 
 
 def _write(strip: Image.Image, words: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from facesim.errors import FaceSimError
+from facesim.files import write_whole
 from facesim.training.checkpoint import Checkpoint
 from facesim.training.curves import draw_curves
 
@@ -45,15 +46,23 @@ class Record:
         """Drop what was written down of epochs after the last that the checkpoint holds, or all without one."""
         lines = self.files.metrics.read_text("utf-8").splitlines(keepends=True) if self.files.metrics.is_file() else []
         held = 0
-        for i, line in enumerate(map(json.loads, lines), 1):
+        for i, text in enumerate(lines, 1):
+            if not text.endswith("\n"):  # the run ended, or the disk was full, in the middle of it
+                break
+            line = json.loads(text)
             if state and (line["stage"], line["epoch"]) == (state.stage, state.epoch):
                 held = i
-        self.files.metrics.write_text("".join(lines[:held]), "utf-8")
+        with write_whole(self.files.metrics) as scratch:
+            scratch.write_text("".join(lines[:held]), "utf-8")
 
     def epoch(self, measured: dict[str, Any]) -> None:
         """Write down what was measured in an epoch of a stage."""
-        with self.files.metrics.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(measured) + "\n")
+        try:
+            with self.files.metrics.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(measured) + "\n")
+        except OSError as error:
+            reason = f"{self.files.metrics} cannot be written: {error.strerror}"
+            raise FaceSimError(f"{reason}; make room, then go on with --resume.") from error
         draw_curves(self.files.metrics, self.files.curves)
         if self._board:
             stage, epoch = measured["stage"], measured["epoch"]

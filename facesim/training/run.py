@@ -240,13 +240,21 @@ def _open_run(settings: Settings, folder: Path, resume: bool) -> None:
             changed = ", ".join(name for name in now if stored[name] != now[name])
             raise FaceSimError(f"{folder} was begun with other settings ({changed}): give the same, or no --resume.")
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    files.settings.write_text(json.dumps(settings.as_dict(), indent=2), "utf-8")
+    _make(folder)
+    with write_whole(files.settings) as scratch:
+        scratch.write_text(json.dumps(settings.as_dict(), indent=2), "utf-8")
 
 
 def _begin(files: RunFiles) -> Checkpoint | None:
-    files.folder.mkdir(parents=True, exist_ok=True)
+    _make(files.folder)
     return Checkpoint.load(files.checkpoint) if files.checkpoint.is_file() else None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FaceSimError(f"{folder} cannot be written: {error.strerror}; name another --run.") from error
 
 
 @torch.no_grad()

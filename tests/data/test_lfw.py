@@ -68,6 +68,60 @@ def test_an_archive_that_climbs_out_of_its_folder_is_refused(serve, tmp_path, na
     assert not list(tmp_path.rglob("outside.jpg"))
 
 
+def member(name, kind, target=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        member("/outside.jpg", tarfile.REGTYPE),
+        member("lfw/link", tarfile.SYMTYPE, "../../.."),
+        member("lfw/link", tarfile.SYMTYPE, "/etc"),
+        member("lfw/hard.jpg", tarfile.LNKTYPE, "../../outside.jpg"),
+        member("lfw/pipe.jpg", tarfile.FIFOTYPE),
+        member("lfw/disk.jpg", tarfile.BLKTYPE),
+        member("lfw/tty.jpg", tarfile.CHRTYPE),
+        member("lfw/inside.jpg", tarfile.SYMTYPE, "Ana/Ana_0001.jpg"),
+    ],
+    ids=lambda info: f"{info.name} {info.linkname}",
+)
+def test_an_archive_that_holds_more_than_files_and_folders_is_refused(serve, tmp_path, evil):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        tar.addfile(evil)
+    source, file = serve(content.getvalue())
+    with pytest.raises(FaceSimError, match=r"lfw\.tgz cannot be unpacked.*delete it"):
+        download_photos(tmp_path / "home", source, file)
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["lfw.tgz"]
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_does(serve, tmp_path):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz", compresslevel=1) as tar:
+        for i in range(3):
+            info = tarfile.TarInfo(f"lfw/Ana/Ana_000{i}.jpg")
+            info.size = 2**20
+            tar.addfile(info, io.BytesIO(bytes(info.size)))
+    source, file = serve(content.getvalue())
+    with pytest.MonkeyPatch.context() as limits:
+        limits.setattr("facesim.data.lfw.LARGEST_ARCHIVE", 2 * 2**20)
+        with pytest.raises(FaceSimError, match="unpacks to over"):
+            download_photos(tmp_path / "home", source, file)
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["lfw.tgz"]
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_an_archive_cut_short_is_refused(serve, tmp_path, kept):
+    content = archive_of(*((f"lfw/Ana/Ana_{i:04}.jpg", bytes([i]) * 5000) for i in range(20)))
+    source, file = serve(content[: int(kept * len(content))])
+    with pytest.raises(FaceSimError, match="cannot be unpacked"):
+        download_photos(tmp_path / "home", source, file)
+    assert not (tmp_path / "home" / "lfw").exists()
+
+
 def test_no_archive_at_all_is_refused(serve, tmp_path):
     source, file = serve(b"<html>not found</html>")
     with pytest.raises(FaceSimError, match="cannot be unpacked"):

@@ -10,7 +10,7 @@ from facesim.errors import FaceSimError
 from facesim.evaluation.neighbours import Neighbours, PhotoNeighbours, nearest
 from facesim.evaluation.neighbours_picture import draw_neighbours
 from facesim.face import WIDE_CROP_SIZE
-from facesim.verifier import FoundFace
+from facesim.faces import FoundFace
 
 
 @pytest.mark.parametrize("k", [1, 7, 40, 1000])

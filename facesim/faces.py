@@ -1,0 +1,106 @@
+"""From a photo to the faces in it that are compared, and their crops."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from facesim.errors import FaceSimError, NoFaceError
+from facesim.face import Box, Face, centre_crop, cut_wide_crop, find_faces, off_centre
+from facesim.photo import Photo, PhotoSource, open_photo
+from facesim.quality import crop_warnings
+
+FACES = ("largest", "centre", "all")
+SAME_FACE = 0.25  # of the area of two boxes together is what they share at least, when they frame one face
+_BOX_VIEW = 240  # pixels, at which a face that a box was given for is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFace:
+    """A face that was compared: its box in the upright photo, and how many faces the photo shows."""
+
+    photo: str
+    box: Box
+    faces: int
+    angle: int = 0  # degrees by which the photo has to be turned counter-clockwise for the face to stand upright
+    warnings: tuple[str, ...] = ()  # why a verdict on it may be wrong
+
+
+class EmbeddedPhoto(NamedTuple):
+    """The faces of one photo that count, and their embeddings, `(faces, d) float32`."""
+
+    faces: Sequence[FoundFace]
+    embeddings: np.ndarray
+
+
+def cut_faces(
+    source: PhotoSource, faces: str = "largest", box: Box | None = None
+) -> list[tuple[FoundFace, np.ndarray]]:
+    """Return the faces of a photo that count, each with its crop, `(160, 160, 3) uint8`.
+
+    That is the largest face (the main one, as `find_faces` orders them), the one nearest to the photo's centre, or
+    all; or the one in `box`: a found face that it frames, or else the box as it is.
+
+    Raises FaceSimError when the photo cannot be read or holds nothing of the box, NoFaceError when it shows no face.
+    """
+    if faces not in FACES:
+        raise FaceSimError(f"{faces!r} says nothing about which face to compare: give {', '.join(FACES)}.")
+    photo = open_photo(source)
+    found = [_face_in(photo, box)] if box is not None else find_faces(photo)
+    if not found:
+        raise NoFaceError(
+            f"no face was found in {photo.name}: give a photo in which a face is larger, upright or in view."
+        )
+    chosen = found
+    if faces == "largest":
+        chosen = found[:1]
+    elif faces == "centre":
+        chosen = [min(found, key=lambda face: off_centre(face.box, photo.size))]
+    return [_cut(photo, face, len(found)) for face in chosen]
+
+
+def find_main_face(source: PhotoSource) -> tuple[FoundFace, np.ndarray]:
+    """Return a photo's main face and its crop, as `cut_faces` does."""
+    return cut_faces(source)[0]
+
+
+def _cut(photo: Photo, face: Face, faces: int) -> tuple[FoundFace, np.ndarray]:
+    crop = centre_crop(cut_wide_crop(photo, face))
+    return FoundFace(photo.name, face.box, faces, face.angle, crop_warnings(crop, face.box)), crop
+
+
+def _face_in(photo: Photo, box: Box) -> Face:
+    width, height = photo.size
+    around = Box(
+        max(0, box.left - box.side), max(0, box.top - box.side),
+        min(width, box.right + box.side), min(height, box.bottom + box.side),
+    )  # fmt: skip
+    if box.side <= 0 or min(box.right, width) <= max(box.left, 0) or min(box.bottom, height) <= max(box.top, 0):
+        raise FaceSimError(f"the box {box_text(box)} holds nothing of {photo.name}, which is {width}×{height}.")
+    view = photo.view(math.ceil(max(photo.size) * _BOX_VIEW / box.side))
+    scale = view.width / width
+    part = view.crop([round(edge * scale) for edge in around])
+    near = [
+        face._replace(
+            box=Box(*(round(edge / scale) + start for edge, start in zip(face.box, around[:2] * 2, strict=True)))
+        )
+        for face in find_faces(open_photo(part))
+    ]
+    best = max(near, key=lambda face: _overlap(face.box, box), default=None)
+    return best if best is not None and _overlap(best.box, box) >= SAME_FACE else Face(box)
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Return the area that two boxes share, as a part of the area that they cover together."""
+    width = min(one.right, other.right) - max(one.left, other.left)
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    shared = max(0, width) * max(0, height)
+    whole = sum((box.right - box.left) * (box.bottom - box.top) for box in (one, other))
+    return shared / (whole - shared)
+
+
+def box_text(box: Box) -> str:
+    """Return a box as x,y,w,h: its left, its top, its width and its height, in pixels."""
+    return f"{box.left},{box.top},{box.right - box.left},{box.bottom - box.top}"

@@ -1,0 +1,111 @@
+"""Look into an ONNX file before it is loaded: a network of plain layers, whole in itself, and little besides weights.
+
+A file from a stranger could otherwise run forever (loops), grow without bound as it is loaded (functions that call
+functions; millions of empty entries), or have other files read (weights stored outside). ONNX is a protobuf message,
+whose fields each say their number, kind and length, so that weights are passed over unread.
+"""
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from facesim.errors import FaceSimError
+
+LARGEST_FILE = 2**28  # bytes; the largest network that facesim train makes has 45 MB
+LARGEST_REST = 2**23  # bytes besides the weights: metadata, which may name 400,000 people, and the graph
+MOST_NODES = 10_000
+MOST_FIELDS = 200_000
+
+# By the numbers in onnx.proto: the fields that hold messages to look into, and those that no network needs.
+_INSIDE = {
+    "model": {7: "graph"},
+    "graph": {1: "node", 5: "tensor"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 10: "tensor"},
+    "tensor": {},
+}
+_REFUSED = {
+    "model": {20: "training steps", 25: "functions"},
+    "graph": {15: "sparse weights"},
+    "node": {},
+    "attribute": {6: "loops or branches", 11: "loops or branches", 22: "sparse weights", 23: "sparse weights"},
+    "tensor": {13: "weights in another file"},
+}
+_RAW_DATA = 9  # a tensor's field
+_VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}  # how a value is stored, and how many bytes a number of fixed size has
+
+
+def check_onnx_file(path: Path) -> None:
+    """Raise FaceSimError, saying why, where the file at `path` can be no network that facesim train has written."""
+    try:
+        if not path.is_file():
+            raise FaceSimError(f"{path} is not a file: give a model made by facesim train.")
+        if not 0 < path.stat().st_size <= LARGEST_FILE:
+            raise FaceSimError(f"{path} is empty or over {LARGEST_FILE >> 20} MB: that is not a facesim model.")
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            unknown = _walk(data)
+    except OSError as error:
+        raise FaceSimError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, IndexError) as error:
+        raise FaceSimError(f"{path} is not an ONNX model, or damaged: get a whole copy.") from error
+    if unknown:
+        raise FaceSimError(f"{path} has {unknown}, as no model of facesim train has: get one that it made.")
+
+
+def _walk(data: mmap.mmap) -> str:
+    """Go through a model's messages; return what it has that it should not have, or nothing.
+
+    Raises ValueError or IndexError where it is no protobuf message.
+    """
+    inside = [("model", 0, len(data))]
+    fields = nodes = weights = 0
+    while inside:
+        message, start, end = inside.pop()
+        nodes += message == "node"
+        for number, begin, stop in _fields(data, start, end):
+            fields += 1
+            if nodes > MOST_NODES or fields > MOST_FIELDS:
+                return f"over {MOST_NODES:,} layers, or {MOST_FIELDS:,} entries in them"
+            if number in _REFUSED[message]:
+                return _REFUSED[message][number]
+            if number in _INSIDE[message]:
+                inside.append((_INSIDE[message][number], begin, stop))
+            elif message == "tensor" and number == _RAW_DATA:
+                weights += stop - begin
+    rest = len(data) - weights
+    return f"{rest >> 20} MB besides its weights" if rest > LARGEST_REST else ""
+
+
+def _fields(data: mmap.mmap, place: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield each field of the message that lies between `place` and `end`: its number, and where its value lies."""
+    while place < end:
+        key, place = _varint(data, place)
+        kind, begin = key & 7, place
+        if kind == _BYTES:
+            length, begin = _varint(data, place)
+            place = begin + length
+        elif kind == _VARINT:
+            _, place = _varint(data, place)
+        elif kind in _FIXED:
+            place += _FIXED[kind]
+        else:
+            raise ValueError(f"protobuf has no kind {kind}")
+        if place > end:
+            raise ValueError("a field is longer than what holds it")
+        yield key >> 3, begin, place
+
+
+def _varint(data: mmap.mmap, place: int) -> tuple[int, int]:
+    """Return the number that lies at `place`, seven bits a byte, the lowest first, and where it ends."""
+    value = data[place]
+    place += 1
+    if value < 128:
+        return value, place
+    value &= 127
+    for shift in range(7, 64, 7):
+        byte = data[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+    raise ValueError("a number is longer than ten bytes")

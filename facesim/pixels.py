@@ -1,0 +1,135 @@
+"""Make of an image file's pixels, of whatever kind, upright RGB in sRGB."""
+
+import io
+
+from PIL import Image
+
+MOST_PIXELS = 90_000_000  # decoded at once; a larger JPEG is decoded at half, a quarter or an eighth of its size
+_MOST_OF_A_JPEG = 2 * Image.MAX_IMAGE_PIXELS
+_MOST_MEMORY = 850_000_000  # bytes while a photo is decoded
+_LONGEST_SIDE = 65_535  # pixels, as in a JPEG
+_BYTES_PER_PIXEL = {"WEBP": 20, "JPEG2000": 24, "RGBA": 13, "LA": 13, "I": 12, "F": 12, "P": 10, "1": 10, "CMYK": 14}
+_DRAFTED = ("JPEG", "MPO")
+_SLOW, _MOST_OF_SLOW = ("ppm_plain", "bmp_rle"), 2_000_000  # these are decoded in Python
+_ORIENTATION_TAG = 274
+_UPRIGHT = {  # what EXIF's orientation asks for
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)
+_REDUCIBLE = ("L", "RGB", "CMYK", "YCbCr", "LAB", "HSV", "I", "F")
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return the width and height that `upright_rgb` gives at full size, of an image whose pixels are yet unread.
+
+    Raises Image.DecompressionBombError where that is more than `MOST_PIXELS` and cannot be decoded smaller.
+    """
+    pixels = image.width * image.height
+    if image.format in _DRAFTED:
+        if pixels > _MOST_OF_A_JPEG or _kept_for_all_scans(image) + 5 * min(pixels, MOST_PIXELS) > _MOST_MEMORY:
+            raise Image.DecompressionBombError
+    elif pixels > MOST_PIXELS or max(image.size) > _LONGEST_SIDE or pixels * _bytes_per_pixel(image) > _MOST_MEMORY:
+        raise Image.DecompressionBombError
+    codecs = {tile.codec_name for tile in getattr(image, "tile", ())}
+    if codecs.intersection(_SLOW) and pixels > _MOST_OF_SLOW:
+        raise Image.DecompressionBombError
+    return image.size[::-1] if _orientation(image) in _SIDEWAYS else image.size
+
+
+def upright_rgb(image: Image.Image, longer_side: int) -> Image.Image:
+    """Return an image as RGB, upright by its EXIF, reduced by a whole factor that leaves its longer side as asked.
+
+    Transparency is laid over white; 16-bit greys are scaled to 8; colours with an ICC profile become sRGB.
+    """
+    turn = _UPRIGHT.get(_orientation(image))
+    profile = image.info.get("icc_profile")
+    sixteen_bits = image.mode.startswith("I;16")
+    if image.format in _DRAFTED:
+        _draft(image, longer_side)
+    image = _plain(image)
+    factor = max(image.size) // longer_side
+    if factor > 1:
+        image = image.reduce(factor)
+    if image.mode in ("I", "F"):
+        image = _eight_bits(image, sixteen_bits)
+    if profile:
+        image = _to_srgb(image, profile)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    image.load()
+    return image if turn is None else image.transpose(turn)
+
+
+def _bytes_per_pixel(image: Image.Image) -> int:
+    """Return the memory that decoding and `upright_rgb` take, as measured."""
+    if image.mode.startswith("I;16"):
+        return 14
+    return _BYTES_PER_PIXEL.get(image.format) or _BYTES_PER_PIXEL.get(image.mode, 9)
+
+
+def _kept_for_all_scans(image: Image.Image) -> int:
+    """Return how many bytes of coefficients libjpeg keeps of a photo that comes in several scans."""
+    if not image.info.get("progressive"):
+        return 0
+    across, down = max(layer[1] for layer in image.layer), max(layer[2] for layer in image.layer)
+    share = sum(layer[1] * layer[2] for layer in image.layer) / (across * down)
+    return int(2 * share * image.width * image.height)
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":
+        return 1  # Pillow turns these as it loads them
+    try:
+        return image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # a photo whose EXIF is broken is a photo still
+        return 1
+
+
+def _draft(image: Image.Image, longer_side: int) -> None:
+    """Have a JPEG decoded at a half, a quarter or an eighth of its size, while that leaves it `longer_side`."""
+    scale = min(longer_side / max(image.size), 1 if image.width * image.height <= MOST_PIXELS else 1 / 2)
+    image.draft(image.mode, [max(1, int(side * scale)) for side in image.size])  # a second call would do nothing
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Return the image in one of the modes that can be reduced; transparency is laid over white."""
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        opaque = Image.new("RGB", image.size, "white")
+        opaque.paste(image, mask=image.getchannel("A"))
+        return opaque
+    if image.mode.startswith("I;16"):
+        return image.convert("I")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in _REDUCIBLE else image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image, sixteen_bits: bool) -> Image.Image:
+    """Scale 16-bit integers by 1/257, floats in 0..1 by 255; leave what already lies in 0..255."""
+    _, brightest = image.getextrema()
+    scale = 1.0
+    if sixteen_bits or brightest > 255:
+        scale = 1 / 257
+    elif image.mode == "F" and brightest <= 1:
+        scale = 255.0
+    return image.convert("F").point(lambda level: level * scale + 0.5).convert("L")
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Map the colours of an ICC profile (a phone's are often Display P3) to sRGB, where it can be read."""
+    from PIL import ImageCms  # few photos need it
+
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in (own.profile.profile_description or "").lower():
+            return image
+        return ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
+    except Exception:  # lcms, or Pillow, cannot make sense of it
+        return image
