@@ -38,8 +38,8 @@ SAME_FACE = 0.35  # overlap of two boxes of one face
 QUARTER_TURNS = (90, 180, 270)
 
 
-def _turned(look: Look) -> tuple[Look, ...]:
-    return tuple(look._replace(angle=angle, least=UNLIKELY) for angle in QUARTER_TURNS)
+def _turned(look: Look, least: float = UNLIKELY) -> tuple[Look, ...]:
+    return tuple(look._replace(angle=angle, least=least) for angle in QUARTER_TURNS)
 
 
 def _tilted(look: Look, tilt: int) -> tuple[Look, ...]:
@@ -128,7 +128,8 @@ def climb(photo: Photo) -> tuple[list[Face], int]:
         seen = {look: _look(photo, look) for look in looks}
         faces = _best(seen)
         if faces and faces[0].score < SURE and faces[0].angle == 0 and looks[0].least < UNLIKELY:
-            faces = _best({turned: _look(photo, turned) for look in looks for turned in _turned(look)}, faces)
+            turned = [turned for look in looks for turned in _turned(look, SURE)]
+            faces = _best({look: _look(photo, look) for look in turned}, faces)
         if faces:
             least = min(CREDIBLE, faces[0].score)
             return _main_first([face for face in faces if face.score >= least], photo.size), rung
