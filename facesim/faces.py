@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.face import Box, Face, centre_crop, cut_wide_crop, find_faces, off_centre
+from facesim.face import Box, Face, centre_crop, cut_wide_crop, find_faces, off_centre, overlap
 from facesim.photo import Photo, PhotoSource, open_photo
 from facesim.quality import crop_warnings
 
 FACES = ("largest", "centre", "all")
-SAME_FACE = 0.25  # of the area of two boxes together is what they share at least, when they frame one face
+IN_BOX = 0.25  # overlap of a face that is found with the box that it was looked for in
 _BOX_VIEW = 240  # pixels, at which a face that a box was given for is looked for
 
 
@@ -88,17 +88,8 @@ def _face_in(photo: Photo, box: Box) -> Face:
         )
         for face in find_faces(open_photo(part))
     ]
-    best = max(near, key=lambda face: _overlap(face.box, box), default=None)
-    return best if best is not None and _overlap(best.box, box) >= SAME_FACE else Face(box)
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Return the area that two boxes share, as a part of the area that they cover together."""
-    width = min(one.right, other.right) - max(one.left, other.left)
-    height = min(one.bottom, other.bottom) - max(one.top, other.top)
-    shared = max(0, width) * max(0, height)
-    whole = sum((box.right - box.left) * (box.bottom - box.top) for box in (one, other))
-    return shared / (whole - shared)
+    best = max(near, key=lambda face: overlap(face.box, box), default=None)
+    return best if best is not None and overlap(best.box, box) >= IN_BOX else Face(box)
 
 
 def box_text(box: Box) -> str:

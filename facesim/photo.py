@@ -183,9 +183,8 @@ def _sentences(name: str) -> Iterator[None]:
     except FaceSimError:
         raise
     except Image.DecompressionBombError as error:
-        raise FaceSimError(
-            f"{name} claims more than {MOST_PIXELS // 10**6} million pixels: reduce it first."
-        ) from error
+        most = f"{MOST_PIXELS // 10**6} million pixels, in some formats fewer"
+        raise FaceSimError(f"{name} claims more than is safe to decode ({most}): reduce it first.") from error
     except UnidentifiedImageError as error:
         raise FaceSimError(f"{name} is not a photo that facesim can read (JPEG, PNG, WebP, HEIC, …).") from error
     except MemoryError as error:

@@ -175,6 +175,25 @@ def test_of_all_faces_the_closest_pair_decides(verifier, hopper, collins, both):
     assert verdict.same
 
 
+def test_the_face_nearest_to_the_centre_may_count_instead_of_the_largest(verifier, collins, both):
+    photo = Image.new("RGB", (1200, 600))
+    photo.paste(Image.open(both))
+    assert not verifier.verify(collins, photo).same
+    assert verifier.verify(collins, photo, faces="centre").same
+
+
+def test_a_way_to_choose_that_does_not_exist_is_refused(verifier, hopper):
+    with pytest.raises(FaceSimError, match="largest, centre, all"):
+        verifier.verify(hopper, hopper, faces="some")
+
+
+def test_what_a_verdict_may_be_wrong_about_is_said(verifier, hopper):
+    dark = Image.open(hopper).point(lambda level: level / 20)
+    verdict = verifier.verify(hopper, dark, box2=Box(161, 137, 377, 353))
+    assert verdict.face1.warnings == ()
+    assert verdict.face2.warnings == ("the face is nearly black",)
+
+
 def test_a_box_says_which_face_is_meant(verifier, hopper, collins, both):
     left, right = (Box(180, 150, 400, 370), Box(700, 70, 840, 200))
     assert verifier.verify(hopper, both, box2=left).same
