@@ -1,7 +1,5 @@
 """The command line: one module per verb, each a thin skin over functions that Python can call."""
 
-import atexit
-import gc
 import importlib
 import sys
 import warnings
@@ -11,7 +9,6 @@ import click
 from facesim import __version__
 from facesim.errors import FaceSimError
 
-atexit.register(gc.freeze)  # as it leaves, Python would look through all objects that are left, as long as at a photo
 HELP = {"help_option_names": ["-h", "--help"]}
 VERBS = {  # and the extra that each needs
     "predict": None,

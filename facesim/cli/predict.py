@@ -1,5 +1,7 @@
 """`facesim predict`: compare two photos, one with a folder of them, or many pairs."""
 
+import atexit
+import gc
 import json
 import os
 from pathlib import Path
@@ -14,6 +16,8 @@ from facesim.faces import FACES, box_text
 from facesim.files import save_picture
 from facesim.model import Model
 from facesim.verifier import Verifier
+
+atexit.register(gc.freeze)  # as it leaves, Python would look through all objects that are left, as long as at a photo
 
 
 class _BoxType(click.ParamType):

@@ -84,9 +84,7 @@ def exclude_findings(inspection: Inspection, parts: tuple[Dataset, ...], file: P
     for path, listed in lists.items():
         try:
             write_exclusions(path, listed)
-        except OSError as error:
-            other = "give another file" if file else "write the list elsewhere"
-            raise FaceSimError(
-                f"{path} cannot be written ({error.strerror}): {other} with --exclusions FILE."
-            ) from error
+        except FaceSimError as error:
+            other = "Give another file" if file else "Or write the list elsewhere"
+            raise FaceSimError(f"{error} {other} with --exclusions FILE.") from error
     return list(lists)
