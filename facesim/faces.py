@@ -48,7 +48,7 @@ def cut_faces(
     if faces not in FACES:
         raise FaceSimError(f"{faces!r} says nothing about which face to compare: give {', '.join(FACES)}.")
     photo = open_photo(source)
-    found = [_face_in(photo, box)] if box is not None else find_faces(photo)
+    found = [_face_in(photo, box)] if box is not None else find_faces(photo, small_too=faces != "largest")
     if not found:
         raise NoFaceError(
             f"no face was found in {photo.name}: give a photo in which a face is larger, upright or in view."
