@@ -46,18 +46,18 @@ def _tilted(look: Look, tilt: int) -> tuple[Look, ...]:
     return look._replace(angle=-tilt), look._replace(angle=tilt)
 
 
+CLOSER = Look(1280, enlarged=2)  # shows faces of 40 pixels, also beside a large one that ended the climb
 # Climbed until a face is found, from cheap to dear. Of a rung's looks the one with the best score counts: padded, a
 # small photo of a small face may show a large one that is none, and a face upside down may look tilted.
 LADDER = (
     (Look(640),),
     (Look(1280),),
-    (Look(320, padding=0.5), Look(1280, enlarged=2)),
+    (Look(320, padding=0.5), CLOSER),
     (*_tilted(Look(480, padding=0.25), 20), *_turned(Look(480, padding=0.25))),
     _tilted(Look(480, padding=0.25), 30),
     _turned(Look(960)),
     (Look(4000, enlarged=2, least=UNLIKELY),),
 )
-CLOSER = Look(1280, enlarged=2)  # shows faces of 40 pixels beside the large one that ended the climb
 
 SAME_SIZE = 1.25  # the detector's boxes come in sizes a fifth apart: within this ratio none is the larger face
 CUT_SIZE = 2 / 3  # of its size is what a face counts that the photo's edge cuts: mostly a bystander's
@@ -122,10 +122,9 @@ def find_faces(photo: Photo, small_too: bool = False) -> list[Face]:
     """
     faces, _ = climb(photo)
     if small_too and faces and not faces[0].angle:
-        closer = CLOSER._replace(longer_side=min(CLOSER.longer_side, CLOSER.enlarged * max(photo.size)))
         faces += [
             face
-            for face in _look(photo, closer)
+            for face in _look(photo, _fitted(CLOSER, max(photo.size)))
             if face.score >= UNLIKELY and all(overlap(face.box, other.box) < SAME_FACE for other in faces)
         ]
         faces = _main_first(faces, photo.size)
@@ -156,12 +155,17 @@ def _ladder_for(longer_side: int) -> Iterator[tuple[int, list[Look]]]:
     for rung, ladder_looks in enumerate(LADDER):
         looks = []
         for look in ladder_looks:
-            look = look._replace(longer_side=min(look.longer_side, look.enlarged * longer_side), enlarged=1)
+            look = _fitted(look, longer_side)
             if (same := look._replace(least=0.0)) not in taken:
                 taken.add(same)
                 looks.append(look)
         if looks:
             yield rung, looks
+
+
+def _fitted(look: Look, longer_side: int) -> Look:
+    """Return the look that a photo of this longer side allows: it is enlarged no more than the look says."""
+    return look._replace(longer_side=min(look.longer_side, look.enlarged * longer_side), enlarged=1)
 
 
 def _look(photo: Photo, look: Look) -> list[Face]:

@@ -26,8 +26,7 @@ def write_whole(path: Path) -> Iterator[Path]:
     """
     scratch = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
-        if path.exists() and not path.is_file():  # a device, say, which would be replaced
-            raise FaceSimError(f"{path} cannot be written: it is no ordinary file; name another.")
+        _check_ordinary(path)
         yield scratch
         with open(scratch, "rb+") as file:
             os.fsync(file.fileno())
@@ -87,8 +86,14 @@ def check_writable(path: Path) -> None:
         raise FaceSimError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
     if path.is_dir():
         raise FaceSimError(f"{path} cannot be written: it is a folder; name a file.")
+    _check_ordinary(path)
     if not _takes_files(path.parent):
         raise FaceSimError(f"{path} cannot be written: the folder {path.parent} is read-only; name another.")
+
+
+def _check_ordinary(path: Path) -> None:
+    if path.exists() and not path.is_file():  # a device, say, which would be replaced
+        raise FaceSimError(f"{path} cannot be written: it is no ordinary file; name another.")
 
 
 def check_folder(folder: Path) -> None:

@@ -269,7 +269,9 @@ class Model:
             if len(crops) > 1 and not self._quick:
                 from concurrent.futures import ThreadPoolExecutor  # not worth its import for a pair
 
-                with ThreadPoolExecutor(os.cpu_count()) as pool:
+                from facesim.bulk import cores
+
+                with ThreadPoolExecutor(cores()) as pool:
                     list(pool.map(embed_one, range(len(crops))))
             else:
                 for i in range(len(crops)):

@@ -1,7 +1,6 @@
 """Verdicts on a list of pairs: read as CSV, written as CSV or as JSON lines, row by row."""
 
 import csv
-import dataclasses
 import json
 import os
 from collections import deque
@@ -126,17 +125,8 @@ def write_verdicts(
         yield Tally(same, different, failed)
 
 
-def verdict_as_dict(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as JSON has it, the boxes by their edges."""
-    faces = {
-        name: dataclasses.asdict(face) | {"box": face.box._asdict()}
-        for name, face in (("face1", verdict.face1), ("face2", verdict.face2))
-    }
-    return dataclasses.asdict(verdict) | faces
-
-
 def _as_dict(verdict: Verdict | FaceSimError) -> dict[str, Any]:
-    return {"error": str(verdict)} if isinstance(verdict, FaceSimError) else verdict_as_dict(verdict)
+    return {"error": str(verdict)} if isinstance(verdict, FaceSimError) else verdict.as_dict()
 
 
 def _as_fields(verdict: Verdict | FaceSimError) -> tuple[str, ...]:

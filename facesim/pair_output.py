@@ -29,8 +29,6 @@ def growing_output(
     Raises FaceSimError where it cannot be written or belongs to other pairs, another model or threshold.
     """
     check_writable(path)
-    if path.exists() and not path.is_file():
-        raise FaceSimError(f"{path} is no ordinary file: leave out --output, and redirect stdout to it.")
     partial = path.with_name(f"{path.name}.partial")
     if not resume and partial.exists():
         raise FaceSimError(f"{partial} is left of an interrupted run: go on with it by --resume, or delete it.")

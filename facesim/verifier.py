@@ -1,12 +1,13 @@
 """Compare two photos or many pairs, or embed many photos."""
 
+import dataclasses
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +38,14 @@ class Verdict:
         if self.probability > 0.999:
             return "over 99.9 %"
         return f"{100 * self.probability:.1f} %"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the verdict as JSON has it, the boxes by their edges."""
+        faces = {
+            name: dataclasses.asdict(face) | {"box": face.box._asdict()}
+            for name, face in (("face1", self.face1), ("face2", self.face2))
+        }
+        return dataclasses.asdict(self) | faces
 
 
 class Embedded(NamedTuple):

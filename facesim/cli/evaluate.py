@@ -23,9 +23,9 @@ def evaluate(model, data, view, pairs, count, seed, as_json):
     facesim evaluate --view 2             LFW's View 2: ten folds, each at the threshold of the nine others
 
     Where the model was trained on people of the view there is no figure, but a line that says so; who is in a CSV file
-    is not known. A pair without a face
-    is a non-match (a failure to acquire, ISO/IEC 19795-1); F1 and accuracy are said to be what they are were it an
-    error, too. Intervals are 95 %. The probability's errors are as if half of all pairs were genuine.
+    is not known. A pair without a face is a non-match (a failure to acquire, ISO/IEC 19795-1); F1 and accuracy are said
+    to be what they are were it an error, too. Intervals are 95 %. The probability's errors are as if half of all pairs
+    were genuine.
 
     Exit status: 0 done, 2 trouble.
     """

@@ -97,9 +97,7 @@ def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, mo
         for warning in face.warnings:
             click.echo(f"facesim: {face.photo}: {warning}; the verdict may be wrong.", err=True)
     if as_json:
-        from facesim.pair_list import verdict_as_dict
-
-        click.echo(json.dumps(verdict_as_dict(verdict)))
+        click.echo(json.dumps(verdict.as_dict()))
     else:
         _print(verdict, faces == "all" or box1 is not None or box2 is not None)
     return 0 if verdict.same else 1

@@ -11,7 +11,7 @@ import click
 
 from facesim.errors import FaceSimError
 from facesim.faces import cut_faces
-from facesim.pair_list import judge_rows, read_pair_list, verdict_as_dict, write_verdicts
+from facesim.pair_list import judge_rows, read_pair_list, write_verdicts
 from facesim.pair_output import ENCODING, growing_output
 from facesim.photo import photos_in
 from facesim.verifier import Verifier
@@ -39,7 +39,7 @@ def compare_with_folder(verifier: Verifier, photo: str, folder: str, faces: str,
         click.echo("distance  verdict    probability    photo")
     for verdict in verdicts:
         if as_json:
-            click.echo(json.dumps(verdict_as_dict(verdict)))
+            click.echo(json.dumps(verdict.as_dict()))
         else:
             word = "same" if verdict.same else "different"
             click.echo(f"{verdict.distance:<8.4f}  {word:<9}  {verdict.probability_text:<13}  {verdict.face2.photo}")

@@ -126,7 +126,7 @@ def _fill(folder: Path, dataset: Dataset) -> None:
                 os.posix_fallocate(file.fileno(), 0, os.path.getsize(scratch / "crops.npy"))
         facts = {"problems": {}, "faces": [], "sizes": []}
         with ThreadPoolExecutor(cores()) as pool:
-            cut = pool.map(_cut, dataset.paths(), chunksize=16)
+            cut = pool.map(_cut, dataset.paths())
             for i, (crop, faces, size) in enumerate(
                 tqdm(cut, f"cropping {dataset.name}", len(dataset.photos), unit="photo")
             ):

@@ -133,10 +133,16 @@ def test_without_a_network_the_error_says_what_to_do(tmp_path):
         download_photos(tmp_path, "http://127.0.0.1:9")
 
 
-def test_folds_read_both_kinds_of_line(tmp_path):
+@pytest.fixture
+def three_photos(tmp_path):
+    """Two photos of Ana and one of Bo, in the folder of the test."""
     for photo in ("Ana/Ana_0001.jpg", "Ana/Ana_0002.jpg", "Bo/Bo_0001.jpg"):
         (tmp_path / photo).parent.mkdir(exist_ok=True)
         (tmp_path / photo).touch()
+
+
+@pytest.mark.usefixtures("three_photos")
+def test_folds_read_both_kinds_of_line(tmp_path):
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("2\t1\nAna\t1\t2\nAna\t2\tBo\t1\nAna\t2\t1\nBo\t1\tAna\t1\n")
     one, two = read_folds(pairs, read_folder(tmp_path))
@@ -147,10 +153,8 @@ def test_folds_read_both_kinds_of_line(tmp_path):
         read_folds(pairs, read_folder(tmp_path))
 
 
+@pytest.mark.usefixtures("three_photos")
 def test_view_1s_list_is_one_fold(tmp_path):
-    for photo in ("Ana/Ana_0001.jpg", "Ana/Ana_0002.jpg", "Bo/Bo_0001.jpg"):
-        (tmp_path / photo).parent.mkdir(exist_ok=True)
-        (tmp_path / photo).touch()
     pairs = tmp_path / "pairsDevTest.txt"
     pairs.write_text("1\nAna\t1\t2\nAna\t2\tBo\t1\n")
     (only,) = read_folds(pairs, read_folder(tmp_path))
