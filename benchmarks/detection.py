@@ -60,7 +60,7 @@ def photo_sets(folders: tuple[Path, ...]) -> list[tuple[str, list[str]]]:
     except FaceSimError as error:
         click.echo(f"lfw is skipped: {error}", err=True)
     for folder in (data_home() / "pins", *folders):
-        paths = photos_in(folder)
+        paths = list(photos_in(folder))
         if paths:
             sets.append((folder.name, paths))
         else:

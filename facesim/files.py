@@ -13,6 +13,7 @@ from facesim.errors import FaceSimError
 if TYPE_CHECKING:
     from PIL import Image
 
+ENCODING = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}  # of CSV: a file's name may be no text
 PICTURE_SUFFIXES = ("", ".png", ".jpg", ".jpeg")
 
 
@@ -71,6 +72,11 @@ def write_folder(folder: Path) -> Iterator[Path]:
 def printable(name: str) -> str:
     """Return the name of a file or folder as one line of text: on disk it may be no text, or hold line breaks."""
     return " ".join(name.encode(errors="replace").decode().split())
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Say how many: "1 face", "2,000 faces"."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def check_picture_path(path: Path) -> None:

@@ -16,7 +16,7 @@ import onnxruntime
 
 from facesim.errors import FaceSimError
 from facesim.face import CROP_MARGIN, CROP_SIZE
-from facesim.onnx_file import check_onnx_file
+from facesim.onnx_file import check_onnx_file, network_fingerprint
 
 FORMAT_VERSION = 1
 METADATA_PREFIX = "facesim."  # each field of ModelInfo is one metadata entry, as JSON
@@ -60,8 +60,12 @@ class ModelInfo:
 
     def probability(self, distance: float) -> float:
         """Return the probability that two faces at `distance` are one person's, were half of all pairs genuine."""
+        return 1 / (1 + 1 / self.odds(distance))
+
+    def odds(self, distance: float) -> float:
+        """Return how many times as often two faces at `distance` are one person's, were half of all pairs genuine."""
         intercept, slope = self.calibration
-        return 1 / (1 + math.exp(-max(-700.0, min(700.0, intercept + slope * distance))))
+        return math.exp(max(-700.0, min(700.0, intercept + slope * distance)))
 
 
 def info_to_metadata(info: ModelInfo) -> dict[str, str]:
@@ -242,6 +246,11 @@ class Model:
             raise FaceSimError(f"{self.path} does not write embeddings of one known length: make it again.")
         self._quick = quick
         self._input, self._output, self.embedding_size = inputs[0][0], outputs[0][0], size
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Return what tells this network from others: models with the same one give the same embeddings."""
+        return network_fingerprint(self.path)
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
         """Map crops `(n, 160, 160, 3) uint8` to unit embeddings `(n, d) float32`.

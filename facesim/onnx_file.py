@@ -5,6 +5,7 @@ functions; millions of empty entries), or have other files read (weights stored 
 whose fields each say their number, kind and length, so that weights are passed over unread.
 """
 
+import hashlib
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,16 @@ def check_onnx_file(path: Path) -> None:
         raise FaceSimError(f"{path} is not an ONNX model, or damaged: get a whole copy.") from error
     if unknown:
         raise FaceSimError(f"{path} has {unknown}, as no model of facesim train has: get one that it made.")
+
+
+def network_fingerprint(path: Path) -> str:
+    """Return the SHA-256 of the network in a file that `check_onnx_file` takes, whatever its metadata say."""
+    whole = hashlib.sha256()
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for number, begin, stop in _fields(data, 0, len(data)):
+            if _INSIDE["model"].get(number) == "graph":
+                whole.update(memoryview(data)[begin:stop])
+    return whole.hexdigest()
 
 
 def _walk(data: mmap.mmap) -> str:

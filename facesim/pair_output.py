@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from facesim.errors import FaceSimError
-from facesim.files import check_writable, write_whole
+from facesim.files import ENCODING, check_writable, write_whole
 from facesim.pair_list import ADDED, PHOTOS, PairList
-
-ENCODING = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}  # a file's name may be no text
 
 
 @contextlib.contextmanager

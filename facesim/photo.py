@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -76,20 +76,25 @@ def read_bytes(file: BinaryIO) -> bytes:
     return data
 
 
-def photos_in(folder: str | Path) -> list[str]:
-    """Return the paths of the photos in a folder and its sub-folders, in order; hidden ones are passed over.
+def photos_in(folder: str | Path) -> Iterator[str]:
+    """Yield the paths of the photos in a folder and its sub-folders, in order; hidden ones are passed over.
 
     A file counts as a photo by its suffix. Links to folders are not followed.
     """
-    found = []
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            os.path.join(parent, name)
-            for name in sorted(files)
-            if os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not name.startswith(".")
-        ]
-    return found
+        for name in sorted(files):
+            if os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not name.startswith("."):
+                yield os.path.join(parent, name)
+
+
+def photos_at(paths: Iterable[str]) -> Iterator[str]:
+    """Yield photos that are named one by one, and those in folders that are named."""
+    for path in paths:
+        if os.path.isdir(path):
+            yield from photos_in(path)
+        else:
+            yield path
 
 
 class Photo:

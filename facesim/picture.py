@@ -1,6 +1,9 @@
 """Draw a verdict: both photos with the box found, the two crops, and what was decided."""
 
+import functools
+import importlib.util
 import math
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -27,6 +30,15 @@ def draw_verdict(verdict: Verdict) -> Image.Image:
     picture.paste(photo2, (left + CROP_SIZE + _GAP, _GAP))
     _write_caption(picture, verdict, colour)
     return picture
+
+
+@functools.cache
+def name_font(size: int) -> ImageFont.FreeTypeFont:
+    """Return a font to write names in: matplotlib's, where that is installed, knows more letters than Pillow's own."""
+    matplotlib = importlib.util.find_spec("matplotlib")
+    if matplotlib is None:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
 
 def _photo_and_crop(face: FoundFace, colour: str) -> tuple[Image.Image, Image.Image]:

@@ -33,11 +33,7 @@ class Verdict:
     @property
     def probability_text(self) -> str:
         """Return the probability as a percentage that claims no certainty."""
-        if self.probability < 0.001:
-            return "under 0.1 %"
-        if self.probability > 0.999:
-            return "over 99.9 %"
-        return f"{100 * self.probability:.1f} %"
+        return probability_text(self.probability)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON has it, the boxes by their edges."""
@@ -46,6 +42,15 @@ class Verdict:
             for name, face in (("face1", self.face1), ("face2", self.face2))
         }
         return dataclasses.asdict(self) | faces
+
+
+def probability_text(probability: float) -> str:
+    """Say a probability as a percentage that claims no certainty."""
+    if probability < 0.001:
+        return "under 0.1 %"
+    if probability > 0.999:
+        return "over 99.9 %"
+    return f"{100 * probability:.1f} %"
 
 
 class Embedded(NamedTuple):
@@ -90,7 +95,7 @@ class Verifier:
 
         Raises FaceSimError when a photo cannot be read, and NoFaceError when it shows no face.
         """
-        return self._judge(*_at_once(self._embedded, (photo1, faces, box1), (photo2, faces, box2)))
+        return self._judge(*_at_once(self.embed_faces, (photo1, faces, box1), (photo2, faces, box2)))
 
     def verify_many(
         self, pairs: Iterable[tuple[PhotoSource, PhotoSource]], faces: str = "largest"
@@ -102,7 +107,7 @@ class Verifier:
         """
         from facesim.bulk import embed_groups  # not worth its import for one pair
 
-        for embedded in embed_groups(pairs, partial(self._embedded, faces=faces)):
+        for embedded in embed_groups(pairs, partial(self.embed_faces, faces=faces)):
             yield embedded if isinstance(embedded, FaceSimError) else self._judge(*embedded)
 
     def embed(self, photos: Iterable[PhotoSource]) -> Embedded:
@@ -115,14 +120,15 @@ class Verifier:
         photos = list(photos)
         embeddings = np.full((len(photos), self.model.embedding_size), np.nan, np.float32)
         failures = {}
-        for place, embedded in enumerate(embed_groups(zip(photos), self._embedded)):
+        for place, embedded in enumerate(embed_groups(zip(photos), self.embed_faces)):
             if isinstance(embedded, FaceSimError):
                 failures[place] = embedded
             else:
                 embeddings[place] = embedded[0].embeddings[0]
         return Embedded(embeddings, failures)
 
-    def _embedded(self, photo: PhotoSource, faces: str = "largest", box: Box | None = None) -> EmbeddedPhoto:
+    def embed_faces(self, photo: PhotoSource, faces: str = "largest", box: Box | None = None) -> EmbeddedPhoto:
+        """Return the faces of one photo that count, as in `verify`, and their embeddings; raises what that does."""
         found, crops = zip(*cut_faces(photo, faces, box), strict=True)
         return EmbeddedPhoto(found, self.model.embed(np.stack(crops)))
 

@@ -12,6 +12,17 @@ from facesim.errors import FaceSimError
 HELP = {"help_option_names": ["-h", "--help"]}
 VERBS = {  # and the extra that each needs
     "predict": None,
+    "enrol": "gallery",
+    "identify": "gallery",
+    "search": "gallery",
+    "list": "gallery",
+    "rename": "gallery",
+    "forget": "gallery",
+    "stats": "gallery",
+    "embed": "gallery",
+    "reembed": "gallery",
+    "cluster": "gallery",
+    "watch": "watch",
     "inspect": "reports",
     "evaluate": "reports",
     "sweep": "reports",
@@ -75,16 +86,16 @@ def _one_line_errors(main, *args, **kwargs):
 
 
 _COUNTED = {
-    "largest": "the largest (cut by the edge it counts as smaller; of several as large, the most central) is compared",
-    "centre": "the one nearest to the centre is compared",
+    "largest": "the largest (cut by the edge it counts as smaller; of several as large, the most central) is {done}",
+    "centre": "the one nearest to the centre is {done}",
     "all": "of all of them the closest pair decides",
 }
 
 
-def say_which_face(face, faces: str = "largest") -> None:
+def say_which_face(face, faces: str = "largest", done: str = "compared") -> None:
     """Tell on stderr which face of a `FoundFace`'s photo counts, where the photo shows several."""
     if face.faces > 1:
-        click.echo(f"facesim: {face.photo} shows {face.faces} faces; {_COUNTED[faces]}.", err=True)
+        click.echo(f"facesim: {face.photo} shows {face.faces} faces; {_COUNTED[faces].format(done=done)}.", err=True)
 
 
 @click.group(cls=_Verbs, context_settings=HELP)
@@ -94,6 +105,18 @@ def main():
 
     \b
     facesim predict A.jpg B.jpg       compare two photos
+
+    \b
+    facesim enrol GALLERY A.jpg --name Ana    add somebody to a gallery
+    facesim identify GALLERY B.jpg    who is that?
+    facesim search GALLERY B.jpg      find the photos nearest to one in a gallery
+    facesim list GALLERY              who is in it; rename, forget, and stats go with it
+    facesim embed PHOTOS --to GALLERY    add a whole collection, without names
+    facesim reembed GALLERY           make it anew with another model
+    facesim cluster PHOTOS            group photos by who is on them
+    facesim watch GALLERY 0           name the faces before a camera, or in a video
+
+    \b
     facesim sweep --data photos       see what every threshold costs on your photos
     facesim evaluate                  how accurate is a model, on people it never saw?
     facesim compare A.onnx B.onnx     is one model better than another?

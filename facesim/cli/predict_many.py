@@ -11,8 +11,9 @@ import click
 
 from facesim.errors import FaceSimError
 from facesim.faces import cut_faces
+from facesim.files import ENCODING
 from facesim.pair_list import judge_rows, read_pair_list, write_verdicts
-from facesim.pair_output import ENCODING, growing_output
+from facesim.pair_output import growing_output
 from facesim.photo import photos_in
 from facesim.verifier import Verifier
 

@@ -1,15 +1,12 @@
 """Draw a face and its neighbours."""
 
-from pathlib import Path
-
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from facesim.evaluation.neighbours import PhotoNeighbours
 from facesim.face import CROP_SIZE, centre_crop
 from facesim.files import printable
-from facesim.picture import GREEN, INK, PAPER, RED
+from facesim.picture import GREEN, INK, PAPER, RED, name_font
 
 GREY = "#8c8c8c"
 COLUMNS = 5  # neighbours in a row
@@ -48,15 +45,10 @@ def _draw_face(
     side = CROP_SIZE + 2 * _FRAME
     draw.rectangle((left, top, left + side - 1, top + side - 1), fill=colour)
     picture.paste(Image.fromarray(crop), (left + _FRAME, top + _FRAME))
-    draw.text((left, top + side + 3), words, INK, _font(13))
-    name, font = printable(name) or "unknown", _font(11)
+    draw.text((left, top + side + 3), words, INK, name_font(13))
+    name, font = printable(name) or "unknown", name_font(11)
     if font.getlength(name) > side:
         while font.getlength(f"{name}…") > side:
             name = name[:-1]
         name += "…"
     draw.text((left, top + side + 20), name, INK, font)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Pillow's own font knows fewer letters that names are written in.
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)

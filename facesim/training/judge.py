@@ -10,11 +10,11 @@ from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.split import Split
 from facesim.evaluation.calibration import fit_calibration
 from facesim.evaluation.metrics import SortedDistances, failures_as_errors
-from facesim.evaluation.summary import FMRS
 from facesim.evaluation.uncertainty import f1_interval, wilson_interval
 from facesim.face import CROP_MARGIN, CROP_SIZE
 from facesim.model import FORMAT_VERSION, ModelInfo, OperatingPoint
 
+OPERATING_FMRS = (0.01, 0.001, 0.0001)
 GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to set and to measure the strict thresholds
 
 Distances = Callable[[Pairs], np.ndarray]  # pairs to distances, NaN where a photo shows no face
@@ -36,8 +36,8 @@ def judge(
 ) -> tuple[ModelInfo, dict]:
     """Return what the model file says of itself, and the results on the test people.
 
-    The threshold and the calibration come from the validation pairs, the thresholds for FMR 1 % and 0.1 % from pairs
-    sampled among the validation people; all rates are measured on test people. In the test results a pair in which no
+    The threshold and the calibration come from the validation pairs, the strict thresholds from pairs sampled
+    among the validation people; all rates are measured on test people. In the test results a pair in which no
     face is found is an error, whichever kind it is; at the operating points it is a non-match.
     """
     validation, same = distances(split.validation), split.validation.same
@@ -50,10 +50,10 @@ def judge(
     chosen_on = SortedDistances.of(distances(choosing), choosing.same)
     measured = SortedDistances.of(distances(measuring), measuring.same)
     thresholds = {"best F1": threshold}
-    for fmr in FMRS:
+    for fmr in OPERATING_FMRS:
         strict = chosen_on.threshold_for_fmr(fmr)
         if strict is not None:
-            thresholds[f"FMR {fmr:.1%}"] = strict
+            thresholds[f"FMR {100 * fmr:g} %"] = strict
     points = []
     for name, value in thresholds.items():
         counts = measured.rates(value)

@@ -1,0 +1,65 @@
+"""`facesim embed`: add whole collections of photos to a gallery, without names."""
+
+import json
+
+import click
+
+from facesim.cli import HELP, Command
+from facesim.cli.gallery_options import ALL_FACES, GPU, MODEL
+from facesim.files import printable
+
+
+@click.command(cls=Command, context_settings=HELP)
+@click.argument("photos", nargs=-1, required=True)
+@click.option("--to", "address", metavar="GALLERY", required=True, help="The gallery, a folder or an address.")
+@click.option(
+    "--engine", type=click.Choice(("local", "ray")), default="local", show_default=True, help="Where to work."
+)
+@ALL_FACES
+@MODEL
+@GPU
+@click.option("--json", "as_json", is_flag=True, help="Print the sums as JSON.")
+def embed(photos, address, engine, faces, model, gpu, as_json):
+    """Embed the faces of PHOTOS, files or folders of them, and add them to a gallery, without names.
+
+    Find them with facesim search and facesim cluster. Photos that are there already and have not changed are passed
+    over, so that an interrupted run goes on where it stopped; those without a face are remembered, too.
+
+    The engine local works in all cores of this machine. Ray works on the cluster that RAY_ADDRESS names, or starts one
+    on this machine: its workers need facesim[ray], and must find photos and gallery by the same paths.
+
+    Exit status: 0 done, 2 trouble (some photos could not be read; the others are done).
+    """
+    from tqdm import tqdm
+
+    from facesim.errors import FaceSimError
+    from facesim.gallery.collect import Tally, embed_locally, pending_photos
+    from facesim.gallery.store import open_or_create_gallery
+    from facesim.photo import photos_at
+    from facesim.verifier import Verifier
+
+    count = sum(1 for _ in photos_at(photos))
+    if not count:
+        raise FaceSimError(f"there is no photo in {', '.join(photos)}: give .jpg or .png files.")
+    verifier = Verifier(model, gpu=gpu)
+    if engine == "ray":
+        from facesim.gallery.ray_engine import embed_by_ray as embed_photos
+    else:
+        embed_photos = embed_locally
+    gallery = open_or_create_gallery(address, verifier.model)
+    done = Tally()
+    with tqdm(total=count, desc="embedding", unit="photo", disable=None) as bar:
+        pending = pending_photos(gallery, photos_at(photos), bar.update)
+        for tally in embed_photos(gallery, verifier, pending, faces):
+            done += tally
+            bar.update(tally.photos)
+    before = count - done.photos
+    if as_json:
+        sums = {"faces": done.faces, "with_face": done.with_face, "without_face": done.without_face}
+        click.echo(json.dumps(sums | {"unreadable": done.unreadable, "known_before": before}))
+    else:
+        click.echo(
+            f"{done.faces:,} faces from {done.with_face:,} photos; {done.without_face:,} photos show none, "
+            f"{done.unreadable:,} could not be read, {before:,} were in {printable(address)} already."
+        )
+    return 2 if done.unreadable else 0

@@ -1,0 +1,66 @@
+"""`facesim enrol`: add people to a gallery."""
+
+import json
+
+import click
+
+from facesim.cli import HELP, Command, say_which_face
+from facesim.cli.gallery_options import GALLERY, GPU, JSON, MODEL
+from facesim.files import counted, printable
+
+
+@click.command(cls=Command, context_settings=HELP)
+@GALLERY
+@click.argument("photos", nargs=-1, required=True)
+@click.option("--name", help="Who is on the photos; else their folders are named after them.")
+@MODEL
+@GPU
+@JSON
+def enrol(address, photos, name, model, gpu, as_json):
+    """Add people to a gallery, from one photo each or from many.
+
+    \b
+    facesim enrol GALLERY ana.jpg --name "Ana Li"    one photo, or several, of one person
+    facesim enrol GALLERY people                     people/NAME/*.jpg, a folder per person
+
+    GALLERY is a folder, made where there is none, or an address such as s3://bucket/gallery. Of each photo the main
+    face is enrolled. A photo without a face is refused. A face that matches somebody of another name is enrolled, and
+    told of: you may have one person under two names.
+
+    A photo that is enrolled already is passed over, so that an interrupted run goes on where it stopped.
+
+    Exit status: 0 enrolled, 1 enrolled, but some match another name, 2 trouble (a photo was refused).
+    """
+    from tqdm import tqdm
+
+    from facesim.gallery.collect import enrol as enrolled_photos
+    from facesim.gallery.collect import people_in
+    from facesim.gallery.store import check_name, open_or_create_gallery
+    from facesim.verifier import Verifier
+
+    people = people_in(photos, None if name is None else check_name(name))
+    verifier = Verifier(model, gpu=gpu)
+    gallery = open_or_create_gallery(address, verifier.model)
+    names, count, alike, refused = set(), 0, 0, 0
+    with tqdm(total=len(people), desc="enrolling", unit="photo", disable=len(people) == 1 or None) as bar:
+        for photo in enrolled_photos(gallery, verifier, people):
+            bar.update()
+            if as_json:
+                click.echo(json.dumps(photo.as_dict()))
+            if photo.error:
+                refused += 1
+                bar.write(f"facesim: {photo.error}", file=click.get_text_stream("stderr"))
+                continue
+            names.add(photo.name)
+            count += 1
+            say_which_face(photo.face, done="enrolled")
+            if photo.likeness:
+                alike += 1
+                bar.write(f"facesim: {photo.likeness_text}", file=click.get_text_stream("stderr"))
+    if not as_json:
+        before = len(people) - count - refused
+        told = f"enrolled {counted(count, 'photo')} of {counted(len(names), 'person', 'people')}"
+        told += f"; {before:,} were there already" if before else ""
+        told += f"; {refused:,} refused" if refused else ""
+        click.echo(f"{told}. {printable(address)} holds {counted(gallery.count_named(), 'named face')}.")
+    return 2 if refused else 1 if alike else 0

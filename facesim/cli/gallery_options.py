@@ -1,0 +1,38 @@
+"""What several verbs of the gallery share: the model that is to be used, and lines of text."""
+
+import click
+
+from facesim.faces import FACES, box_text
+from facesim.files import printable
+
+GALLERY = click.argument("address", metavar="GALLERY")
+MODEL = click.option(
+    "-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships."
+)
+GPU = click.option("-g", "--gpu", type=int, default=-1, show_default=True, help="Number of the GPU; -1 for the CPU.")
+ALL_FACES = click.option(
+    "--faces", type=click.Choice(FACES), default="all", show_default=True, help="Which faces of a photo count."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each.")
+
+
+def identified_line(face) -> str:
+    """Say who a face is, in columns: name, distance, probability, box, photo."""
+    name = printable(face.name) if face.name else "unknown"
+    distance = f"{face.nearest.distance:.4f}" if face.nearest else "–"
+    where = f"{box_text(face.face.box):<19}  {printable(face.face.photo)}"
+    return f"{name:<24}  {distance:<8}  {face.probability_text:<11}  {where}"
+
+
+IDENTIFIED_COLUMNS = f"{'name':<24}  distance  probability  {'face (x,y,w,h)':<19}  photo"
+
+
+def say_how_many_strangers_pass(identifier) -> None:
+    """Tell on stderr where a threshold lets more than a tenth of strangers pass for somebody enrolled."""
+    share = identifier.strangers_named()
+    if share > 0.1:
+        click.echo(
+            f"facesim: each of {identifier.enrolled:,} enrolled faces is a chance to be taken for it: at threshold "
+            f"{identifier.threshold:.4f} some {100 * min(share, 0.99):.0f} % of strangers are. --fmr asks for fewer.",
+            err=True,
+        )

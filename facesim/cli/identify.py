@@ -1,0 +1,84 @@
+"""`facesim identify`: say who is on a photo."""
+
+import json
+from pathlib import Path
+
+import click
+
+from facesim.cli import HELP, Command
+from facesim.cli.gallery_options import (
+    ALL_FACES,
+    GALLERY,
+    GPU,
+    IDENTIFIED_COLUMNS,
+    JSON,
+    MODEL,
+    identified_line,
+    say_how_many_strangers_pass,
+)
+from facesim.errors import FaceSimError
+from facesim.files import check_picture_path, save_picture
+
+
+@click.command(cls=Command, context_settings=HELP)
+@GALLERY
+@click.argument("photos", nargs=-1, required=True)
+@click.option("--fmr", type=float, help="Take at most this share of strangers for somebody enrolled, as 0.01.")
+@click.option("-t", "--threshold", type=float, help="Known below this distance, instead of the model's threshold.")
+@ALL_FACES
+@MODEL
+@GPU
+@JSON
+@click.option("--show", type=click.Path(dir_okay=False), help="Draw the photo, its faces and their names to this file.")
+def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
+    """Say who is on a photo: somebody enrolled in GALLERY, or unknown.
+
+    A face is known where its nearest enrolled face lies under the model's threshold. That threshold is meant for two
+    photos: each enrolled face is one more chance for a stranger to match. --fmr picks the model's stored threshold by
+    which, at this gallery's size, at most that share of strangers is taken for anybody; it says so where there is none.
+
+    The probability that the name is right holds as if half of all faces shown were of people enrolled, each enrolled
+    face as likely as the next.
+
+    Each face of each photo gets its line. PHOTOS may be folders, too.
+
+    Exit status: 0 every face is known, 1 one is unknown, 2 trouble (a photo cannot be read, or shows no face).
+    """
+    from facesim.gallery.identify import Identifier
+    from facesim.gallery.picture import draw_identified
+    from facesim.gallery.store import open_gallery
+    from facesim.photo import photos_at
+    from facesim.verifier import Verifier
+
+    if fmr is not None and threshold is not None:
+        raise click.UsageError("--fmr picks the threshold: leave out -t.")
+    photos = list(photos_at(photos))
+    if show:
+        if len(photos) != 1:
+            raise click.UsageError("--show draws one photo: give one.")
+        check_picture_path(Path(show))
+    verifier = Verifier(model, threshold, gpu)
+    identifier = Identifier(open_gallery(address, verifier.model), verifier, fmr, faces)
+    if fmr is None:
+        say_how_many_strangers_pass(identifier)
+    status = 0
+    if not as_json:
+        click.echo(IDENTIFIED_COLUMNS)
+    for photo in photos:
+        try:
+            found = identifier.identify(photo)
+        except FaceSimError as error:
+            if len(photos) == 1:
+                raise
+            click.echo(f"facesim: {error}", err=True)
+            status = 2
+            continue
+        for face in found:
+            click.echo(json.dumps(face.as_dict()) if as_json else identified_line(face))
+            for warning in face.face.warnings:
+                click.echo(f"facesim: {face.face.photo}: {warning}; the name may be wrong.", err=True)
+        if status != 2 and not all(face.name for face in found):
+            status = 1
+        if show:
+            save_picture(draw_identified(photo, found), Path(show))
+    return status

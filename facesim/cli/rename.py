@@ -1,0 +1,23 @@
+"""`facesim rename`: give a person in a gallery another name."""
+
+import click
+
+from facesim.cli import HELP, Command
+from facesim.cli.gallery_options import GALLERY
+from facesim.files import counted
+
+
+@click.command(cls=Command, context_settings=HELP)
+@GALLERY
+@click.argument("name")
+@click.argument("new_name")
+@click.option("--merge", is_flag=True, help="Let them be one person with whoever has the new name already.")
+def rename(address, name, new_name, merge):
+    """Give the person called NAME in GALLERY the name NEW_NAME.
+
+    Exit status: 0 done, 2 trouble.
+    """
+    from facesim.gallery.store import open_gallery
+
+    faces = open_gallery(address).rename(name, new_name, merge)
+    click.echo(f"{name} is {new_name} now, with {counted(faces, 'face')}.")

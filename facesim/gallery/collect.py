@@ -1,0 +1,231 @@
+"""Fill a gallery from photos, in all cores: enrol people, or embed whole collections."""
+
+import contextlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from facesim.bulk import embed_groups
+from facesim.errors import FaceSimError, NoFaceError
+from facesim.faces import EmbeddedPhoto, FoundFace
+from facesim.gallery.identify import strict_threshold
+from facesim.gallery.store import FaceRow, Gallery, KnownPhotos, Match, check_name, is_gallery, open_gallery
+from facesim.photo import photos_at, photos_in
+from facesim.verifier import Verifier
+
+# A process that is killed loses what it has embedded since it last wrote; the next one embeds that again.
+ENROLLED_EVERY = 1.0  # seconds
+EMBEDDED_EVERY = 20.0  # seconds: each time makes a piece of the table, and a million photos take hours
+_ASKED = 20  # nearest faces, among which somebody else's are looked for
+STRANGERS = 0.01  # of those enrolled, how many may be said to look like somebody else by chance alone
+
+
+class Photo(NamedTuple):
+    """A photo to be collected."""
+
+    path: str
+    modified: int  # nanoseconds since 1970; 0 where it cannot be told
+    name: str | None = None
+    changed: bool = False  # since it was collected before
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A photo that is in the gallery now, with its face; or why it is not."""
+
+    photo: str
+    name: str
+    face: FoundFace | None = None
+    error: FaceSimError | None = None
+    likeness: Match | None = None  # the face of another name that this one matches
+
+    @property
+    def likeness_text(self) -> str:
+        """Say whom else the face matches."""
+        return f"{self.photo}, enrolled as {self.name}, looks like {self.likeness.name} in {self.likeness.photo} " + (
+            f"(distance {self.likeness.distance:.4f}); is that one person?"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as JSON has it."""
+        like = self.likeness
+        return {
+            "photo": self.photo,
+            "name": self.name,
+            "box": self.face and self.face.box._asdict(),
+            "error": self.error and str(self.error),
+            "likeness": like and {"name": like.name, "photo": like.photo, "distance": like.distance},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far a collection has come, in photos: those that gave faces, those without one, those not readable."""
+
+    with_face: int = 0
+    faces: int = 0
+    without_face: int = 0
+    unreadable: int = 0
+
+    @property
+    def photos(self) -> int:
+        return self.with_face + self.without_face + self.unreadable
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*(getattr(self, field) + getattr(other, field) for field in self.__slots__))
+
+
+def people_in(paths: Iterable[str], name: str | None = None) -> list[tuple[str, str]]:
+    """Return photos and who is on them: `name` on all of them, or, without one, whom the sub-folders are named after.
+
+    Raises FaceSimError where that says of no photo, or not of each, who is on it.
+    """
+    people = []
+    for path in paths:
+        if name is not None:
+            people += [(photo, name) for photo in photos_at([path])]
+        elif os.path.isdir(path):
+            folders = sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and entry.name[0] != ".")
+            theirs = [(photo, folder) for folder in folders for photo in photos_in(os.path.join(path, folder))]
+            if not theirs:
+                raise FaceSimError(
+                    f"{path} has no sub-folders with photos, named after the people on them: give --name."
+                )
+            people += theirs
+        else:
+            raise FaceSimError(f"who is on {path}? Give --name, or a folder with a sub-folder of photos per person.")
+    if not people:
+        raise FaceSimError(f"there is no photo in {', '.join(paths)}: give .jpg or .png files.")
+    return people
+
+
+def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]]) -> Iterator[Enrolled]:
+    """Enrol photos, each with a name, by their main face; yield each once it is safe in the gallery.
+
+    A photo that is there already, by the same path and name and unchanged, is passed over. Where the face matches one
+    of another name more closely than one stranger in a hundred would, that is said; it is enrolled all the same.
+    """
+    known = gallery.known_photos(by_name=True)
+    new = _new_photos(known, ((path, check_name(name)) for path, name in people))
+    with gallery.writing():
+        for batch in embed_in_batches(new, verifier, "largest", ENROLLED_EVERY):
+            found = [(photo, embedded) for photo, embedded in batch if isinstance(embedded, EmbeddedPhoto)]
+            likenesses = _likenesses(gallery, verifier, [row for each in found for row in face_rows(*each)])
+            _write(gallery, found)
+            for photo, embedded in batch:
+                if isinstance(embedded, FaceSimError):
+                    yield Enrolled(photo.path, photo.name, error=embedded)
+                else:
+                    yield Enrolled(photo.path, photo.name, embedded.faces[0], None, likenesses.get(photo.path))
+    gallery.tidy()
+
+
+def pending_photos(
+    gallery: Gallery, paths: Iterable[str], pass_over: Callable[[], None] = lambda: None
+) -> Iterator[Photo]:
+    """Yield the photos that the gallery does not have as they are now; `pass_over` is called for each of the others."""
+    return _new_photos(gallery.known_photos(), ((path, None) for path in paths), pass_over)
+
+
+def embed_locally(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], faces: str = "all") -> Iterator[Tally]:
+    """Embed the faces of photos, without names, in all cores of this machine; yield how many after each commit.
+
+    Photos without a face, or that cannot be read, are noted in the gallery, so that none is looked at twice.
+    """
+    with gallery.writing():
+        for batch in embed_in_batches(photos, verifier, faces, EMBEDDED_EVERY):
+            _write(gallery, batch)
+            yield tally([embedded for _, embedded in batch])
+    gallery.tidy()
+
+
+def faces_on(paths: Sequence[str], verifier: Verifier, faces: str = "all") -> Iterator[list[FaceRow] | FaceSimError]:
+    """Yield the faces on each photo, in files, folders, or galleries of the verifier's model; or why there are none."""
+    galleries = [path for path in paths if is_gallery(path)]
+    for address in galleries:
+        for row in open_gallery(address, verifier.model).rows(faces_only=True):
+            yield [row]
+    photos = (Photo(os.path.abspath(path), 0) for path in photos_at(path for path in paths if path not in galleries))
+    for batch in embed_in_batches(photos, verifier, faces, ENROLLED_EVERY):
+        for photo, embedded in batch:
+            yield embedded if isinstance(embedded, FaceSimError) else face_rows(photo, embedded)
+
+
+def embed_in_batches(
+    photos: Iterable[Photo], verifier: Verifier, faces: str, every: float
+) -> Iterator[list[tuple[Photo, EmbeddedPhoto | FaceSimError]]]:
+    """Embed photos in all cores; yield them in order, in batches of some `every` seconds."""
+    waiting: deque[Photo] = deque()
+
+    def groups() -> Iterator[tuple[str]]:
+        for photo in photos:
+            waiting.append(photo)
+            yield (photo.path,)
+
+    batch, due = [], time.monotonic() + every
+    for outcome in embed_groups(groups(), lambda path: verifier.embed_faces(path, faces)):
+        batch.append((waiting.popleft(), outcome if isinstance(outcome, FaceSimError) else outcome[0]))
+        if time.monotonic() >= due:
+            yield batch
+            batch, due = [], time.monotonic() + every
+    if batch:
+        yield batch
+
+
+def tally(outcomes: Sequence[EmbeddedPhoto | FaceSimError]) -> Tally:
+    """Count what became of photos."""
+    found = [outcome for outcome in outcomes if isinstance(outcome, EmbeddedPhoto)]
+    without = sum(isinstance(outcome, NoFaceError) for outcome in outcomes)
+    return Tally(len(found), sum(len(photo.faces) for photo in found), without, len(outcomes) - len(found) - without)
+
+
+def face_rows(photo: Photo, embedded: EmbeddedPhoto | FaceSimError) -> list[FaceRow]:
+    """Return a photo's faces as a gallery keeps them; of one without, a row that says why."""
+    if isinstance(embedded, FaceSimError):
+        return [FaceRow(photo.path, photo.modified, photo.name, problem=str(embedded))]
+    return [
+        FaceRow(photo.path, photo.modified, photo.name, embedding, face.box, face.angle)
+        for face, embedding in zip(*embedded, strict=True)
+    ]
+
+
+def _new_photos(
+    known: KnownPhotos, paths: Iterable[tuple[str, str | None]], pass_over: Callable[[], None] = lambda: None
+) -> Iterator[Photo]:
+    for path, name in paths:
+        path, modified = os.path.abspath(path), 0
+        with contextlib.suppress(OSError, ValueError):  # what is wrong with it is said when it is opened
+            modified = os.stat(path).st_mtime_ns
+        if known.has(path, modified, name):
+            pass_over()
+        else:
+            yield Photo(path, modified, name, known.has_older(path, modified, name))
+
+
+def _write(gallery: Gallery, batch: Sequence[tuple[Photo, EmbeddedPhoto | FaceSimError]]) -> None:
+    gallery.add([row for photo, embedded in batch for row in face_rows(photo, embedded)])
+    for photo, _ in batch:
+        if photo.changed:
+            gallery.remove_older(photo.path, photo.modified, photo.name)
+
+
+def _likenesses(gallery: Gallery, verifier: Verifier, rows: list[FaceRow]) -> dict[str, Match]:
+    """Return, by photo, the nearest face of another name, in the gallery or among the rows themselves."""
+    if not rows:
+        return {}
+    threshold = strict_threshold(verifier.model.info, STRANGERS, gallery.count_named() + len(rows))
+    embeddings = np.stack([row.embedding for row in rows])
+    found = {}
+    for i, row in enumerate(rows):
+        matches = gallery.nearest(row.embedding, _ASKED, named=True)
+        distances = np.linalg.norm(embeddings - row.embedding, axis=1)
+        matches += [Match(rows[j].name, float(distances[j]), rows[j].photo, rows[j].box) for j in range(i)]
+        others = [match for match in matches if match.name != row.name and match.distance < threshold]
+        if others:
+            found[row.photo] = min(others, key=lambda match: match.distance)
+    return found

@@ -1,0 +1,121 @@
+"""Say who is on a photo: somebody enrolled in a gallery, or nobody known."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from facesim.errors import FaceSimError
+from facesim.faces import EmbeddedPhoto, FoundFace
+from facesim.gallery.store import Gallery, Match
+from facesim.model import ModelInfo
+from facesim.photo import PhotoSource
+from facesim.verifier import Verifier, probability_text
+
+TOO_FEW = 10  # false matches that a claim of an FMR must rest on
+_WEIGHED = 20  # nearest faces that the probability is reckoned from; what farther ones add is nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Who a face is: `name`, or None where the nearest enrolled face is not under the threshold."""
+
+    face: FoundFace
+    name: str | None
+    nearest: Match | None  # None: nobody is enrolled
+    probability: float  # that it is the nearest one's, were half of all faces shown of the enrolled, each as often
+    threshold: float
+
+    @property
+    def probability_text(self) -> str:
+        """Return the probability as a percentage that claims no certainty."""
+        return probability_text(self.probability)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the answer as JSON has it."""
+        nearest = self.nearest
+        return {
+            "photo": self.face.photo,
+            "box": self.face.box._asdict(),
+            "name": self.name,
+            "distance": nearest and nearest.distance,
+            "probability": self.probability,
+            "threshold": self.threshold,
+            "nearest": nearest and {"name": nearest.name, "photo": nearest.photo},
+            "warnings": list(self.face.warnings),
+        }
+
+
+class Identifier:
+    """Names faces by a gallery: `identify` photos, or `name` faces that are embedded already."""
+
+    def __init__(self, gallery: Gallery, verifier: Verifier, fmr: float | None = None, faces: str = "all"):
+        """Use the verifier's threshold, or the one by which at most `fmr` of all strangers are taken for somebody.
+
+        `faces` says which of a photo's faces count, as in `Verifier.verify`.
+
+        Raises FaceSimError where the model keeps no threshold so strict.
+        """
+        self._gallery, self._verifier, self._faces = gallery, verifier, faces
+        self.enrolled = gallery.count_named()
+        self.threshold = verifier.threshold
+        if fmr is not None:
+            self.threshold = threshold_among(verifier.model.info, fmr, self.enrolled)
+
+    def identify(self, photo: PhotoSource) -> list[Identified]:
+        """Say who each face of a photo is; raises FaceSimError where it cannot be read, NoFaceError without a face."""
+        return self.name(self._verifier.embed_faces(photo, self._faces))
+
+    def name(self, embedded: EmbeddedPhoto) -> list[Identified]:
+        """Say who each face is."""
+        return [self._name(face, embedding) for face, embedding in zip(*embedded, strict=True)]
+
+    def _name(self, face: FoundFace, embedding) -> Identified:
+        matches = self._gallery.nearest(embedding, _WEIGHED, named=True)
+        if not matches:
+            return Identified(face, None, None, 0.0, self.threshold)
+        nearest = matches[0]
+        odds = [self._verifier.model.info.odds(match.distance) for match in matches]
+        theirs = math.fsum(odds[i] for i, match in enumerate(matches) if match.name == nearest.name)
+        probability = theirs / (max(self.enrolled, len(matches)) + math.fsum(odds))
+        name = nearest.name if nearest.distance < self.threshold else None
+        return Identified(face, name, nearest, probability, self.threshold)
+
+    def strangers_named(self) -> float:
+        """Return what share of strangers is taken for somebody, reckoned from the model's FMR, the faces being many."""
+        info = self._verifier.model.info
+        rates = [_claimed(point) for point in info.operating_points if point.threshold >= self.threshold]
+        return 1 - (1 - min(rates, default=1.0)) ** self.enrolled
+
+
+def threshold_among(info: ModelInfo, fmr: float, enrolled: int) -> float:
+    """Return the least strict threshold of a model by which at most `fmr` of strangers match one of `enrolled` faces.
+
+    Each enrolled face is a chance to be taken for it, so that the model's own FMR there must be `fmr` / `enrolled`
+    (Bonferroni's bound).
+
+    Raises FaceSimError where the model keeps no threshold so strict.
+    """
+    if not 0 < fmr <= 1:
+        raise FaceSimError(f"{fmr:g} is no false match rate: give one above 0, and up to 1.")
+    enough = [point.threshold for point in info.operating_points if _claimed(point) * enrolled <= fmr]
+    if not enough:
+        strictest = min((_claimed(point) for point in info.operating_points), default=1.0)
+        promise = f"the least that it can promise is {min(1, strictest * enrolled):.2g}"
+        raise FaceSimError(
+            f"a false match rate of {fmr:g} among {enrolled:,} enrolled faces takes a threshold whose own is "
+            f"{fmr / enrolled:.1g}; the model's strictest has {strictest:.1g}: {promise}."
+        )
+    return max(enough)
+
+
+def strict_threshold(info: ModelInfo, fmr: float, enrolled: int) -> float:
+    """Return what `threshold_among` does, or the strictest threshold that the model keeps."""
+    try:
+        return threshold_among(info, fmr, enrolled)
+    except FaceSimError:
+        return min((point.threshold for point in info.operating_points), default=info.threshold)
+
+
+def _claimed(point) -> float:
+    """Return the FMR that an operating point can claim, which no few false matches can lower."""
+    return max(point.fmr, TOO_FEW / max(1, point.impostor))

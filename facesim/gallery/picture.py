@@ -1,0 +1,60 @@
+"""Draw who is on a photo, and groups of faces."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw
+
+from facesim.errors import FaceSimError
+from facesim.face import CROP_SIZE, Face, centre_crop, cut_wide_crop
+from facesim.files import printable
+from facesim.gallery.identify import Identified
+from facesim.gallery.store import FaceRow
+from facesim.photo import PhotoSource, open_photo
+from facesim.picture import GREEN, INK, PAPER, RED, name_font
+
+_LONGER_SIDE = 1600  # pixels, of a drawn photo
+_SHOWN = 8  # faces of a group
+_MOST_GROUPS = 100
+_SIDE, _GAP, _WORDS = CROP_SIZE // 2, 8, 110
+
+
+def draw_identified(photo: PhotoSource, faces: Sequence[Identified]) -> Image.Image:
+    """Return the photo with a box around each face, green and with the name where it is known, red elsewhere."""
+    opened = open_photo(photo)
+    picture = opened.view(_LONGER_SIDE).copy()
+    picture.thumbnail((_LONGER_SIDE, _LONGER_SIDE))
+    scale = max(picture.size) / max(opened.size)
+    draw, size = ImageDraw.Draw(picture), max(12, max(picture.size) // 50)
+    for face in faces:
+        left, top, right, bottom = (edge * scale for edge in face.face.box)
+        colour = GREEN if face.name else RED
+        draw.rectangle((left, top, right, bottom), outline=colour, width=max(2, size // 6))
+        words = printable(face.name or "unknown") + (f" {face.nearest.distance:.3f}" if face.nearest else "")
+        font = name_font(size)
+        place = min(max(0, left), max(0, picture.width - font.getlength(words))), min(bottom, picture.height - size)
+        draw.rectangle(draw.textbbox(place, words, font), fill=colour)
+        draw.text(place, words, PAPER, font)
+    return picture
+
+
+def draw_groups(groups: Sequence[Sequence[FaceRow]]) -> Image.Image:
+    """Return a row of faces for each group, up to eight of up to a hundred groups."""
+    shown = groups[:_MOST_GROUPS]
+    columns = max((min(len(group), _SHOWN) for group in shown), default=1)
+    size = (_WORDS + columns * (_SIDE + _GAP) + _GAP, max(1, len(shown)) * (_SIDE + _GAP) + _GAP)
+    picture = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(picture)
+    for number, group in enumerate(shown):
+        top = _GAP + number * (_SIDE + _GAP)
+        draw.text((_GAP, top + _SIDE // 4), f"group {number + 1}\n{len(group):,} faces", INK, name_font(12))
+        for place, row in enumerate(group[:_SHOWN]):
+            picture.paste(_face(row), (_WORDS + place * (_SIDE + _GAP), top))
+    return picture
+
+
+def _face(row: FaceRow) -> Image.Image:
+    try:
+        crop = centre_crop(cut_wide_crop(open_photo(row.photo), Face(row.box, row.angle)))
+    except FaceSimError:  # the photo has gone since it was embedded
+        return Image.new("RGB", (_SIDE, _SIDE), "grey")
+    return Image.fromarray(crop).resize((_SIDE, _SIDE))

@@ -1,0 +1,61 @@
+"""Make a gallery anew with another model."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from facesim.bulk import cores
+from facesim.errors import FaceSimError
+from facesim.face import Face, centre_crop, cut_wide_crop
+from facesim.gallery.store import FaceRow, Gallery
+from facesim.model import Model
+from facesim.photo import open_photo
+
+_BATCH = 1000  # faces; what is lost where a process is killed
+
+
+def reembed(gallery: Gallery, model: Model, drop_missing: bool = False) -> Iterator[FaceSimError | None]:
+    """Embed all faces of a gallery with `model`, from their photos; yield, for each row, what kept it from it, or None.
+
+    Until the last is done the gallery is as it was; then the new one takes its place, and nothing is left of the old.
+    An interrupted run is continued. A photo that has gone, or has changed, keeps the whole gallery as it was, unless
+    `drop_missing` has its faces left out.
+
+    Raises FaceSimError where the gallery cannot be written, or, at the end, where photos were missing.
+    """
+    with gallery.alone(), ThreadPoolExecutor(cores()) as pool:
+        remade = gallery.remade_by(model)
+        done = {_place(row) for row in remade.rows()}
+        rows, missing = gallery.rows(), 0
+        while batch := list(islice(rows, _BATCH)):
+            new = [row for row in batch if _place(row) not in done]
+            outcomes = list(pool.map(lambda row: _remake(row, model), new))
+            remade.add([outcome for outcome in outcomes if isinstance(outcome, FaceRow)])
+            errors = [outcome for outcome in outcomes if isinstance(outcome, FaceSimError)]
+            missing += len(errors)
+            yield from errors
+            yield from [None] * (len(batch) - len(errors))
+        if missing and not drop_missing:
+            raise FaceSimError(
+                f"{missing:,} faces could not be embedded again: {gallery.address} is as it was. Bring their photos "
+                "back, or leave them out by --drop-missing."
+            )
+        gallery.become(remade)
+
+
+def _place(row: FaceRow) -> tuple:
+    return row.photo, row.name, row.box
+
+
+def _remake(row: FaceRow, model: Model) -> FaceRow | FaceSimError:
+    if row.problem:
+        return row
+    try:
+        photo = open_photo(row.photo)
+        if os.stat(row.photo).st_mtime_ns != row.modified:
+            raise FaceSimError(f"{row.photo} has changed since it was embedded: its face may be elsewhere.")
+        crop = centre_crop(cut_wide_crop(photo, Face(row.box, row.angle)))
+    except FaceSimError as error:
+        return error
+    return row._replace(embedding=model.embed(crop[None])[0])
