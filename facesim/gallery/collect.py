@@ -121,7 +121,9 @@ def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]
                 if isinstance(embedded, FaceSimError):
                     yield Enrolled(photo.path, photo.name, error=embedded)
                 else:
-                    yield Enrolled(photo.path, photo.name, embedded.faces[0], None, likenesses.get(photo.path))
+                    yield Enrolled(
+                        photo.path, photo.name, embedded.faces[0], None, likenesses.get((photo.path, photo.name))
+                    )
     gallery.tidy()
 
 
@@ -214,8 +216,8 @@ def _write(gallery: Gallery, batch: Sequence[tuple[Photo, EmbeddedPhoto | FaceSi
             gallery.remove_older(photo.path, photo.modified, photo.name)
 
 
-def _likenesses(gallery: Gallery, verifier: Verifier, rows: list[FaceRow]) -> dict[str, Match]:
-    """Return, by photo, the nearest face of another name, in the gallery or among the rows themselves."""
+def _likenesses(gallery: Gallery, verifier: Verifier, rows: list[FaceRow]) -> dict[tuple[str, str], Match]:
+    """Return, by photo and name, the nearest face of another name, in the gallery or among the rows themselves."""
     if not rows:
         return {}
     threshold = strict_threshold(verifier.model.info, STRANGERS, gallery.count_named() + len(rows))
@@ -227,5 +229,5 @@ def _likenesses(gallery: Gallery, verifier: Verifier, rows: list[FaceRow]) -> di
         matches += [Match(rows[j].name, float(distances[j]), rows[j].photo, rows[j].box) for j in range(i)]
         others = [match for match in matches if match.name != row.name and match.distance < threshold]
         if others:
-            found[row.photo] = min(others, key=lambda match: match.distance)
+            found[row.photo, row.name] = min(others, key=lambda match: match.distance)
     return found

@@ -11,10 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import lancedb
 import numpy as np
 import portalocker
 import pyarrow as pa
+
+os.environ.setdefault("LANCE_LOG", "error")  # what it would warn of is nothing that a user can mend
+
+import lancedb
 from lancedb.index import IvfSq
 
 from facesim.errors import FaceSimError
@@ -73,7 +76,7 @@ class GalleryStats:
     embedding_size: int
     model: str  # fingerprint of the network that made the embeddings
     bytes: int
-    indexed: int  # faces found by the index; the others are gone through one by one
+    indexed: bool  # whether an index spares a search to go through all faces
 
 
 def check_name(name: str) -> str:
@@ -331,7 +334,13 @@ class Gallery:
     def replace(self, rows: pa.RecordBatchReader) -> None:
         """Put other rows in place of all, in one step, and leave nothing of the old ones; within `alone`."""
         with _sentences(self.address):
-            self._table = _connect(self.address).create_table(TABLE, rows, schema=rows.schema, mode="overwrite")
+            self._table = _connect(self.address).create_table(
+                TABLE,
+                rows,
+                schema=rows.schema,
+                mode="overwrite",
+                on_bad_vectors="null",  # photos without a face have none
+            )
             self.schema = self._table.schema
             with warnings.catch_warnings(action="ignore"):  # that nobody else may be at it: nobody is
                 self._table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
@@ -372,15 +381,12 @@ class Gallery:
         faces = self._table.count_rows("problem IS NULL")
         if faces < INDEX_FROM:
             return
-        indexed = self._indexed()
-        if not indexed:
+        indices = self._table.list_indices()
+        if not indices:
             config = IvfSq(distance_type="l2", num_partitions=round(faces**0.5))
             self._table.create_index("embedding", config=config)
-        elif faces - indexed > INDEX_FROM:
+        elif sum(index.num_unindexed_rows for index in indices) > INDEX_FROM:
             self._table.optimize()
-
-    def _indexed(self) -> int:
-        return sum(index.num_indexed_rows for index in self._table.list_indices())
 
     def stats(self) -> GalleryStats:
         """Return what the gallery holds."""
@@ -397,7 +403,7 @@ class Gallery:
                 embedding_size=self.embedding_size,
                 model=self.fingerprint,
                 bytes=self._bytes(),
-                indexed=self._indexed(),
+                indexed=bool(self._table.list_indices()),
             )
 
     def _bytes(self) -> int:
@@ -447,7 +453,7 @@ def _check_schema(address: str, schema: pa.Schema) -> str:
 
 
 @contextlib.contextmanager
-def _locked(address: str, kind, patience: float = PATIENCE) -> Iterator[None]:
+def _locked(address: str, kind, patience: float | None = None) -> Iterator[None]:
     """Hold the gallery's lock, shared or alone; an object store has none.
 
     Raises FaceSimError where it cannot be written to, or where others do not let go in time.
@@ -455,7 +461,7 @@ def _locked(address: str, kind, patience: float = PATIENCE) -> Iterator[None]:
     if _is_remote(address):
         yield
         return
-    path = Path(address) / LOCK
+    path, patience = Path(address) / LOCK, PATIENCE if patience is None else patience
     try:
         lock = portalocker.Lock(path, "a", timeout=patience, flags=kind | portalocker.LOCK_NB)
         lock.acquire()

@@ -1,0 +1,237 @@
+"""How fast is a gallery, how large, and how well does it group?
+
+python benchmarks/gallery.py
+"""
+
+import contextlib
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+import facesim.gallery.store as store
+from facesim.bulk import cores
+from facesim.data.cache import cached_crops
+from facesim.data.source import find_photos
+from facesim.evaluation.scoring import embed_crops
+from facesim.face import Box
+from facesim.gallery.cluster import cluster
+from facesim.gallery.store import FaceRow, open_gallery, open_or_create_gallery
+from facesim.model import Model
+
+PARTS = ("search", "embed", "cluster")
+SIZES = (1_000, 10_000, 50_000, 100_000, 1_000_000)
+QUERIES = 200
+K = 10  # nearest faces, of which the index should find all
+SEED = 0
+FACESIM = (sys.executable, "-c", "from facesim.cli import main; main()")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--only", help=f"The parts to run, of {','.join(PARTS)}, instead of all.")
+@click.option("--sizes", default=",".join(map(str, SIZES)), show_default=True, help="Faces in the galleries searched.")
+@click.option("--photos", type=click.IntRange(10), default=1000, show_default=True, help="Photos embedded.")
+@click.option("--ray", is_flag=True, help="Embed them by Ray, too.")
+def main(only, sizes, photos, ray):
+    """Print what a search takes in galleries of made-up faces, exact and by the index; how many photos are embedded in
+    a second; and how well faces are grouped by person. As Markdown tables.
+
+    Made-up faces spread as LFW's do, between people and within (normal distributions with the same covariances), one
+    face of each person; a query is another face of a person in the gallery. LFW is looked for where training looks for
+    it, and downloaded where it is missing. All takes some ten minutes on two cores.
+    """
+    parts = set(only.split(",") if only else PARTS)
+    if unknown := parts - set(PARTS):
+        raise click.UsageError(f"--only knows no {', '.join(sorted(unknown))}: the parts are {', '.join(PARTS)}.")
+    model = Model()
+    if "search" in parts:
+        print_search(model, [int(size) for size in sizes.split(",")])
+    if "embed" in parts:
+        print_embedding(photos, ray)
+    if "cluster" in parts:
+        print_clusters(model)
+
+
+def print_search(model: Model, sizes: list[int]) -> None:
+    """Print what one search takes, by the number of faces."""
+    population = Population.of(*embeddings_of(model, "lfw"))
+    print(f"| faces | exact | by index | recall of the nearest {K} | index made in | on disk | peak memory |")
+    print("|---|---|---|---|---|---|---|")
+    for size in sizes:
+        people = population.people(size)
+        faces, queries = population.faces(people, 1), population.faces(people[:QUERIES], 2)
+        with tempfile.TemporaryDirectory() as folder:
+            address = str(Path(folder) / "gallery")
+            gallery = open_or_create_gallery(address, model)
+            with gallery.writing():
+                for start in tqdm(range(0, size, 50_000), f"{size:,} faces", leave=False):
+                    rows = enumerate(faces[start : start + 50_000], start)
+                    gallery.add(
+                        [FaceRow(f"/photos/{i}.jpg", 0, f"person {i}", face, Box(0, 0, 99, 99)) for i, face in rows]
+                    )
+            np.save(f"{folder}/queries.npy", queries)
+            np.save(f"{folder}/true.npy", true_nearest(queries, faces))
+            exact = searched(folder)
+            store.INDEX_FROM = 0
+            start = time.perf_counter()
+            gallery.tidy()
+            made = time.perf_counter() - start
+            indexed = searched(folder)
+            disk = gallery.stats().bytes
+        print(
+            f"| {size:,} | {1e3 * exact['seconds']:.1f} ms | {1e3 * indexed['seconds']:.1f} ms "
+            f"| {indexed['recall']:.4f} | {made:.1f} s | {disk / 1e6:,.0f} MB | {exact['memory']:,.0f} / {indexed['memory']:,.0f} MB |",
+            flush=True,
+        )
+    print("\nMedian of one search after a first, its process's peak memory without and with the index.\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """How embeddings spread: around their mean, people around it, and faces around their people."""
+
+    mean: np.ndarray
+    between: np.ndarray  # (d, d), whose product with normal numbers gives people
+    within: np.ndarray
+
+    @classmethod
+    def of(cls, embeddings: np.ndarray, identities: np.ndarray) -> "Population":
+        """Measure it on faces, `(n, d)`, of identities, `(n,)`."""
+        _, first, people, counts = np.unique(identities, return_index=True, return_inverse=True, return_counts=True)
+        several = np.flatnonzero(counts[people] >= 4)
+        sums = np.zeros((len(counts), embeddings.shape[1]))
+        np.add.at(sums, people, embeddings)
+        centred = embeddings[several] - (sums / counts[:, None])[people[several]]
+        lost = 1 - (np.unique(people[several]).size / several.size)  # of the variance, to the means being measured
+        within = np.cov(centred.T) / lost
+        return cls(embeddings[first].mean(0), _root(np.cov(embeddings[first].T) - within), _root(within))
+
+    def people(self, count: int) -> np.ndarray:
+        return (np.random.default_rng(SEED).normal(size=(count, len(self.mean))) @ self.between.T).astype(np.float32)
+
+    def faces(self, people: np.ndarray, seed: int) -> np.ndarray:
+        """Return a face of each person, of unit length."""
+        noise = np.random.default_rng(seed).normal(size=people.shape) @ self.within.T
+        faces = self.mean + people + noise
+        return (faces / np.linalg.norm(faces, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(values, 0))
+
+
+@functools.cache
+def embeddings_of(model: Model, data: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a data set's embeddings, `(n, d)`, and their identities, `(n,)`, of photos with a face."""
+    dataset = find_photos(data)
+    embeddings = embed_crops(model, cached_crops(dataset), np.arange(len(dataset.photos)))
+    found = ~np.isnan(embeddings).any(axis=1)
+    return embeddings[found], dataset.identities[found]
+
+
+def true_nearest(queries: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return the `K` faces nearest to each query, `(q, K) int`."""
+    nearest = [np.argsort(-(faces @ query), kind="stable")[:K] for query in queries]
+    return np.array(nearest)
+
+
+def searched(folder: str) -> dict:
+    """Search in a process of its own, whose peak memory is nobody else's."""
+    command = [sys.executable, __file__, "--search", folder]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def search(folder: str) -> None:
+    """Print the median seconds of a search, the share of the nearest that it finds, and the peak memory in MB."""
+    gallery = open_gallery(f"{folder}/gallery")
+    queries, true = np.load(f"{folder}/queries.npy"), np.load(f"{folder}/true.npy")
+    gallery.nearest(queries[0], K)
+    seconds, found = [], 0
+    for query, nearest in zip(queries, true, strict=True):
+        start = time.perf_counter()
+        matches = gallery.nearest(query, K, named=True)
+        seconds.append(time.perf_counter() - start)
+        found += len({f"/photos/{i}.jpg" for i in nearest} & {match.photo for match in matches})
+    told = {"seconds": float(np.median(seconds)), "recall": found / true.size, "memory": peak_memory("self")}
+    print(json.dumps(told))
+
+
+def peak_memory(process: int | str) -> float:
+    """Return the most MB that a process has had so far; Linux counts a child's own only here."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+
+
+def print_embedding(count: int, ray: bool) -> None:
+    """Print how many photos of LFW `facesim embed` takes in a second, as a process of its own."""
+    photos = [str(path) for path in find_photos("lfw").paths()]
+    photos = np.random.default_rng(SEED).permutation(photos)[:count].tolist()
+    print("| engine | photos | seconds | photos per second and core | disk per face | peak memory |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for photo in photos:
+            os.symlink(photo, Path(folder) / Path(photo).name)
+        for engine in ("local", "ray") if ray else ("local",):
+            address = f"{folder}/{engine}"
+            command = [*FACESIM, "embed", folder, "--to", address, "--engine", engine, "--json"]
+            start = time.perf_counter()
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            memory = 0.0
+            while child.poll() is None:
+                with contextlib.suppress(OSError, IndexError):  # it has just ended
+                    memory = max(memory, peak_memory(child.pid))
+                time.sleep(0.1)
+            seconds = time.perf_counter() - start
+            sums = json.loads(child.stdout.read())
+            disk = open_gallery(address).stats().bytes / sums["faces"]
+            print(
+                f"| {engine} | {count:,} | {seconds:.1f} | {count / seconds / cores():.1f} | {disk:,.0f} B "
+                f"| {memory:,.0f} MB |"
+            )
+    print(f"\n{cores()} cores; start of the process, and for Ray of the cluster, included.\n")
+
+
+def print_clusters(model: Model) -> None:
+    """Print how well faces are grouped by person, on people that the model has not seen."""
+    threshold = min(point.threshold for point in model.info.operating_points)
+    print("| faces | people | groups | precision | recall | F |")
+    print("|---|---|---|---|---|---|")
+    for data, name in (("lfw", "LFW, folds 9 and 10"), ("pins", "Pins")):
+        embeddings, identities = embeddings_of(model, data)
+        if data == "lfw":
+            unseen = np.isin(identities, model.info.trained_on["test_identities"])
+            embeddings, identities = embeddings[unseen], identities[unseen]
+        groups = cluster(embeddings, threshold)
+        labels = np.empty(len(embeddings), int)
+        for number, group in enumerate(groups):
+            labels[group] = number
+        precision, recall = bcubed(labels, identities)
+        people = len(np.unique(identities))
+        f = 2 * precision * recall / (precision + recall)
+        print(f"| {name}: {len(labels):,} | {people:,} | {len(groups):,} | {precision:.3f} | {recall:.3f} | {f:.3f} |")
+    print(
+        "\nB-cubed (Bagga and Baldwin 1998): of a face's group, the share that is its person, and the other way round."
+    )
+
+
+def bcubed(labels: np.ndarray, identities: np.ndarray) -> tuple[float, float]:
+    """Return B-cubed precision and recall of groups, `(n,)`, of faces of identities, `(n,)`."""
+    labels, identities = (np.unique(names, return_inverse=True)[1] for names in (labels, identities))
+    shared = np.zeros((labels.max() + 1, identities.max() + 1))
+    np.add.at(shared, (labels, identities), 1)
+    precision, recall = ((shared**2 / shared.sum(axis, keepdims=True)).sum() / len(labels) for axis in (1, 0))
+    return float(precision), float(recall)
+
+
+if __name__ == "__main__":
+    search(sys.argv[2]) if sys.argv[1:2] == ["--search"] else main()

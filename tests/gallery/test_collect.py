@@ -1,0 +1,162 @@
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from facesim.errors import FaceSimError, NoFaceError
+from facesim.face import Box
+from facesim.gallery import collect
+from facesim.gallery.collect import Tally, embed_locally, enrol, faces_on, pending_photos, people_in
+from facesim.gallery.store import open_or_create_gallery
+
+
+@pytest.fixture
+def gallery(tmp_path, model):
+    return open_or_create_gallery(str(tmp_path / "gallery"), model)
+
+
+@pytest.fixture
+def photos(tmp_path, hopper, collins, both, faceless):
+    """A folder of photos: one of each person, one of both, one of nobody, one that is none."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(hopper, folder / "grace.jpg")
+    shutil.copy(collins, os.fsencode(folder / "eileen") + b"\xff.jpg")
+    shutil.copy(both, folder / "both.png")
+    shutil.copy(faceless, folder / "wall.png")
+    (folder / "letter.jpg").write_text("Dear reader")
+    return folder
+
+
+def test_who_is_enrolled_is_in_the_gallery_with_the_embedding_that_two_photos_are_compared_by(
+    gallery, verifier, hopper, collins, faceless
+):
+    outcomes = list(
+        enrol(gallery, verifier, [(str(hopper), "Grace"), (str(faceless), "Wall"), (str(collins), "Eileen")])
+    )
+    assert [outcome.name for outcome in outcomes] == ["Grace", "Wall", "Eileen"]
+    grace, wall, eileen = outcomes
+    assert isinstance(wall.error, NoFaceError)
+    assert grace.error is grace.likeness is eileen.likeness is None
+    kept = {row.name: row for row in gallery.rows()}
+    assert kept.keys() == {"Grace", "Eileen"}
+    embeddings, _ = verifier.embed([hopper, collins])
+    assert np.array_equal(kept["Grace"].embedding, embeddings[0])
+    assert np.array_equal(kept["Eileen"].embedding, embeddings[1])
+    assert (kept["Grace"].photo, kept["Grace"].box) == (str(hopper), grace.face.box)
+    assert kept["Grace"].modified == os.stat(hopper).st_mtime_ns
+
+
+def test_a_second_run_passes_over_what_is_there_and_takes_a_changed_photo_anew(
+    gallery, verifier, tmp_path, hopper, collins
+):
+    photo = tmp_path / "me.jpg"
+    shutil.copy(hopper, photo)
+    assert len(list(enrol(gallery, verifier, [(str(photo), "Me")]))) == 1
+    assert list(enrol(gallery, verifier, [(str(photo), "Me")])) == []
+    assert len(list(enrol(gallery, verifier, [(str(photo), "You")]))) == 1
+    shutil.copy(collins, photo)
+    os.utime(photo, (1, 1))
+    assert len(list(enrol(gallery, verifier, [(str(photo), "Me")]))) == 1
+    assert gallery.names() == {"Me": 1, "You": 1}
+    kept = {row.name: row for row in gallery.rows()}
+    embeddings, _ = verifier.embed([collins, hopper])
+    assert np.array_equal(kept["Me"].embedding, embeddings[0])
+    assert np.array_equal(kept["You"].embedding, embeddings[1])
+
+
+def test_a_face_that_another_name_has_is_told_of(gallery, verifier, hopper, collins):
+    print_ = hopper.with_name("grace_hopper_print.jpg")
+    people = [(str(hopper), "Grace"), (str(print_), "Grace"), (str(print_), "Amazing"), (str(collins), "Eileen")]
+    *others, amazing, eileen = enrol(gallery, verifier, people)
+    assert [outcome.likeness for outcome in (*others, eileen)] == [None] * 3
+    assert (amazing.likeness.name, amazing.likeness.photo) == ("Grace", str(print_))
+    assert amazing.likeness.distance == pytest.approx(0, abs=1e-6)
+    assert "enrolled as Amazing, looks like Grace" in amazing.likeness_text
+    assert gallery.names() == {"Amazing": 1, "Eileen": 1, "Grace": 2}
+    (again,) = enrol(gallery, verifier, [(str(hopper), "Rear Admiral")])
+    assert again.likeness.name in ("Grace", "Amazing")
+
+
+def test_what_is_enrolled_is_told_only_once_it_is_safe(gallery, verifier, hopper, collins):
+    enrolled = enrol(gallery, verifier, [(str(hopper), "Grace"), (str(collins), "Eileen")])
+    assert next(enrolled).name in gallery.names()
+    enrolled.close()
+
+
+def test_folders_name_the_people_in_them(tmp_path, hopper, refuses):
+    (tmp_path / "people" / "Grace Hopper" / "navy").mkdir(parents=True)
+    (tmp_path / "people" / "empty").mkdir()
+    (tmp_path / "people" / ".hidden").mkdir()
+    for place in ("Grace Hopper/a.jpg", "Grace Hopper/navy/b.jpg", ".hidden/c.jpg", "loose.jpg"):
+        shutil.copy(hopper, tmp_path / "people" / place)
+    grace = tmp_path / "people" / "Grace Hopper"
+    theirs = [(str(grace / "a.jpg"), "Grace Hopper"), (str(grace / "navy" / "b.jpg"), "Grace Hopper")]
+    assert people_in([str(tmp_path / "people")]) == theirs
+    assert people_in([str(grace)], "Amazing Grace") == [(photo, "Amazing Grace") for photo, _ in theirs]
+    assert people_in([str(hopper)], "G") == [(str(hopper), "G")]
+    for paths, name in (([str(hopper)], None), ([str(tmp_path / "people" / "empty")], None)):
+        with refuses(paths[0]):
+            people_in(paths, name)
+    with refuses(tmp_path / "people" / "empty"):
+        people_in([str(tmp_path / "people" / "empty")], "Nobody")
+
+
+def embedded(gallery, verifier, photos, faces="all") -> Tally:
+    known = []
+    pending = pending_photos(gallery, [str(path) for path in sorted(photos.iterdir())], lambda: known.append(1))
+    done = sum(embed_locally(gallery, verifier, pending, faces), Tally())
+    assert done.photos + len(known) == len(list(photos.iterdir()))
+    return done
+
+
+def test_a_collection_is_embedded_without_names_and_only_once(gallery, verifier, photos, hopper, both):
+    assert embedded(gallery, verifier, photos) == Tally(with_face=3, faces=4, without_face=1, unreadable=1)
+    rows = list(gallery.rows())
+    assert {row.photo for row in rows} == {str(path) for path in photos.iterdir()}
+    assert sum(row.photo.endswith("both.png") for row in rows) == 2
+    assert {row.name for row in rows} == {None}
+    problems = {os.path.basename(row.photo): row.problem for row in rows if row.problem}
+    assert problems.keys() == {"wall.png", "letter.jpg"}
+    assert "no face was found" in problems["wall.png"]
+    assert embedded(gallery, verifier, photos) == Tally()
+    assert gallery.count_rows() == len(rows) == 6
+    os.utime(photos / "both.png", (1, 1))
+    shutil.copy(hopper, photos / "letter.jpg")
+    assert embedded(gallery, verifier, photos, "largest") == Tally(with_face=2, faces=2)
+    assert sum(row.photo.endswith("both.png") for row in gallery.rows()) == 1
+    assert gallery.count_rows() == 5
+    assert gallery.stats().without_face == 1
+
+
+def test_an_interrupted_run_is_continued(gallery, verifier, photos, monkeypatch):
+    monkeypatch.setattr(collect, "EMBEDDED_EVERY", 0)
+    paths = [str(path) for path in sorted(photos.iterdir())]
+    run = embed_locally(gallery, verifier, pending_photos(gallery, paths))
+    first = next(run)
+    run.close()
+    assert gallery.count_rows() >= 1
+    assert first + embedded(gallery, verifier, photos) == Tally(3, 4, 1, 1)
+    assert gallery.count_rows() == 6
+
+
+def test_an_enrolled_face_stays_when_its_photo_changes_and_is_embedded(gallery, verifier, photos):
+    grace = photos / "grace.jpg"
+    list(enrol(gallery, verifier, [(str(grace), "Grace")]))
+    assert embedded(gallery, verifier, photos).photos == 4
+    os.utime(grace, (1, 1))
+    assert embedded(gallery, verifier, photos).photos == 1
+    assert gallery.names() == {"Grace": 1}
+    assert embedded(gallery, verifier, photos).photos == 0
+
+
+def test_faces_come_from_photos_and_galleries_alike(gallery, verifier, photos):
+    embedded(gallery, verifier, photos)
+    from_photos, from_gallery = (list(faces_on([source], verifier)) for source in (str(photos), gallery.address))
+    assert sum(isinstance(found, FaceSimError) for found in from_photos) == 2
+    faces = [sorted(row.embedding.tobytes() for found in source if isinstance(found, list) for row in found)
+             for source in (from_photos, from_gallery)]  # fmt: skip
+    assert len(faces[0]) == 4
+    assert faces[0] == faces[1]
+    assert all(isinstance(found[0].box, Box) for found in from_gallery)

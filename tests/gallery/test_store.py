@@ -1,0 +1,311 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import lancedb
+import numpy as np
+import portalocker
+import pytest
+
+from facesim.errors import FaceSimError
+from facesim.face import Box
+from facesim.gallery import store
+from facesim.gallery.store import FaceRow, check_name, open_gallery, open_or_create_gallery
+
+BOX = Box(10, 20, 110, 125)
+AWKWARD = "Zoë O'Brien'; --"
+
+
+def unit(count, size, seed=0) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(count, size)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def gallery(tmp_path, model):
+    return open_or_create_gallery(str(tmp_path / "gallery"), model)
+
+
+@pytest.fixture
+def fill(gallery):
+    """Adds faces of unit length, one for each name, in photos named after their place; returns their embeddings."""
+
+    def fill(*names, seed=0) -> np.ndarray:
+        embeddings = unit(len(names), gallery.embedding_size, seed)
+        with gallery.writing():
+            rows = zip(names, embeddings, strict=True)
+            gallery.add([FaceRow(f"/photos/{seed}-{i}.jpg", i, name, face, BOX) for i, (name, face) in enumerate(rows)])
+        return embeddings
+
+    return fill
+
+
+def files_with(folder: Path, part: bytes) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file() and part in path.read_bytes()]
+
+
+def test_the_nearest_are_those_of_a_plain_search(gallery, fill):
+    embeddings = fill(*map(str, range(500)))
+    for query in unit(5, gallery.embedding_size, 1):
+        distances = [float(np.sqrt(sum((query - face) ** 2))) for face in embeddings]
+        expected = sorted(range(500), key=lambda i: distances[i])[:7]
+        found = gallery.nearest(query, 7)
+        assert [match.name for match in found] == [str(i) for i in expected]
+        np.testing.assert_allclose([match.distance for match in found], [distances[i] for i in expected], rtol=1e-5)
+    assert found[0].box == BOX
+    assert found[0].photo == f"/photos/0-{expected[0]}.jpg"
+
+
+def test_a_face_is_found_again_at_no_distance(gallery, fill):
+    embeddings = fill("Ana", "Ben")
+    (match,) = gallery.nearest(embeddings[1], 1)
+    assert (match.name, match.distance) == ("Ben", 0)
+
+
+def test_photos_without_a_face_and_faces_without_a_name_are_nobodys_name(gallery, fill):
+    embeddings = fill("Ana", None)
+    with gallery.writing():
+        gallery.add([FaceRow("/photos/wall.jpg", 1, problem="no face was found in wall.jpg.")])
+    assert [match.name for match in gallery.nearest(embeddings[1], 9)] == [None, "Ana"]
+    assert [match.name for match in gallery.nearest(embeddings[1], 9, named=True)] == ["Ana"]
+    assert gallery.count_named() == 1
+    held = gallery.stats()
+    assert (held.faces, held.named, held.names, held.without_face, held.photos) == (2, 1, 1, 1, 3)
+    kept = {row.photo: row for row in gallery.rows()}
+    assert kept["/photos/wall.jpg"] == FaceRow("/photos/wall.jpg", 1, problem="no face was found in wall.jpg.")
+    assert np.array_equal(kept["/photos/0-1.jpg"].embedding, embeddings[1])
+    assert [row.name for row in gallery.rows(faces_only=True)] == ["Ana", None]
+
+
+def test_the_index_finds_what_an_exact_search_does_and_faces_that_came_after_it(gallery, fill, monkeypatch):
+    embeddings = fill(*(str(i) if i % 3 else None for i in range(900)))
+    with gallery.writing():
+        gallery.add([FaceRow("/photos/wall.jpg", 1, problem="no face.")] * 20)
+    queries = unit(20, gallery.embedding_size, 1)
+    exact = {named: [gallery.nearest(query, 10, named) for query in queries] for named in (True, False)}
+    monkeypatch.setattr(store, "INDEX_FROM", 500)
+    gallery.tidy()
+    assert gallery.stats().indexed
+    for named, expected in exact.items():
+        assert [gallery.nearest(query, 10, named) for query in queries] == expected
+    (later,) = fill("late", seed=2)
+    assert gallery.nearest(later, 1)[0].name == "late"
+    fill(*map(str, range(600)), seed=3)
+    gallery.tidy()
+    (index,) = lancedb.connect(gallery.address).open_table(store.TABLE).list_indices()
+    assert index.num_unindexed_rows == 0
+    assert gallery.nearest(embeddings[1], 1)[0].name == "1"
+
+
+def test_many_small_changes_are_made_one_piece(gallery, fill):
+    for seed in range(30):
+        fill("Ana", seed=seed)
+    pieces = list((Path(gallery.uri) / "data").iterdir())
+    gallery.tidy()
+    assert len(pieces) == 30
+    table = lancedb.connect(gallery.address).open_table(store.TABLE)
+    assert table.stats()["fragment_stats"]["num_fragments"] == 1
+    assert gallery.names() == {"Ana": 30}
+
+
+def test_a_name_is_changed_and_two_become_one_only_when_told_to(gallery, fill, refuses):
+    fill("Ana", "Ana", AWKWARD, "Ben")
+    assert gallery.rename(AWKWARD, "  Zoë ") == 1
+    assert gallery.names() == {"Ana": 2, "Ben": 1, "Zoë": 1}
+    with refuses("Ben is in"):
+        gallery.rename("Ana", "Ben")
+    with refuses("is called Nobody"):
+        gallery.rename("Nobody", "Ben")
+    assert gallery.rename("Ana", "Ben", merge=True) == 2
+    assert gallery.names() == {"Ben": 3, "Zoë": 1}
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\0b", "\udcff", "x" * 201, "a\u2028b"])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(FaceSimError, match="cannot be a name"):
+        check_name(name)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_who_is_forgotten_is_in_no_file_any_more(gallery, fill, model, monkeypatch, indexed):
+    monkeypatch.setattr(store, "INDEX_FROM", 500 if indexed else 10_000)
+    embeddings = fill(AWKWARD, *map(str, range(800)))
+    fill("Ana", "Ben", None, seed=1)
+    with gallery.writing():
+        gallery.add([FaceRow("/photos/wall.jpg", 1, problem="no face.")])
+    gallery.tidy()
+    with gallery.alone():
+        gallery.remade_by(model).add(
+            [FaceRow("/photos/0-0.jpg", 0, AWKWARD, embeddings[0], BOX)]
+        )  # left by a killed run
+    folder = Path(gallery.address)
+    parts = AWKWARD.encode(), embeddings[0].tobytes()
+    assert all(files_with(folder, part) for part in parts)
+    assert gallery.forget(AWKWARD) == 1
+    assert not any(files_with(folder, part) for part in parts)
+    assert files_with(folder, embeddings[1].tobytes())
+    again = open_gallery(gallery.address, model)
+    assert again.count_rows() == 804
+    assert again.stats().without_face == 1
+    assert AWKWARD not in again.names()
+    assert again.stats().indexed == indexed
+    assert again.nearest(embeddings[1], 1)[0].name == "0"
+    with pytest.raises(FaceSimError, match="nobody in"):
+        gallery.forget(AWKWARD)
+
+
+def test_nobody_is_forgotten_by_a_clever_name(gallery, fill):
+    fill("Ana", "Ben")
+    with pytest.raises(FaceSimError, match="nobody in"):
+        gallery.forget("x' OR '1'='1")
+    assert gallery.names() == {"Ana": 1, "Ben": 1}
+
+
+def test_another_model_is_refused_and_the_same_network_with_other_metadata_is_not(
+    gallery, model, write_model, tmp_path
+):
+    other = store.Model(write_model())
+    with pytest.raises(FaceSimError, match=r"was made by another model .* facesim reembed"):
+        open_gallery(gallery.address, other)
+    same = store.Model(write_model("renamed.onnx", threshold="0.5"))
+    assert same.fingerprint == other.fingerprint != model.fingerprint
+    open_or_create_gallery(str(tmp_path / "other"), other)
+    assert open_gallery(str(tmp_path / "other"), same).embedding_size == 3
+
+
+def test_what_is_no_gallery_is_refused(tmp_path, model, hopper, refuses):
+    for address in (tmp_path / "nowhere", tmp_path, hopper):
+        with refuses(address):
+            open_gallery(str(address))
+    assert not (tmp_path / "nowhere").exists()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(hopper.read_bytes())
+    with refuses(tmp_path / "photos"):
+        open_or_create_gallery(str(tmp_path / "photos"), model)
+    with refuses(hopper):
+        open_or_create_gallery(str(hopper), model)
+    lancedb.connect(tmp_path / "theirs").create_table(store.TABLE, [{"vector": [1.0, 2.0]}])
+    with refuses(tmp_path / "theirs"):
+        open_gallery(str(tmp_path / "theirs"))
+
+
+def test_a_damaged_gallery_is_a_sentence(gallery, fill, refuses):
+    fill("Ana")
+    for manifest in (Path(gallery.uri) / "_versions").glob("*.manifest"):
+        manifest.write_bytes(b"rubbish")
+    with refuses(gallery.address):
+        open_gallery(gallery.address)
+
+
+def test_asking_writes_nothing(gallery, fill, model):
+    (embedding,) = fill("Ana")
+    (Path(gallery.address) / store.LOCK).unlink()
+    before = sorted(Path(gallery.address).rglob("*"))
+    asked = open_gallery(gallery.address, model)
+    assert asked.nearest(embedding, 1)
+    assert asked.names()
+    assert asked.stats().faces == 1
+    assert sorted(Path(gallery.address).rglob("*")) == before
+
+
+def test_forgetting_waits_for_those_who_write_and_says_so_when_it_takes_too_long(gallery, fill, monkeypatch, refuses):
+    fill("Ana", "Ben")
+    monkeypatch.setattr(store, "PATIENCE", 0.3)
+    with portalocker.Lock(Path(gallery.address) / store.LOCK, flags=portalocker.LOCK_SH | portalocker.LOCK_NB):
+        start = time.monotonic()
+        with refuses(gallery.address):
+            gallery.forget("Ana")
+        assert time.monotonic() - start >= 0.3
+        fill("Cem", seed=1)  # others may add meanwhile
+    assert gallery.forget("Ana") == 1
+    assert gallery.names() == {"Ben": 1, "Cem": 1}
+
+
+WRITER = """
+import sys
+import numpy as np
+from facesim.gallery.store import FaceRow, open_or_create_gallery
+from facesim.face import Box
+from facesim.model import Model
+address, who = sys.argv[1:]
+gallery = open_or_create_gallery(address, Model())
+print("ready", flush=True)
+sys.stdin.readline()
+for i in range(25):
+    with gallery.writing():
+        face = np.full(gallery.embedding_size, 1 / gallery.embedding_size ** 0.5, np.float32)
+        gallery.add([FaceRow(f"/{i}.jpg", 0, f"{who}{i}", face, Box(0, 0, 9, 9))])
+    gallery.tidy()
+"""
+
+
+def test_processes_that_write_at_once_lose_nothing(tmp_path, model):
+    address = str(tmp_path / "gallery")
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, address, who], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for who in "abc"
+    ]
+    for writer in writers:
+        assert writer.stdout.readline() == b"ready\n"
+    for writer in writers:
+        writer.communicate(b"\n")
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert open_gallery(address, model).names() == {f"{who}{i}": 1 for who in "abc" for i in range(25)}
+
+
+def test_known_photos_are_told_from_changed_and_new_ones(gallery, fill):
+    fill("Ana", None)
+    known, by_name = gallery.known_photos(), gallery.known_photos(by_name=True)
+    assert known.has("/photos/0-0.jpg", 0)
+    assert not known.has("/photos/0-0.jpg", 5)
+    assert known.has_older("/photos/0-0.jpg", 5)
+    assert not known.has_older("/photos/0-0.jpg", 0)
+    assert not known.has_older("/photos/0-9.jpg", 0)
+    assert by_name.has("/photos/0-0.jpg", 0, "Ana")
+    assert not by_name.has("/photos/0-0.jpg", 0, "Ben")
+    assert not by_name.has("/photos/0-0.jpg", 0)
+    assert by_name.has("/photos/0-1.jpg", 1)
+
+
+@pytest.mark.slow
+def test_an_address_in_an_object_store_is_a_gallery_like_any_other(model, monkeypatch, tmp_path):
+    moto = pytest.importorskip("moto.server", reason="no moto to stand for an object store")
+    boto3 = pytest.importorskip("boto3")
+    server = moto.ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    try:
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        settings = {
+            "ACCESS_KEY_ID": "a",
+            "SECRET_ACCESS_KEY": "b",
+            "DEFAULT_REGION": "us-east-1",
+            "REGION": "us-east-1",
+        }
+        for name, value in {**settings, "ENDPOINT": endpoint, "ALLOW_HTTP": "true"}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        client = boto3.client("s3", endpoint_url=endpoint)
+        client.create_bucket(Bucket="bucket")
+        address = "s3://bucket/galleries/mine"
+        with pytest.raises(FaceSimError, match="is not a gallery"):
+            open_gallery(address)
+        gallery = open_or_create_gallery(address, model)
+        embeddings = unit(3, gallery.embedding_size)
+        for name, face in zip(("Ana", "Ben", AWKWARD), embeddings, strict=True):
+            with gallery.writing():
+                gallery.add([FaceRow(f"/{name}.jpg", 0, name, face, BOX)])
+        reader = open_gallery(address, model)
+        assert reader.nearest(embeddings[2], 1)[0].name == AWKWARD
+        assert gallery.forget(AWKWARD) == 1
+        assert reader.names() == {"Ana": 1, "Ben": 1}
+        assert gallery.stats().bytes > 0
+        kept = [
+            client.get_object(Bucket="bucket", Key=item["Key"])["Body"].read()
+            for item in client.list_objects_v2(Bucket="bucket")["Contents"]
+        ]
+        assert any(embeddings[0].tobytes() in part for part in kept)
+        assert not any(embeddings[2].tobytes() in part for part in kept)
+    finally:
+        server.stop()
+    assert os.listdir(tmp_path) == []
