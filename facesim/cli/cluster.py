@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from facesim.cli import HELP, Command
-from facesim.cli.gallery_options import ALL_FACES, GPU, MODEL
+from facesim.cli.gallery_options import ALL_FACES, GPU, MODEL, tell
 from facesim.faces import box_text
-from facesim.files import ENCODING, check_picture_path, check_writable, printable, save_picture, write_whole
+from facesim.files import ENCODING, check_picture_path, check_writable, counted, printable, save_picture, write_whole
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -49,7 +49,7 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
             bar.update()
             if isinstance(found, FaceSimError):
                 failed += not isinstance(found, NoFaceError)
-                bar.write(f"facesim: {found}", file=click.get_text_stream("stderr"))
+                tell(bar, found)
             else:
                 rows += found
     if not rows:
@@ -71,7 +71,8 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
             members = [{"photo": row.photo, "box": row.box._asdict(), "name": row.name} for row in group]
             click.echo(json.dumps({"group": number, "faces": members}))
     else:
-        click.echo(f"{len(rows):,} faces: {len(several):,} groups, and {len(groups) - len(several):,} faces alone.")
+        alone = counted(len(groups) - len(several), "face")
+        click.echo(f"{counted(len(rows), 'face')}: {counted(len(several), 'group')}, and {alone} alone.")
         for number, group in enumerate(several, 1):
             shown = ", ".join(printable(row.photo) for row in group[:3])
             click.echo(f"{number:>6}  {len(group):>6} faces  {shown}{', …' if len(group) > 3 else ''}")

@@ -6,7 +6,7 @@ import click
 
 from facesim.cli import HELP, Command
 from facesim.cli.gallery_options import ALL_FACES, GPU, MODEL
-from facesim.files import printable
+from facesim.files import counted, printable
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -59,7 +59,7 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
         click.echo(json.dumps(sums | {"unreadable": done.unreadable, "known_before": before}))
     else:
         click.echo(
-            f"{done.faces:,} faces from {done.with_face:,} photos; {done.without_face:,} photos show none, "
+            f"{counted(done.faces, 'face')} from {counted(done.with_face, 'photo')}; {done.without_face:,} show none, "
             f"{done.unreadable:,} could not be read, {before:,} were in {printable(address)} already."
         )
     return 2 if done.unreadable else 0

@@ -5,7 +5,7 @@ import json
 import click
 
 from facesim.cli import HELP, Command, say_which_face
-from facesim.cli.gallery_options import GALLERY, GPU, JSON, MODEL
+from facesim.cli.gallery_options import GALLERY, GPU, JSON, MODEL, tell
 from facesim.files import counted, printable
 
 
@@ -49,14 +49,14 @@ def enrol(address, photos, name, model, gpu, as_json):
                 click.echo(json.dumps(photo.as_dict()))
             if photo.error:
                 refused += 1
-                bar.write(f"facesim: {photo.error}", file=click.get_text_stream("stderr"))
+                tell(bar, photo.error)
                 continue
             names.add(photo.name)
             count += 1
             say_which_face(photo.face, done="enrolled")
             if photo.likeness:
                 alike += 1
-                bar.write(f"facesim: {photo.likeness_text}", file=click.get_text_stream("stderr"))
+                tell(bar, photo.likeness_text)
     if not as_json:
         before = len(people) - count - refused
         told = f"enrolled {counted(count, 'photo')} of {counted(len(names), 'person', 'people')}"

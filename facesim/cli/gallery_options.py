@@ -27,6 +27,12 @@ def identified_line(face) -> str:
 IDENTIFIED_COLUMNS = f"{'name':<24}  distance  probability  {'face (x,y,w,h)':<19}  photo"
 
 
+def tell(bar, words) -> None:
+    """Say something on stderr, above a progress bar."""
+    bar.clear()
+    click.echo(f"facesim: {words}", err=True)
+
+
 def say_how_many_strangers_pass(identifier) -> None:
     """Tell on stderr where a threshold lets more than a tenth of strangers pass for somebody enrolled."""
     share = identifier.strangers_named()

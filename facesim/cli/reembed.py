@@ -3,7 +3,7 @@
 import click
 
 from facesim.cli import HELP, Command
-from facesim.cli.gallery_options import GALLERY, GPU, MODEL
+from facesim.cli.gallery_options import GALLERY, GPU, MODEL, tell
 from facesim.files import printable
 
 
@@ -33,6 +33,6 @@ def reembed(address, model, gpu, drop_missing):
             bar.update()
             if error:
                 dropped += 1
-                bar.write(f"facesim: {error}", file=click.get_text_stream("stderr"))
+                tell(bar, error)
     left_out = f"; {dropped:,} faces were left out" if dropped else ""
     click.echo(f"{printable(address)} is of model {gallery.fingerprint[:12]} now{left_out}.")

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from facesim.errors import FaceSimError
 from facesim.face import CROP_SIZE, Face, centre_crop, cut_wide_crop
-from facesim.files import printable
+from facesim.files import counted, printable
 from facesim.gallery.identify import Identified
 from facesim.gallery.store import FaceRow
 from facesim.photo import PhotoSource, open_photo
@@ -16,6 +16,7 @@ _LONGER_SIDE = 1600  # pixels, of a drawn photo
 _SHOWN = 8  # faces of a group
 _MOST_GROUPS = 100
 _SIDE, _GAP, _WORDS = CROP_SIZE // 2, 8, 110
+_STEP = _SIDE + _GAP
 
 
 def draw_identified(photo: PhotoSource, faces: Sequence[Identified]) -> Image.Image:
@@ -38,17 +39,19 @@ def draw_identified(photo: PhotoSource, faces: Sequence[Identified]) -> Image.Im
 
 
 def draw_groups(groups: Sequence[Sequence[FaceRow]]) -> Image.Image:
-    """Return a row of faces for each group, up to eight of up to a hundred groups."""
-    shown = groups[:_MOST_GROUPS]
-    columns = max((min(len(group), _SHOWN) for group in shown), default=1)
-    size = (_WORDS + columns * (_SIDE + _GAP) + _GAP, max(1, len(shown)) * (_SIDE + _GAP) + _GAP)
-    picture = Image.new("RGB", size, PAPER)
+    """Return a row of faces for each group of several, up to eight of up to a hundred; and one for the faces alone."""
+    several = [group for group in groups if len(group) > 1]
+    alone = [row for group in groups if len(group) == 1 for row in group]
+    rows = [(f"group {number}", group) for number, group in enumerate(several[:_MOST_GROUPS], 1)]
+    rows += [("alone", alone)] if alone else []
+    columns = max((min(len(faces), _SHOWN) for _, faces in rows), default=1)
+    picture = Image.new("RGB", (_WORDS + columns * _STEP + _GAP, max(1, len(rows)) * _STEP + _GAP), PAPER)
     draw = ImageDraw.Draw(picture)
-    for number, group in enumerate(shown):
-        top = _GAP + number * (_SIDE + _GAP)
-        draw.text((_GAP, top + _SIDE // 4), f"group {number + 1}\n{len(group):,} faces", INK, name_font(12))
-        for place, row in enumerate(group[:_SHOWN]):
-            picture.paste(_face(row), (_WORDS + place * (_SIDE + _GAP), top))
+    for number, (title, faces) in enumerate(rows):
+        top = _GAP + number * _STEP
+        draw.text((_GAP, top + _SIDE // 4), f"{title}\n{counted(len(faces), 'face')}", INK, name_font(12))
+        for place, row in enumerate(faces[:_SHOWN]):
+            picture.paste(_face(row), (_WORDS + place * _STEP, top))
     return picture
 
 

@@ -1,0 +1,301 @@
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from facesim.face import Box
+from facesim.gallery.store import FaceRow, open_gallery
+
+FACESIM = [sys.executable, "-c", "from facesim.cli import main; main()"]
+
+
+@pytest.fixture
+def gallery(tmp_path, run, hopper, collins) -> str:
+    """A gallery in which Grace Hopper and Eileen Collins are enrolled."""
+    for name, photo in (("Grace Hopper", hopper), ("Eileen Collins", collins)):
+        assert run("enrol", tmp_path / "g", photo, "--name", name)[0] == 0
+    return str(tmp_path / "g")
+
+
+def test_enrol_says_how_many_and_whom_it_refused(run, tmp_path, hopper, collins, faceless, crowd):
+    status, printed, notes = run("enrol", tmp_path / "g", hopper, crowd, "--name", "Grace Hopper")
+    assert (status, printed) == (
+        0,
+        f"enrolled 2 photos of 1 person. {tmp_path / 'g'} holds 2 named faces.\n",
+    )
+    assert f"{crowd} shows 2 faces; the largest" in notes
+    assert "is enrolled." in notes
+    status, printed, notes = run("enrol", tmp_path / "g", hopper, faceless, collins, "--name", "Grace Hopper")
+    assert status == 2
+    assert printed.startswith("enrolled 1 photo of 1 person; 1 were there already; 1 refused.")
+    assert f"no face was found in {faceless}" in notes
+
+
+def test_a_person_of_two_names_is_told_of_and_can_be_made_one(run, gallery, hopper):
+    print_ = hopper.with_name("grace_hopper_print.jpg")
+    status, _, notes = run("enrol", gallery, print_, "--name", "Amazing Grace")
+    assert status == 1
+    assert f"{print_}, enrolled as Amazing Grace, looks like Grace Hopper in {hopper}" in notes
+    assert run("rename", gallery, "Amazing Grace", "Grace Hopper")[0] == 2
+    status, printed, _ = run("rename", gallery, "Amazing Grace", "Grace Hopper", "--merge")
+    assert (status, printed) == (0, "Amazing Grace is Grace Hopper now, with 1 face.\n")
+    assert run("list", gallery)[1] == "     1  Eileen Collins\n     2  Grace Hopper\n"
+
+
+def test_enrol_as_json_has_a_line_per_photo(run, tmp_path, hopper, faceless):
+    lines = run("enrol", tmp_path / "g", hopper, faceless, "--name", "Grace", "--json")[1].splitlines()
+    enrolled, refused = map(json.loads, lines)
+    assert (enrolled["name"], enrolled["error"], enrolled["photo"]) == ("Grace", None, str(hopper))
+    assert enrolled["box"]["right"] > enrolled["box"]["left"]
+    assert "no face" in refused["error"]
+
+
+def test_identify_names_the_known_and_its_status_says_whether_all_are(run, gallery, tmp_path, hopper, collins, both):
+    print_ = hopper.with_name("grace_hopper_print.jpg")
+    status, printed, notes = run("identify", gallery, print_)
+    assert (status, notes) == (0, "")
+    heading, line = printed.splitlines()
+    assert heading.split() == ["name", "distance", "probability", "face", "(x,y,w,h)", "photo"]
+    assert line.startswith("Grace Hopper              0.0641    over 99.9 %")
+    assert run("identify", gallery, both)[0] == 0
+    assert run("forget", gallery, "Eileen Collins")[:2] == (0, "forgot Eileen Collins: 1 face less.\n")
+    status, printed, _ = run("identify", gallery, both, "--json")
+    assert status == 1
+    told = sorted(map(json.loads, printed.splitlines()), key=lambda face: face["box"]["left"])
+    assert [face["name"] for face in told] == ["Grace Hopper", None]
+    assert told[1]["nearest"]["name"] == "Grace Hopper"
+    assert told[1]["distance"] > told[1]["threshold"]
+    assert run("identify", gallery, both, "--faces", "largest")[0] == 0
+    assert run("identify", gallery, collins, "-t", "2")[0] == 0
+
+
+def test_identify_goes_on_past_a_photo_that_is_none(run, gallery, hopper, faceless, tmp_path):
+    status, printed, notes = run("identify", gallery, faceless, hopper)
+    assert status == 2
+    assert "Grace Hopper" in printed
+    assert f"no face was found in {faceless}" in notes
+    status, printed, notes = run("identify", gallery, tmp_path / "nowhere.jpg")
+    assert (status, notes.count("\n")) == (2, 1)
+
+
+def test_identify_is_as_strict_as_it_is_asked_to_be(run, gallery, hopper):
+    told = json.loads(run("identify", gallery, hopper, "--fmr", "0.01", "--json")[1])
+    assert told["threshold"] < open_gallery_threshold()
+    status, printed, notes = run("identify", gallery, hopper, "--fmr", "0.0001")
+    assert (status, printed) == (2, "")
+    assert "the least that it can promise is 0.0002" in notes
+    assert run("identify", gallery, hopper, "--fmr", "0.01", "-t", "0.2")[0] == 2
+
+
+def open_gallery_threshold() -> float:
+    from facesim.model import Model
+
+    return Model().info.threshold
+
+
+def test_identify_says_when_a_gallery_is_too_large_for_the_threshold(run, gallery, hopper, verifier):
+    opened = open_gallery(gallery)
+    embedding = next(opened.rows()).embedding
+    with opened.writing():
+        opened.add([FaceRow(f"/{i}.jpg", 0, "Many", embedding, Box(0, 0, 9, 9)) for i in range(98)])
+    status, _, notes = run("identify", gallery, hopper)
+    assert status == 0
+    assert "each of 100 enrolled faces is a chance" in notes
+    assert "some 60 % of strangers" in notes
+    assert "is a chance" not in run("identify", gallery, hopper, "--fmr", "0.05")[2]
+
+
+def test_the_faces_are_drawn_with_their_names(run, gallery, both, tmp_path, hopper):
+    run("forget", gallery, "Eileen Collins")
+    assert run("identify", gallery, both, "--show", tmp_path / "shown.png")[0] == 1
+    shown = Image.open(tmp_path / "shown.png")
+    assert shown.size == Image.open(both).size
+    colours = {colour for _, colour in shown.convert("RGB").getcolors(2**24)}
+    assert {(26, 127, 55), (198, 40, 40)} <= colours
+    assert run("identify", gallery, both, hopper, "--show", tmp_path / "other.png")[0] == 2
+    assert run("identify", gallery, both, "--show", tmp_path / "other.xyz")[0] == 2
+
+
+def test_search_lists_the_nearest_with_and_without_a_name(run, gallery, tmp_path, both, hopper):
+    status, printed, _ = run("embed", both, "--to", gallery)
+    assert (status, printed) == (
+        0,
+        f"2 faces from 1 photo; 0 show none, 0 could not be read, 0 were in {gallery} already.\n",
+    )
+    lines = run("search", gallery, hopper, "-k", 3)[1].splitlines()
+    assert len(lines) == 4
+    assert lines[1].startswith("0.0000    same       Grace Hopper")
+    assert lines[2].split()[1:3] == ["same", "–"]
+    assert lines[3].split()[1] == "different"
+    told = [json.loads(line) for line in run("search", gallery, hopper, "--json")[1].splitlines()]
+    assert [face["distance"] for face in told] == sorted(face["distance"] for face in told)
+    assert {face["name"] for face in told} == {"Grace Hopper", "Eileen Collins", None}
+
+
+def test_embed_tells_what_it_did_and_does_it_once(run, gallery, tmp_path, hopper, faceless):
+    (tmp_path / "photos").mkdir()
+    shutil.copy(hopper, tmp_path / "photos" / "a.jpg")
+    shutil.copy(faceless, tmp_path / "photos")
+    (tmp_path / "photos" / "b.jpg").write_text("no photo")
+    expected = {"faces": 1, "with_face": 1, "without_face": 1, "unreadable": 1, "known_before": 0}
+    status, printed, _ = run("embed", tmp_path / "photos", "--to", gallery, "--json")
+    assert (status, json.loads(printed)) == (2, expected)
+    status, printed, _ = run("embed", tmp_path / "photos", "--to", gallery, "--json")
+    assert (status, json.loads(printed)) == (0, dict.fromkeys(expected, 0) | {"known_before": 3})
+
+
+def test_stats_say_what_a_gallery_holds(run, gallery):
+    told = json.loads(run("stats", gallery, "--json")[1])
+    assert (told["faces"], told["names"], told["indexed"], told["embedding_size"]) == (2, 2, False, 129)
+    printed = run("stats", gallery)[1]
+    assert "people         2, with 2 faces" in printed
+    assert "exact, one by one" in printed
+
+
+def test_list_as_json(run, gallery):
+    lines = run("list", gallery, "--json")[1].splitlines()
+    assert list(map(json.loads, lines)) == [
+        {"name": "Eileen Collins", "faces": 1},
+        {"name": "Grace Hopper", "faces": 1},
+    ]
+
+
+def test_another_model_is_refused_until_the_gallery_is_made_anew(run, gallery, hopper, write_model):
+    other = write_model("other.onnx")
+    for verb in (("identify", gallery, hopper), ("search", gallery, hopper), ("embed", hopper, "--to", gallery)):
+        status, printed, notes = run(*verb, "-w", other)
+        assert (status, printed) == (2, "")
+        assert "facesim reembed" in notes
+    status, printed, _ = run("reembed", gallery, "-w", other)
+    assert (status, printed.startswith(f"{gallery} is of model ")) == (0, True)
+    assert run("identify", gallery, hopper, "-w", other)[0] == 0
+    assert "facesim reembed" in run("identify", gallery, hopper)[2]
+
+
+def test_cluster_groups_photos_writes_and_draws_them(run, tmp_path, hopper, collins, faceless):
+    odd = tmp_path / "photos" / "Zoë, <b> & \udcff.png"
+    (tmp_path / "photos").mkdir()
+    for photo in (hopper, hopper.with_name("grace_hopper_print.jpg"), faceless):
+        shutil.copy(photo, tmp_path / "photos")
+    shutil.copy(collins, odd)
+    table, picture = tmp_path / "groups.csv", tmp_path / "groups.png"
+    status, printed, notes = run("cluster", tmp_path / "photos", "-o", table, "--draw", picture)
+    assert status == 0
+    assert printed.startswith("3 faces: 1 group, and 1 face alone.\n     1       2 faces  ")
+    assert f"no face was found in {tmp_path / 'photos' / faceless.name}" in notes
+    with open(table, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["group"] for row in rows] == ["1", "1", "2"]
+    assert rows[2]["photo"] == str(odd)
+    assert Image.open(picture).size[0] > 250
+    groups = [json.loads(line) for line in run("cluster", tmp_path / "photos", "--json")[1].splitlines()]
+    assert [len(group["faces"]) for group in groups] == [2, 1]
+
+
+def test_cluster_takes_a_gallery(run, gallery, both):
+    run("embed", both, "--to", gallery)
+    groups = [json.loads(line) for line in run("cluster", gallery, "--json")[1].splitlines()]
+    names = [[face["name"] for face in group["faces"]] for group in groups]
+    assert sorted(map(set, names), key=str) == [{"Eileen Collins", None}, {"Grace Hopper", None}]
+
+
+def test_cluster_of_no_faces_is_trouble(run, tmp_path, faceless):
+    status, printed, notes = run("cluster", faceless)
+    assert (status, printed) == (2, "")
+    assert "there is nothing to group" in notes
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("stats",),
+        ("forget", "Ana"),
+        ("rename", "Ana", "Ben"),
+        ("identify", "PHOTO"),
+        ("search", "PHOTO"),
+        ("reembed",),
+    ],
+)
+def test_what_is_no_gallery_is_one_line(run, tmp_path, hopper, arguments):
+    verb, *others = (hopper if argument == "PHOTO" else argument for argument in arguments)
+    for address in (tmp_path / "nowhere", tmp_path):
+        status, printed, notes = run(verb, address, *others)
+        assert (status, printed) == (2, "")
+        assert notes == f"facesim: {address} is not a gallery: make one with facesim enrol or facesim embed.\n"
+
+
+def test_a_gallery_that_cannot_be_written_is_one_line(run, hopper):
+    status, printed, notes = run("enrol", "/proc/nowhere/g", hopper, "--name", "Grace")
+    assert (status, printed) == (2, "")
+    assert notes.startswith("facesim: /proc/nowhere/g cannot be written")
+
+
+@pytest.fixture
+def people(tmp_path, hopper, collins):
+    """A folder of forty people, with one photo each."""
+    for i in range(40):
+        (tmp_path / "people" / f"person {i}").mkdir(parents=True)
+        shutil.copy(hopper if i % 2 else collins, tmp_path / "people" / f"person {i}" / "a.jpg")
+    return tmp_path / "people"
+
+
+def test_a_killed_enrolment_has_every_photo_that_it_told_of_and_is_continued(tmp_path, people, model):
+    address = tmp_path / "g"
+    command = [*FACESIM, "enrol", str(address), str(people), "--json"]
+    told = []
+    for _ in range(2):
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        told.append(json.loads(child.stdout.readline())["name"])
+        child.kill()
+        told += [json.loads(line)["name"] for line in child.stdout if line.endswith("}\n")]
+        assert child.wait() in (-signal.SIGKILL, 1)
+        assert set(told) <= open_gallery(str(address), model).names().keys()
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 1
+    assert open_gallery(str(address), model).names() == {f"person {i}": 1 for i in range(40)}
+    assert len(told) == len(set(told))
+
+
+def test_two_enrolments_at_once_lose_nothing(tmp_path, people, model):
+    for i in range(20, 40):
+        shutil.move(people / f"person {i}", tmp_path / "others" / f"person {i}")
+    children = [
+        subprocess.Popen(
+            [*FACESIM, "enrol", str(tmp_path / "g"), str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for folder in (people, tmp_path / "others")
+    ]
+    assert [child.wait() for child in children] == [1, 1]
+    assert open_gallery(str(tmp_path / "g"), model).names() == {f"person {i}": 1 for i in range(40)}
+
+
+def test_a_door_needs_neither_stdin_nor_a_terminal_nor_a_folder_to_write_to(gallery, hopper, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for arguments in (("identify", gallery, str(hopper)), ("list", gallery), ("search", gallery, str(hopper))):
+        command = 'exec "$@" 0<&-'
+        ended = subprocess.run(
+            ["sh", "-c", command, "sh", *FACESIM, *arguments], cwd=empty, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "Grace Hopper" in ended.stdout
+        assert ended.stderr == ""
+    assert os.listdir(empty) == []
+
+
+def test_comparing_two_photos_loads_nothing_of_the_gallery(hopper):
+    program = (
+        "import sys\nfrom facesim.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit: print(*sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "predict", hopper, hopper], capture_output=True, text=True, check=True
+    )
+    loaded = set(ran.stdout.split())
+    assert "facesim.verifier" in loaded
+    assert not loaded & {"lancedb", "pyarrow", "portalocker", "facesim.gallery", "tqdm", "cv2", "ray"}
