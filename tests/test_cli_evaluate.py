@@ -1,9 +1,13 @@
 import csv
 import json
+import math
 import shutil
 
 import pytest
 from PIL import Image
+
+from facesim.evaluation.open_set import sample_open_set
+from facesim.verifier import Verifier
 
 pytestmark = pytest.mark.usefixtures("own_folders")
 
@@ -52,6 +56,16 @@ def test_evaluate_prints_json_without_what_is_not_json(run, pairs):
         (["evaluate", "--view", "2", "--data", "pins"], "View 2 is one of LFW's protocols"),
         (["evaluate", "--view", "3"], "--view"),
         (["evaluate", "-w", "nowhere.onnx"], "nowhere.onnx is not a file"),
+        (["evaluate", "--open-set", "--view", "2"], "--open-set draws its own probes"),
+        (["evaluate", "--open-set", "--pairs", "pairs.csv"], "leave out --view, --pairs and --count"),
+        (["evaluate", "--open-set", "--count", "5"], "--open-set draws its own probes"),
+        (["evaluate", "--open-set", "--data", "nowhere"], "nowhere is not a folder"),
+        (["evaluate", "--open-set", "--draw", "a.gif"], "a.gif: pictures are written as .png or .jpg"),
+        (["evaluate", "--open-set", "--draw", "none/a.png"], "there is no folder none"),
+        (["evaluate", "--open-set", "--probes", "1"], "--probes"),
+        (["evaluate", "--enrolled", "5"], "belong to --open-set"),
+        (["evaluate", "--probes", "5", "--data", "nowhere"], "belong to --open-set"),
+        (["evaluate", "--draw", "a.png"], "belong to --open-set"),
         (["compare", "MODEL", "nowhere.onnx"], "nowhere.onnx is not a file"),
         (["compare", "MODEL", "MODEL", "--draw", "a.gif"], "a.gif: pictures are written as .png or .jpg"),
         (["compare", "MODEL"], "MODEL_B"),
@@ -61,6 +75,76 @@ def test_trouble_is_one_line(run, model, arguments, said):
     status, printed, complaint = run(*(model.path if word == "MODEL" else word for word in arguments))
     assert (status, printed, complaint.count("\n")) == (2, "", 1)
     assert said in complaint
+
+
+KNOWN, UNKNOWN = (
+    ("Alexander_Downer", "Augustin_Calleri", "Barbara_Walters"),
+    ("Aaron_Tippin", "Adam_Ant", "Adam_Kennedy"),
+)
+SEEN = ("Aaron_Peirsol", "Abel_Pacheco")  # by the model that ships
+
+
+@pytest.fixture
+def people(tmp_path, lfw):
+    """Four photos and two walls of each of three people, a photo of three others each and of two whom the model saw."""
+    for name in KNOWN + UNKNOWN + SEEN:
+        (tmp_path / "people" / name).mkdir(parents=True)
+        for photo in sorted((lfw / name).iterdir())[: 4 if name in KNOWN else 1]:
+            shutil.copy(photo, tmp_path / "people" / name)
+        if name in KNOWN:
+            for wall in ("wall.png", "other wall.png"):
+                Image.new("RGB", (200, 200), "grey").save(tmp_path / "people" / name / wall)
+    return tmp_path / "people"
+
+
+@pytest.mark.parametrize("walls", [0, 2])
+def test_an_open_set_is_judged_as_by_a_plain_loop(run, people, model, walls):
+    seeds = (sample_open_set(model.info, (str(people),), enrolled=5, seed=seed) for seed in range(200))
+    open_set = next(drawn for drawn in seeds if _walls(drawn, drawn.enrolled) == walls)
+    status, printed, _ = run(
+        "evaluate", "--open-set", "--data", people, "--enrolled", 5, "--seed", open_set.seed, "--json"
+    )
+    told = json.loads(printed, parse_constant=pytest.fail)
+    embeddings = Verifier(model).embed(open_set.source.dataset.paths()).embeddings.tolist()
+    identities, threshold = open_set.source.dataset.identities, model.info.threshold
+    found = missed = positives = 0
+    for probe in [*open_set.mated, *open_set.non_mated]:
+        nearest, who = math.inf, None
+        for face in open_set.enrolled:
+            distance = math.dist(embeddings[probe], embeddings[face])
+            if distance < nearest:  # NaN, where there is no face, is not
+                nearest, who = distance, identities[face]
+        if probe in open_set.mated:
+            found += who == identities[probe]
+            missed += not (who == identities[probe] and nearest < threshold)
+        else:
+            positives += nearest < threshold
+    assert status == 0
+    assert (told["enrolled"], told["enrolled_seen"], told["mated"], told["non_mated"]) == (5, 2, 15, 3)
+    assert told["mated_people"] == told["non_mated_people"] == 3
+    assert told["rates"]["rank1"] == found / 15 < 1
+    at = told["rates"]["points"][0]
+    assert (at["threshold"], at["misses"], at["false_positives"]) == (threshold, missed, positives)
+    assert (told["enrolled_without_face"], told["mated_without_face"]) == (walls, 6 - walls)
+    assert told["mated_not_enrolled"] == 4 * walls
+    assert Image.open(told["picture"]).format == "PNG"
+
+
+def _walls(open_set, photos):
+    return sum(open_set.source.dataset.photos[photo].endswith("wall.png") for photo in photos)
+
+
+def test_an_open_set_is_told_and_drawn(run, people, tmp_path):
+    status, printed, _ = run("evaluate", "--open-set", "--data", people, "--probes", 4, "--draw", "curve.jpg")
+    lines = printed.splitlines()
+    assert status == 0
+    assert lines[0] == "judged on     people, people it never saw, drawn with seed 0"
+    assert "enrolled      3 people, one photo each; the model has seen none of them" in lines
+    assert "mated         2 probes of 2 of those enrolled, dealt out in rounds, one of each person a round" in lines
+    assert "non-mated     2 probes of 2 people not enrolled" in lines
+    assert "FNIR at FPIR 10 %   too few to say: 2 non-mated probes, 100 are needed" in lines
+    assert lines[-1] == "drawn               curve.jpg"
+    assert Image.open(tmp_path / "here" / "curve.jpg").format == "JPEG"
 
 
 def test_there_is_no_figure_for_people_that_the_model_has_seen(run, lfw_by_name):

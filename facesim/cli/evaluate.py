@@ -1,18 +1,24 @@
 """`facesim evaluate`: how accurate a model is, on people that it never saw."""
 
 import json
+from pathlib import Path
 
 import click
 
 from facesim.cli import HELP, Command
 from facesim.cli.trial_options import with_trial
+from facesim.files import check_picture_path, printable, save_picture
 
 
 @click.command(cls=Command, context_settings=HELP)
 @click.option("-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships.")
 @with_trial
+@click.option("--open-set", is_flag=True, help="Look for people among many, instead of judging pairs.")
+@click.option("--enrolled", type=click.IntRange(1), help="People to look among.  [default: those with mated probes]")
+@click.option("--probes", type=click.IntRange(2), help="Probes at most.  [default: up to 5 of each person]")
+@click.option("--draw", type=click.Path(path_type=Path), help="FNIR over FPIR as a picture.  [default: open-set.png]")
 @click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
-def evaluate(model, data, view, pairs, count, seed, as_json):
+def evaluate(model, data, view, pairs, count, seed, open_set, enrolled, probes, draw, as_json):
     """Say how accurate a model is, on people that it never saw.
 
     \b
@@ -21,11 +27,24 @@ def evaluate(model, data, view, pairs, count, seed, as_json):
     facesim evaluate --data photos        photos/NAME/*.jpg: 1,000 genuine and 1,000 impostor pairs
     facesim evaluate --pairs pairs.csv    lines of photo1,photo2,same
     facesim evaluate --view 2             LFW's View 2: ten folds, each at the threshold of the nine others
+    facesim evaluate --open-set           find people among many, strangers among those who come
 
     Where the model was trained on people of the view there is no figure, but a line that says so; who is in a CSV file
     is not known. A pair without a face is a non-match (a failure to acquire, ISO/IEC 19795-1); F1 and accuracy are said
     to be what they are were it an error, too. Intervals are 95 %. The probability's errors are as if half of all pairs
     were genuine.
+
+    --open-set: of every person whom the model has not seen and who has two photos or more, one photo is enrolled and
+    the others are mated probes; a person's only photo is a non-mated probe. Where people with one photo are fewer than
+    half of those with several, some of the latter are not enrolled, until enrolled and unknown are as many, and all
+    their photos are non-mated probes. --seed draws all this. --enrolled N adds people whom the model has seen, a photo
+    each, until N are enrolled. --probes N are half mated and half non-mated, dealt out in rounds, one of each person a
+    round; without it there are five rounds.
+
+    Rank-1 is the share of mated probes whose nearest enrolled face is their own person's. At a threshold, FPIR is the
+    share of non-mated probes with any enrolled face under it, and FNIR that of mated probes whose own person is not the
+    nearest or not under it (ISO/IEC 19795-1; NIST FRTE). A mated probe counts as missed, too, where it or its person's
+    enrolled photo shows no face; a non-mated one without a face is no false positive.
 
     Exit status: 0 done, 2 trouble.
     """
@@ -36,6 +55,31 @@ def evaluate(model, data, view, pairs, count, seed, as_json):
     from facesim.evaluation.trial import open_trial
     from facesim.model import Model
 
+    if open_set:
+        if view or pairs or count:
+            raise click.UsageError("--open-set draws its own probes: leave out --view, --pairs and --count.")
+        _evaluate_open_set(model, data, enrolled, probes, seed, draw or Path("open-set.png"), as_json)
+        return
+    if enrolled or probes or draw:
+        raise click.UsageError("--enrolled, --probes and --draw belong to --open-set: add it, or leave them out.")
     model = Model(model)
     evaluation = evaluate(score(open_trial(model.info, data, view, pairs, count, seed), model), model)
     click.echo(json.dumps(as_dict(evaluation)) if as_json else evaluation_text(evaluation))
+
+
+def _evaluate_open_set(model, data, enrolled, probes, seed, picture, as_json):
+    from facesim.evaluation.identification import identify
+    from facesim.evaluation.open_set import sample_open_set
+    from facesim.evaluation.open_set_chart import draw_identification
+    from facesim.evaluation.open_set_text import as_text
+    from facesim.evaluation.summary import as_dict
+    from facesim.model import Model
+
+    check_picture_path(picture)
+    model = Model(model)
+    found = identify(sample_open_set(model.info, data, enrolled, probes, seed), model)
+    save_picture(draw_identification(found), picture)
+    if as_json:
+        click.echo(json.dumps(as_dict(found) | {"picture": str(picture)}))
+    else:
+        click.echo(f"{as_text(found)}\ndrawn               {printable(str(picture))}")

@@ -69,7 +69,15 @@ def open_trial(
         if data not in ((), ("lfw",)):
             raise FaceSimError(f"View {view} is one of LFW's protocols: it cannot judge on {', '.join(data)}.")
         return _lfw_view((info, *also), view)
-    return _unseen_people((info, *also), open_source(data or _own_data(info)), count, seed)
+    return _unseen_people((info, *also), open_data(info, data), count, seed)
+
+
+def open_data(info: ModelInfo, data: tuple[str, ...] = ()) -> Source:
+    """Open the data sets that `data` names, as `open_source` does; by default those that the model was trained on.
+
+    Raises FaceSimError where one cannot be read, or where the model file names none.
+    """
+    return open_source(data or _own_data(info))
 
 
 def read_pairs(path: Path) -> Trial:

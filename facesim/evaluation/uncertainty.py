@@ -18,7 +18,8 @@ def wilson_interval(errors: int, count: int, confidence: float = 0.95) -> tuple[
     z = norm.ppf(0.5 + confidence / 2)
     centre = (errors + z**2 / 2) / (count + z**2)
     reach = z / (count + z**2) * np.sqrt(errors * (count - errors) / count + z**2 / 4)
-    return max(0.0, float(centre - reach)), min(1.0, float(centre + reach))
+    low, high = float(centre - reach), float(centre + reach)
+    return (max(0.0, low) if errors else 0.0), (min(1.0, high) if errors < count else 1.0)  # not 1e-17 for 0
 
 
 def f1_interval(counts: Rates, confidence: float = 0.95, draws: int = 10_000) -> tuple[float, float]:
@@ -47,6 +48,7 @@ def bootstrap_by_identity(
 
     `people`, `(n, 2) int`, says who is in each pair. People are drawn with replacement, up to a thousand times: a
     genuine pair counts as often as its person was drawn, an impostor pair as the product of its two people's draws.
+    Where only one of the two is a matter of chance, as a probe's person is before a given gallery, `people` is `(n,)`.
     Without `people`, pairs are drawn. Draws that leave a number undefined (NaN) are left out; NaN where all do.
     """
     random = np.random.default_rng(0)
@@ -57,7 +59,8 @@ def bootstrap_by_identity(
     for _ in range(max(100, min(1000, _WORK // max(1, len(same)))) if count else 0):
         drawn = random.multinomial(count, np.full(count, 1 / count))
         if people is not None:
-            drawn = drawn[people[:, 0]] * np.where(same, 1, drawn[people[:, 1]])
+            times = drawn[people]
+            drawn = times if times.ndim == 1 else times[:, 0] * np.where(same, 1, times[:, 1])
         rows = np.repeat(np.arange(len(same)), drawn)
         values.append(measure(SortedDistances.of(distances[rows], same[rows])))
     values = np.array(values or [measure(SortedDistances.of(distances, same))], float).T
