@@ -64,13 +64,9 @@ def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
     status = 0
     if not as_json:
         click.echo(IDENTIFIED_COLUMNS)
-    for photo in photos:
-        try:
-            found = identifier.identify(photo)
-        except FaceSimError as error:
-            if len(photos) == 1:
-                raise
-            click.echo(f"facesim: {error}", err=True)
+    for photo, found in zip(photos, identifier.identify_many(photos), strict=True):
+        if isinstance(found, FaceSimError):
+            click.echo(f"facesim: {found}", err=True)
             status = 2
             continue
         for face in found:

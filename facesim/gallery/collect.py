@@ -13,7 +13,7 @@ import numpy as np
 from facesim.bulk import embed_groups
 from facesim.errors import FaceSimError, NoFaceError
 from facesim.faces import EmbeddedPhoto, FoundFace
-from facesim.gallery.identify import strict_threshold
+from facesim.gallery.identify import WEIGHED, probabilities
 from facesim.gallery.store import FaceRow, Gallery, KnownPhotos, Match, check_name, is_gallery, open_gallery
 from facesim.photo import photos_at, photos_in
 from facesim.verifier import Verifier
@@ -21,8 +21,6 @@ from facesim.verifier import Verifier
 # A process that is killed loses what it has embedded since it last wrote; the next one embeds that again.
 ENROLLED_EVERY = 1.0  # seconds
 EMBEDDED_EVERY = 20.0  # seconds: each time makes a piece of the table, and a million photos take hours
-_ASKED = 20  # nearest faces, among which somebody else's are looked for
-STRANGERS = 0.01  # of those enrolled, how many may be said to look like somebody else by chance alone
 
 
 class Photo(NamedTuple):
@@ -107,8 +105,8 @@ def people_in(paths: Iterable[str], name: str | None = None) -> list[tuple[str, 
 def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]]) -> Iterator[Enrolled]:
     """Enrol photos, each with a name, by their main face; yield each once it is safe in the gallery.
 
-    A photo that is there already, by the same path and name and unchanged, is passed over. Where the face matches one
-    of another name more closely than one stranger in a hundred would, that is said; it is enrolled all the same.
+    A photo that is there already, by the same path and name and unchanged, is passed over. Where the face is,
+    more likely than not, that of somebody enrolled by another name, that is said; it is enrolled all the same.
     """
     known = gallery.known_photos(by_name=True)
     new = _new_photos(known, ((path, check_name(name)) for path, name in people))
@@ -217,17 +215,24 @@ def _write(gallery: Gallery, batch: Sequence[tuple[Photo, EmbeddedPhoto | FaceSi
 
 
 def _likenesses(gallery: Gallery, verifier: Verifier, rows: list[FaceRow]) -> dict[tuple[str, str], Match]:
-    """Return, by photo and name, the nearest face of another name, in the gallery or among the rows themselves."""
+    """Return, by photo and name, the nearest face of another name, where the face is likely to be of another name.
+
+    In the gallery, or among the rows themselves.
+    """
     if not rows:
         return {}
-    threshold = strict_threshold(verifier.model.info, STRANGERS, gallery.count_named() + len(rows))
+    enrolled = gallery.count_named() + len(rows)
     embeddings = np.stack([row.embedding for row in rows])
     found = {}
     for i, row in enumerate(rows):
-        matches = gallery.nearest(row.embedding, _ASKED, named=True)
-        distances = np.linalg.norm(embeddings - row.embedding, axis=1)
-        matches += [Match(rows[j].name, float(distances[j]), rows[j].photo, rows[j].box) for j in range(i)]
-        others = [match for match in matches if match.name != row.name and match.distance < threshold]
-        if others:
+        matches = gallery.nearest(row.embedding, WEIGHED, named=True)
+        distances = np.linalg.norm(embeddings[:i] - row.embedding, axis=1).tolist()
+        matches += [
+            Match(earlier.name, distance, earlier.photo, earlier.box)
+            for earlier, distance in zip(rows[:i], distances, strict=True)
+        ]
+        likely = probabilities(verifier.model.info, matches, enrolled)
+        if sum(likely.values()) - likely.get(row.name, 0.0) > 0.5:
+            others = (match for match in matches if match.name != row.name)
             found[row.photo, row.name] = min(others, key=lambda match: match.distance)
     return found

@@ -1,9 +1,13 @@
 """Say who is on a photo: somebody enrolled in a gallery, or nobody known."""
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from facesim.bulk import embed_groups
 from facesim.errors import FaceSimError
 from facesim.faces import EmbeddedPhoto, FoundFace
 from facesim.gallery.store import Gallery, Match
@@ -12,7 +16,7 @@ from facesim.photo import PhotoSource
 from facesim.verifier import Verifier, probability_text
 
 TOO_FEW = 10  # false matches that a claim of an FMR must rest on
-_WEIGHED = 20  # nearest faces that the probability is reckoned from; what farther ones add is nothing
+WEIGHED = 20  # nearest faces that a probability is reckoned from; what farther ones add is next to nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +67,27 @@ class Identifier:
 
     def identify(self, photo: PhotoSource) -> list[Identified]:
         """Say who each face of a photo is; raises FaceSimError where it cannot be read, NoFaceError without a face."""
-        return self.name(self._verifier.embed_faces(photo, self._faces))
+        return self.name(self._embed(photo))
+
+    def identify_many(self, photos: Iterable[PhotoSource]) -> Iterator[list[Identified] | FaceSimError]:
+        """Yield what `identify` says of each photo, or the error in its place, in order; all cores work on them."""
+        for embedded in embed_groups(((photo,) for photo in photos), self._embed):
+            yield embedded if isinstance(embedded, FaceSimError) else self.name(embedded[0])
 
     def name(self, embedded: EmbeddedPhoto) -> list[Identified]:
         """Say who each face is."""
         return [self._name(face, embedding) for face, embedding in zip(*embedded, strict=True)]
 
-    def _name(self, face: FoundFace, embedding) -> Identified:
-        matches = self._gallery.nearest(embedding, _WEIGHED, named=True)
+    def _embed(self, photo: PhotoSource) -> EmbeddedPhoto:
+        return self._verifier.embed_faces(photo, self._faces)
+
+    def _name(self, face: FoundFace, embedding: np.ndarray) -> Identified:
+        matches = self._gallery.nearest(embedding, WEIGHED, named=True)
         if not matches:
             return Identified(face, None, None, 0.0, self.threshold)
         nearest = matches[0]
-        odds = [self._verifier.model.info.odds(match.distance) for match in matches]
-        theirs = math.fsum(odds[i] for i, match in enumerate(matches) if match.name == nearest.name)
-        probability = theirs / (max(self.enrolled, len(matches)) + math.fsum(odds))
         name = nearest.name if nearest.distance < self.threshold else None
+        probability = probabilities(self._verifier.model.info, matches, self.enrolled)[nearest.name]
         return Identified(face, name, nearest, probability, self.threshold)
 
     def strangers_named(self) -> float:
@@ -108,12 +118,18 @@ def threshold_among(info: ModelInfo, fmr: float, enrolled: int) -> float:
     return max(enough)
 
 
-def strict_threshold(info: ModelInfo, fmr: float, enrolled: int) -> float:
-    """Return what `threshold_among` does, or the strictest threshold that the model keeps."""
-    try:
-        return threshold_among(info, fmr, enrolled)
-    except FaceSimError:
-        return min((point.threshold for point in info.operating_points), default=info.threshold)
+def probabilities(info: ModelInfo, matches: Sequence[Match], enrolled: int) -> dict[str, float]:
+    """Return how likely a face is to be each name's, given the nearest of all `enrolled` faces, the nearest first.
+
+    By Bayes' rule: half of all faces are strangers', the others those of the enrolled, each enrolled face as likely as
+    the next; and a distance is as many times as likely between two photos of one person as the calibration has it.
+    """
+    odds = [info.odds(match.distance) for match in matches]
+    whole = max(enrolled, len(matches)) + math.fsum(odds)
+    shares: dict[str, float] = {}
+    for match, share in zip(matches, odds, strict=True):
+        shares[match.name] = shares.get(match.name, 0.0) + share / whole
+    return shares
 
 
 def _claimed(point) -> float:

@@ -8,7 +8,7 @@ from facesim.errors import FaceSimError
 from facesim.face import Box
 from facesim.faces import EmbeddedPhoto, FoundFace
 from facesim.gallery.collect import enrol
-from facesim.gallery.identify import Identifier, strict_threshold, threshold_among
+from facesim.gallery.identify import Identifier, threshold_among
 from facesim.gallery.store import FaceRow, open_or_create_gallery
 from facesim.model import OperatingPoint
 
@@ -109,7 +109,7 @@ POINTS = (
 )
 def test_a_threshold_is_as_strict_as_the_gallerys_size_asks(model, fmr, enrolled, expected):
     info = dataclasses.replace(model.info, operating_points=POINTS)
-    assert threshold_among(info, fmr, enrolled) == strict_threshold(info, fmr, enrolled) == expected
+    assert threshold_among(info, fmr, enrolled) == expected
 
 
 @pytest.mark.parametrize(("fmr", "enrolled"), [(0.00009, 1), (0.1, 1001), (0.001, 5000), (0, 1), (-1, 1), (1.5, 1)])
@@ -117,7 +117,6 @@ def test_what_no_threshold_can_promise_is_refused(model, fmr, enrolled):
     info = dataclasses.replace(model.info, operating_points=POINTS)
     with pytest.raises(FaceSimError, match="false match rate"):
         threshold_among(info, fmr, enrolled)
-    assert strict_threshold(info, fmr, enrolled) == 0.2
 
 
 def test_the_model_that_ships_has_strict_thresholds_for_small_galleries(model):
@@ -130,8 +129,12 @@ def test_each_face_of_a_photo_is_named(gallery, verifier, hopper, both):
     list(enrol(gallery, verifier, [(str(hopper), "Grace")]))
     found = Identifier(gallery, verifier, 0.01).identify(both)
     assert sorted((face.name or "", face.face.box.left > 512) for face in found) == [("", True), ("Grace", False)]
-    (largest,) = Identifier(gallery, verifier, 0.01, faces="largest").identify(both)
+    identifier = Identifier(gallery, verifier, 0.01, faces="largest")
+    (largest,) = identifier.identify(both)
     assert largest.name == "Grace"
+    first, second, third = identifier.identify_many([both, "nowhere.jpg", hopper])
+    assert (first, third[0].name) == ([largest], "Grace")
+    assert isinstance(second, FaceSimError)
 
 
 def test_strangers_are_reckoned_from_the_models_own_rates(gallery, verifier, model, place):
