@@ -59,6 +59,8 @@ LADDER = (
     (Look(4000, enlarged=2, least=UNLIKELY),),
 )
 
+GLANCE = Look(1280, least=UNLIKELY)  # all that a video's frame gets: its faces are upright, and a next frame follows
+
 SAME_SIZE = 1.25  # the detector's boxes come in sizes a fifth apart: within this ratio none is the larger face
 CUT_SIZE = 2 / 3  # of its size is what a face counts that the photo's edge cuts: mostly a bystander's
 
@@ -129,6 +131,18 @@ def find_faces(photo: Photo, small_too: bool = False) -> list[Face]:
         ]
         faces = _main_first(faces, photo.size)
     return faces
+
+
+def glance(photo: Photo) -> list[Face]:
+    """Return the upright faces that a single look shows, the main one first: `find_faces` for a frame of a video.
+
+    It misses one face in a hundred that `find_faces` finds, and those under 75 pixels in a frame of 1280; where there
+    is no face it is ten times as fast.
+
+    Raises FaceSimError when the photo cannot be read.
+    """
+    faces = [face for face in _look(photo, _fitted(GLANCE, max(photo.size))) if face.score >= GLANCE.least]
+    return _main_first(faces, photo.size) if faces else []
 
 
 def climb(photo: Photo) -> tuple[list[Face], int]:

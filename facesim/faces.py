@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.face import Box, Face, centre_crop, cut_wide_crop, find_faces, off_centre, overlap
+from facesim.face import Box, Face, centre_crop, cut_wide_crop, find_faces, glance, off_centre, overlap
 from facesim.photo import Photo, PhotoSource, open_photo
 from facesim.quality import crop_warnings
 
@@ -36,19 +36,25 @@ class EmbeddedPhoto(NamedTuple):
 
 
 def cut_faces(
-    source: PhotoSource, faces: str = "largest", box: Box | None = None
+    source: PhotoSource, faces: str = "largest", box: Box | None = None, quick: bool = False
 ) -> list[tuple[FoundFace, np.ndarray]]:
     """Return the faces of a photo that count, each with its crop, `(160, 160, 3) uint8`.
 
     That is the largest face (the main one, as `find_faces` orders them), the one nearest to the photo's centre, or
-    all; or the one in `box`: a found face that it frames, or else the box as it is.
+    all; or the one in `box`: a found face that it frames, or else the box as it is. With `quick`, faces are those of a
+    `glance`, for a frame of a video.
 
     Raises FaceSimError when the photo cannot be read or holds nothing of the box, NoFaceError when it shows no face.
     """
     if faces not in FACES:
         raise FaceSimError(f"{faces!r} says nothing about which face to compare: give {', '.join(FACES)}.")
     photo = open_photo(source)
-    found = [_face_in(photo, box)] if box is not None else find_faces(photo, small_too=faces != "largest")
+    if box is not None:
+        found = [_face_in(photo, box)]
+    elif quick:
+        found = glance(photo)
+    else:
+        found = find_faces(photo, small_too=faces != "largest")
     if not found:
         raise NoFaceError(
             f"no face was found in {photo.name}: give a photo in which a face is larger, upright or in view."

@@ -127,9 +127,14 @@ class Verifier:
                 embeddings[place] = embedded[0].embeddings[0]
         return Embedded(embeddings, failures)
 
-    def embed_faces(self, photo: PhotoSource, faces: str = "largest", box: Box | None = None) -> EmbeddedPhoto:
-        """Return the faces of one photo that count, as in `verify`, and their embeddings; raises what that does."""
-        found, crops = zip(*cut_faces(photo, faces, box), strict=True)
+    def embed_faces(
+        self, photo: PhotoSource, faces: str = "largest", box: Box | None = None, quick: bool = False
+    ) -> EmbeddedPhoto:
+        """Return the faces of one photo that count, as in `verify`, and their embeddings; raises what that does.
+
+        With `quick` a single look must show them: for a frame of a video.
+        """
+        found, crops = zip(*cut_faces(photo, faces, box, quick), strict=True)
         return EmbeddedPhoto(found, self.model.embed(np.stack(crops)))
 
     def _judge(self, first: EmbeddedPhoto, second: EmbeddedPhoto) -> Verdict:
