@@ -13,9 +13,9 @@ from facesim.cli.predict import predict
 from facesim.cli.train import train
 from facesim.face import Box
 from facesim.faces import FoundFace
+from facesim.model import Model
 from facesim.picture import draw_verdict
 from facesim.training.settings import Settings
-from facesim.model import Model
 from facesim.verifier import Verdict, Verifier
 
 
