@@ -38,6 +38,8 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
     from facesim.photo import photos_at
     from facesim.verifier import Verifier
 
+    if engine == "ray" and gpu >= 0:
+        raise click.UsageError("Ray's workers embed on CPUs: leave out --gpu.")
     count = sum(1 for _ in photos_at(photos))
     if not count:
         raise FaceSimError(f"there is no photo in {', '.join(photos)}: give .jpg or .png files.")
