@@ -42,8 +42,9 @@ FACESIM = (sys.executable, "-c", "from facesim.cli import main; main()")
 @click.option("--photos", type=click.IntRange(10), default=1000, show_default=True, help="Photos embedded.")
 @click.option("--ray", is_flag=True, help="Embed them by Ray, too.")
 def main(only, sizes, photos, ray):
-    """Print what a search takes in galleries of made-up faces, exact and by the index; how many photos are embedded in
-    a second; and how well faces are grouped by person. As Markdown tables.
+    """Print what searches take, how many photos are embedded in a second, and how well faces are grouped by person.
+
+    As Markdown tables; searches are in galleries of made-up faces, exact and by the index.
 
     Made-up faces spread as LFW's do, between people and within (normal distributions with the same covariances), one
     face of each person; a query is another face of a person in the gallery. LFW is looked for where training looks for
@@ -64,14 +65,14 @@ def main(only, sizes, photos, ray):
 def print_search(model: Model, sizes: list[int]) -> None:
     """Print what one search takes, by the number of faces."""
     population = Population.of(*embeddings_of(model, "lfw"))
-    print(f"| faces | exact | by index | recall of the nearest {K} | index made in | on disk | peak memory |")
-    print("|---|---|---|---|---|---|---|")
+    columns = "exact", "by index", f"recall of the nearest {K}", "index made", "one person forgotten", "on disk"
+    print(f"| faces | {' | '.join(columns)} |")
+    print("|---" * 7 + "|")
     for size in sizes:
         people = population.people(size)
         faces, queries = population.faces(people, 1), population.faces(people[:QUERIES], 2)
         with tempfile.TemporaryDirectory() as folder:
-            address = str(Path(folder) / "gallery")
-            gallery = open_or_create_gallery(address, model)
+            gallery = open_or_create_gallery(f"{folder}/gallery", model)
             with gallery.writing():
                 for start in tqdm(range(0, size, 50_000), f"{size:,} faces", leave=False):
                     rows = enumerate(faces[start : start + 50_000], start)
@@ -80,19 +81,18 @@ def print_search(model: Model, sizes: list[int]) -> None:
                     )
             np.save(f"{folder}/queries.npy", queries)
             np.save(f"{folder}/true.npy", true_nearest(queries, faces))
-            exact = searched(folder)
-            store.INDEX_FROM = 0
-            start = time.perf_counter()
-            gallery.tidy()
-            made = time.perf_counter() - start
-            indexed = searched(folder)
-            disk = gallery.stats().bytes
-        print(
-            f"| {size:,} | {1e3 * exact['seconds']:.1f} ms | {1e3 * indexed['seconds']:.1f} ms "
-            f"| {indexed['recall']:.4f} | {made:.1f} s | {disk / 1e6:,.0f} MB | {exact['memory']:,.0f} / {indexed['memory']:,.0f} MB |",
-            flush=True,
-        )
-    print("\nMedian of one search after a first, its process's peak memory without and with the index.\n")
+            exact, made, indexed = (by_itself(name, folder) for name in ("search", "make_index", "search"))
+            disk = gallery.stats().bytes / 1e6
+            forgotten = by_itself("forget", folder)
+        recall, disk = f"{indexed['recall']:.4f}", f"{disk:,.0f} MB"
+        exact, indexed, made, forgotten = map(seconds_and_memory, (exact, indexed, made, forgotten))
+        print(f"| {size:,} | {' | '.join((exact, indexed, recall, made, forgotten, disk))} |", flush=True)
+    print("\nA search: the median of some, after a first. In brackets: peak memory of a process that does no more.\n")
+
+
+def seconds_and_memory(told: dict[str, float]) -> str:
+    seconds = f"{1e3 * told['seconds']:.1f} ms" if told["seconds"] < 1 else f"{told['seconds']:.1f} s"
+    return f"{seconds} ({told['memory']:,.0f} MB)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +145,14 @@ def true_nearest(queries: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.array(nearest)
 
 
-def searched(folder: str) -> dict:
-    """Search in a process of its own, whose peak memory is nobody else's."""
-    command = [sys.executable, __file__, "--search", folder]
+def by_itself(name: str, folder: str) -> dict[str, float]:
+    """Call one of the functions of `ALONE` in a process of its own, whose peak memory is nobody else's."""
+    command = [sys.executable, __file__, "--alone", name, folder]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def search(folder: str) -> None:
-    """Print the median seconds of a search, the share of the nearest that it finds, and the peak memory in MB."""
+def search(folder: str) -> dict[str, float]:
+    """Return the median seconds of a search, and the share of the nearest that it finds."""
     gallery = open_gallery(f"{folder}/gallery")
     queries, true = np.load(f"{folder}/queries.npy"), np.load(f"{folder}/true.npy")
     gallery.nearest(queries[0], K)
@@ -162,8 +162,27 @@ def search(folder: str) -> None:
         matches = gallery.nearest(query, K, named=True)
         seconds.append(time.perf_counter() - start)
         found += len({f"/photos/{i}.jpg" for i in nearest} & {match.photo for match in matches})
-    told = {"seconds": float(np.median(seconds)), "recall": found / true.size, "memory": peak_memory("self")}
-    print(json.dumps(told))
+    return {"seconds": float(np.median(seconds)), "recall": found / true.size}
+
+
+def make_index(folder: str) -> dict[str, float]:
+    """Return the seconds that it takes to make the index, however few the faces are."""
+    store.INDEX_FROM = 0
+    gallery = open_gallery(f"{folder}/gallery")
+    start = time.perf_counter()
+    gallery.tidy()
+    return {"seconds": time.perf_counter() - start}
+
+
+def forget(folder: str) -> dict[str, float]:
+    """Return the seconds that it takes to forget one person."""
+    gallery = open_gallery(f"{folder}/gallery")
+    start = time.perf_counter()
+    gallery.forget("person 7")
+    return {"seconds": time.perf_counter() - start}
+
+
+ALONE = {function.__name__: function for function in (search, make_index, forget)}
 
 
 def peak_memory(process: int | str) -> float:
@@ -234,4 +253,7 @@ def bcubed(labels: np.ndarray, identities: np.ndarray) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    search(sys.argv[2]) if sys.argv[1:2] == ["--search"] else main()
+    if sys.argv[1:2] == ["--alone"]:
+        print(json.dumps(ALONE[sys.argv[2]](sys.argv[3]) | {"memory": peak_memory("self")}))
+    else:
+        main()
