@@ -25,7 +25,8 @@ from facesim.data.source import find_photos
 from facesim.evaluation.scoring import embed_crops
 from facesim.face import Box
 from facesim.gallery.cluster import cluster
-from facesim.gallery.store import FaceRow, open_gallery, open_or_create_gallery
+from facesim.gallery.rows import FaceRow
+from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.model import Model
 
 PARTS = ("search", "embed", "cluster")

@@ -89,12 +89,21 @@ def photos_in(folder: str | Path) -> Iterator[str]:
 
 
 def photos_at(paths: Iterable[str]) -> Iterator[str]:
-    """Yield photos that are named one by one, and those in folders that are named."""
-    for path in paths:
-        if os.path.isdir(path):
-            yield from photos_in(path)
-        else:
-            yield path
+    """Yield photos that are named one by one, and those in folders that are named; each once, were it named twice.
+
+    Raises FaceSimError where there is none.
+    """
+    named = {os.path.abspath(path): path for path in paths}
+    folders = {place for place, path in named.items() if os.path.isdir(path)}
+    found = False
+    for place, path in named.items():
+        if any(str(parent) in folders for parent in Path(place).parents):
+            continue
+        for photo in photos_in(path) if place in folders else (path,):
+            found = True
+            yield photo
+    if not found:
+        raise FaceSimError(f"there is no photo in {', '.join(named.values())}: give .jpg or .png files.")
 
 
 class Photo:

@@ -14,11 +14,18 @@ from facesim.files import ENCODING, check_picture_path, check_writable, counted,
 
 @click.command(cls=Command, context_settings=HELP)
 @click.argument("photos", nargs=-1, required=True)
-@click.option("-t", "--threshold", type=float, help="Faces are linked below it, instead of the model's strictest.")
+@click.option(
+    "-t",
+    "--threshold",
+    type=click.FloatRange(0, 2),
+    help="Faces are linked below it, instead of the model's strictest.",
+)
 @ALL_FACES
 @MODEL
 @GPU
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write group, face and photo to this CSV file.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), help="Write group, photo, box and name to this CSV file."
+)
 @click.option("--draw", type=click.Path(dir_okay=False), help="Draw the groups' faces to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each group.")
 def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
@@ -60,9 +67,9 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
     if output:
         with write_whole(Path(output)) as scratch, open(scratch, "w", **ENCODING) as file:
             writer = csv.writer(file)
-            writer.writerow(("group", "photo", "box"))
+            writer.writerow(("group", "photo", "box", "name"))
             for number, group in enumerate(groups, 1):
-                writer.writerows((number, row.photo, box_text(row.box)) for row in group)
+                writer.writerows((number, row.photo, box_text(row.box), row.name) for row in group)
     if draw:
         save_picture(draw_groups(groups), Path(draw))
     several = [group for group in groups if len(group) > 1]

@@ -23,7 +23,8 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
     """Embed the faces of PHOTOS, files or folders of them, and add them to a gallery, without names.
 
     Find them with facesim search and facesim cluster. Photos that are there already and have not changed are passed
-    over, so that an interrupted run goes on where it stopped; those without a face are remembered, too.
+    over, those of people enrolled and those without a face among them, so that an interrupted run goes on where it
+    stopped. Of several processes, give each other photos.
 
     The engine local works in all cores of this machine. Ray works on the cluster that RAY_ADDRESS names, or starts one
     on this machine: its workers need facesim[ray], and must find photos and gallery by the same paths.
@@ -32,7 +33,6 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
     """
     from tqdm import tqdm
 
-    from facesim.errors import FaceSimError
     from facesim.gallery.collect import Tally, embed_locally, pending_photos
     from facesim.gallery.store import open_or_create_gallery
     from facesim.photo import photos_at
@@ -41,8 +41,6 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
     if engine == "ray" and gpu >= 0:
         raise click.UsageError("Ray's workers embed on CPUs: leave out --gpu.")
     count = sum(1 for _ in photos_at(photos))
-    if not count:
-        raise FaceSimError(f"there is no photo in {', '.join(photos)}: give .jpg or .png files.")
     verifier = Verifier(model, gpu=gpu)
     if engine == "ray":
         from facesim.gallery.ray_engine import embed_by_ray as embed_photos

@@ -35,10 +35,10 @@ def enrol(address, photos, name, model, gpu, as_json):
 
     from facesim.gallery.collect import enrol as enrolled_photos
     from facesim.gallery.collect import people_in
-    from facesim.gallery.store import check_name, open_or_create_gallery
+    from facesim.gallery.store import open_or_create_gallery
     from facesim.verifier import Verifier
 
-    people = people_in(photos, None if name is None else check_name(name))
+    people = people_in(photos, name)
     verifier = Verifier(model, gpu=gpu)
     gallery = open_or_create_gallery(address, verifier.model)
     names, count, alike, refused = set(), 0, 0, 0

@@ -13,7 +13,17 @@ GPU = click.option("-g", "--gpu", type=int, default=-1, show_default=True, help=
 ALL_FACES = click.option(
     "--faces", type=click.Choice(FACES), default="all", show_default=True, help="Which faces of a photo count."
 )
+FMR = click.option("--fmr", type=float, help="Take at most this share of strangers for somebody enrolled, as 0.01.")
+THRESHOLD = click.option(
+    "-t", "--threshold", type=float, help="Known below this distance, instead of the model's threshold."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each.")
+
+
+def check_one_threshold(fmr: float | None, threshold: float | None) -> None:
+    """Raise UsageError where both say how strict to be."""
+    if fmr is not None and threshold is not None:
+        raise click.UsageError("--fmr picks the threshold: leave out -t.")
 
 
 def identified_line(face) -> str:

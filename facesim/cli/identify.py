@@ -1,6 +1,7 @@
 """`facesim identify`: say who is on a photo."""
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -8,11 +9,14 @@ import click
 from facesim.cli import HELP, Command
 from facesim.cli.gallery_options import (
     ALL_FACES,
+    FMR,
     GALLERY,
     GPU,
     IDENTIFIED_COLUMNS,
     JSON,
     MODEL,
+    THRESHOLD,
+    check_one_threshold,
     identified_line,
     say_how_many_strangers_pass,
 )
@@ -23,8 +27,8 @@ from facesim.files import check_picture_path, save_picture
 @click.command(cls=Command, context_settings=HELP)
 @GALLERY
 @click.argument("photos", nargs=-1, required=True)
-@click.option("--fmr", type=float, help="Take at most this share of strangers for somebody enrolled, as 0.01.")
-@click.option("-t", "--threshold", type=float, help="Known below this distance, instead of the model's threshold.")
+@FMR
+@THRESHOLD
 @ALL_FACES
 @MODEL
 @GPU
@@ -50,13 +54,14 @@ def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
     from facesim.photo import photos_at
     from facesim.verifier import Verifier
 
-    if fmr is not None and threshold is not None:
-        raise click.UsageError("--fmr picks the threshold: leave out -t.")
+    check_one_threshold(fmr, threshold)
     photos = list(photos_at(photos))
     if show:
         if len(photos) != 1:
             raise click.UsageError("--show draws one photo: give one.")
         check_picture_path(Path(show))
+        if os.path.exists(show) and os.path.exists(photos[0]) and os.path.samefile(show, photos[0]):
+            raise FaceSimError(f"{show} is the photo itself: name another file to draw to.")
     verifier = Verifier(model, threshold, gpu)
     identifier = Identifier(open_gallery(address, verifier.model), verifier, fmr, faces)
     if fmr is None:
@@ -66,6 +71,8 @@ def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
         click.echo(IDENTIFIED_COLUMNS)
     for photo, found in zip(photos, identifier.identify_many(photos), strict=True):
         if isinstance(found, FaceSimError):
+            if as_json:
+                click.echo(json.dumps({"photo": photo, "error": str(found)}))
             click.echo(f"facesim: {found}", err=True)
             status = 2
             continue

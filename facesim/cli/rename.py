@@ -17,7 +17,9 @@ def rename(address, name, new_name, merge):
 
     Exit status: 0 done, 2 trouble.
     """
+    from facesim.gallery.rows import check_name
     from facesim.gallery.store import open_gallery
 
+    name, new_name = check_name(name), check_name(new_name)
     faces = open_gallery(address).rename(name, new_name, merge)
     click.echo(f"{name} is {new_name} now, with {counted(faces, 'face')}.")

@@ -20,7 +20,7 @@ from facesim.files import printable
 def search(address, photo, k, model, gpu, as_json):
     """Find the faces in GALLERY, with a name or without, that are nearest to PHOTO's main face.
 
-    The verdict is the one on two photos: among many thousands of strangers, some are called the same.
+    The verdict is the one on two photos: of a few hundred strangers, one is mostly called the same.
 
     Exit status: 0 done, 2 trouble.
     """

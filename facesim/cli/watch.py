@@ -10,10 +10,13 @@ import click
 from facesim.cli import HELP, Command
 from facesim.cli.gallery_options import (
     ALL_FACES,
+    FMR,
     GALLERY,
     GPU,
     IDENTIFIED_COLUMNS,
     MODEL,
+    THRESHOLD,
+    check_one_threshold,
     identified_line,
     say_how_many_strangers_pass,
 )
@@ -25,8 +28,8 @@ from facesim.cli.gallery_options import (
 @click.option(
     "--every", type=click.FloatRange(0), default=0, metavar="SECONDS", help="Look at a frame so often, not at each."
 )
-@click.option("--fmr", type=float, help="Take at most this share of strangers for somebody enrolled, as 0.01.")
-@click.option("-t", "--threshold", type=float, help="Known below this distance, instead of the model's threshold.")
+@FMR
+@THRESHOLD
 @ALL_FACES
 @MODEL
 @GPU
@@ -60,8 +63,7 @@ def watch(address, source, every, fmr, threshold, faces, model, gpu, as_json, sh
     from facesim.gallery.watch import CutShortError, Video, check_video_path, identify_frames, write_video
     from facesim.verifier import Verifier
 
-    if fmr is not None and threshold is not None:
-        raise click.UsageError("--fmr picks the threshold: leave out -t.")
+    check_one_threshold(fmr, threshold)
     if show:
         check_video_path(Path(show), source)
     verifier = Verifier(model, threshold, gpu)

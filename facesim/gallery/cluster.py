@@ -4,7 +4,7 @@ import dlib
 import numpy as np
 
 NEIGHBOURS = 20  # of each face that may be linked to it: more of them join people who look alike
-_ROWS = 512  # faces compared with all others in one go
+_COMPARED = 2**25  # pairs of faces in one go: 130 MB
 
 
 def cluster(embeddings: np.ndarray, threshold: float) -> list[np.ndarray]:
@@ -23,10 +23,12 @@ def _links(embeddings: np.ndarray, threshold: float) -> list[tuple[int, int]]:
     """Return pairs of faces, each face with itself among them, so that none is left out."""
     count = len(embeddings)
     links = [(i, i) for i in range(count)]
-    for start in range(0, count, _ROWS):
-        products = embeddings[start : start + _ROWS] @ embeddings.T  # of unit embeddings: distance² = 2 − 2 · product
+    rows_at_once = max(1, _COMPARED // max(1, count))
+    for start in range(0, count, rows_at_once):
+        products = embeddings[start : start + rows_at_once] @ embeddings.T  # distance² = 2 − 2 · product
         if count > NEIGHBOURS:
-            nearest = np.argpartition(-products, NEIGHBOURS, axis=1)[:, : NEIGHBOURS + 1]  # itself is one of them
+            first = count - NEIGHBOURS - 1
+            nearest = np.argpartition(products, first, axis=1)[:, first:]  # itself is one of them
         else:
             nearest = np.broadcast_to(np.arange(count), products.shape)
         close = np.take_along_axis(products, nearest, axis=1) > 1 - threshold**2 / 2

@@ -14,7 +14,9 @@ from facesim.bulk import embed_groups
 from facesim.errors import FaceSimError, NoFaceError
 from facesim.faces import EmbeddedPhoto, FoundFace
 from facesim.gallery.identify import WEIGHED, probabilities
-from facesim.gallery.store import FaceRow, Gallery, KnownPhotos, Match, check_name, is_gallery, open_gallery
+from facesim.gallery.known import KnownPhotos
+from facesim.gallery.rows import FaceRow, Match, check_name
+from facesim.gallery.store import Gallery, is_gallery, open_gallery
 from facesim.photo import photos_at, photos_in
 from facesim.verifier import Verifier
 
@@ -83,23 +85,19 @@ def people_in(paths: Iterable[str], name: str | None = None) -> list[tuple[str, 
 
     Raises FaceSimError where that says of no photo, or not of each, who is on it.
     """
-    people = []
+    if name is not None:
+        name = check_name(name)
+        return [(photo, name) for photo in photos_at(paths)]
+    people: dict[tuple[str, str], None] = {}
     for path in paths:
-        if name is not None:
-            people += [(photo, name) for photo in photos_at([path])]
-        elif os.path.isdir(path):
-            folders = sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and entry.name[0] != ".")
-            theirs = [(photo, folder) for folder in folders for photo in photos_in(os.path.join(path, folder))]
-            if not theirs:
-                raise FaceSimError(
-                    f"{path} has no sub-folders with photos, named after the people on them: give --name."
-                )
-            people += theirs
-        else:
+        if not os.path.isdir(path):
             raise FaceSimError(f"who is on {path}? Give --name, or a folder with a sub-folder of photos per person.")
-    if not people:
-        raise FaceSimError(f"there is no photo in {', '.join(paths)}: give .jpg or .png files.")
-    return people
+        folders = sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and entry.name[0] != ".")
+        theirs = [(photo, folder) for folder in folders for photo in photos_in(os.path.join(path, folder))]
+        if not theirs:
+            raise FaceSimError(f"{path} has no sub-folders with photos, named after the people on them: give --name.")
+        people |= dict.fromkeys((photo, check_name(folder)) for photo, folder in theirs)
+    return list(people)
 
 
 def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]]) -> Iterator[Enrolled]:
@@ -108,9 +106,8 @@ def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]
     A photo that is there already, by the same path and name and unchanged, is passed over. Where the face is,
     more likely than not, that of somebody enrolled by another name, that is said; it is enrolled all the same.
     """
-    known = gallery.known_photos(by_name=True)
-    new = _new_photos(known, ((path, check_name(name)) for path, name in people))
     with gallery.writing():
+        new = _new_photos(gallery.known_photos(by_name=True), ((path, check_name(name)) for path, name in people))
         for batch in embed_in_batches(new, verifier, "largest", ENROLLED_EVERY):
             found = [(photo, embedded) for photo, embedded in batch if isinstance(embedded, EmbeddedPhoto)]
             likenesses = _likenesses(gallery, verifier, [row for each in found for row in face_rows(*each)])
@@ -129,13 +126,13 @@ def pending_photos(
     gallery: Gallery, paths: Iterable[str], pass_over: Callable[[], None] = lambda: None
 ) -> Iterator[Photo]:
     """Yield the photos that the gallery does not have as they are now; `pass_over` is called for each of the others."""
-    return _new_photos(gallery.known_photos(), ((path, None) for path in paths), pass_over)
+    yield from _new_photos(gallery.known_photos(), ((path, None) for path in paths), pass_over)
 
 
 def embed_locally(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], faces: str = "all") -> Iterator[Tally]:
     """Embed the faces of photos, without names, in all cores of this machine; yield how many after each commit.
 
-    Photos without a face, or that cannot be read, are noted in the gallery, so that none is looked at twice.
+    Photos without a face are noted in the gallery, so that none is looked at twice; those that cannot be read are not.
     """
     with gallery.writing():
         for batch in embed_in_batches(photos, verifier, faces, EMBEDDED_EVERY):
@@ -150,7 +147,8 @@ def faces_on(paths: Sequence[str], verifier: Verifier, faces: str = "all") -> It
     for address in galleries:
         for row in open_gallery(address, verifier.model).rows(faces_only=True):
             yield [row]
-    photos = (Photo(os.path.abspath(path), 0) for path in photos_at(path for path in paths if path not in galleries))
+    others = [path for path in paths if path not in galleries]
+    photos = (Photo(os.path.abspath(path), 0) for path in (photos_at(others) if others else ()))
     for batch in embed_in_batches(photos, verifier, faces, ENROLLED_EVERY):
         for photo, embedded in batch:
             yield embedded if isinstance(embedded, FaceSimError) else face_rows(photo, embedded)
@@ -185,9 +183,11 @@ def tally(outcomes: Sequence[EmbeddedPhoto | FaceSimError]) -> Tally:
 
 
 def face_rows(photo: Photo, embedded: EmbeddedPhoto | FaceSimError) -> list[FaceRow]:
-    """Return a photo's faces as a gallery keeps them; of one without, a row that says why."""
-    if isinstance(embedded, FaceSimError):
+    """Return a photo's faces as a gallery keeps them; of one without, a row that says so; of an unreadable one none."""
+    if isinstance(embedded, NoFaceError):
         return [FaceRow(photo.path, photo.modified, photo.name, problem=str(embedded))]
+    if isinstance(embedded, FaceSimError):
+        return []
     return [
         FaceRow(photo.path, photo.modified, photo.name, embedding, face.box, face.angle)
         for face, embedding in zip(*embedded, strict=True)
@@ -208,10 +208,10 @@ def _new_photos(
 
 
 def _write(gallery: Gallery, batch: Sequence[tuple[Photo, EmbeddedPhoto | FaceSimError]]) -> None:
-    gallery.add([row for photo, embedded in batch for row in face_rows(photo, embedded)])
     for photo, _ in batch:
-        if photo.changed:
+        if photo.changed:  # first: were the new faces written, and then the process killed, the old would stay for good
             gallery.remove_older(photo.path, photo.modified, photo.name)
+    gallery.add([row for photo, embedded in batch for row in face_rows(photo, embedded)])
 
 
 def _likenesses(gallery: Gallery, verifier: Verifier, rows: list[FaceRow]) -> dict[tuple[str, str], Match]:

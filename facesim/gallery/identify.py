@@ -10,8 +10,9 @@ import numpy as np
 from facesim.bulk import embed_groups
 from facesim.errors import FaceSimError
 from facesim.faces import EmbeddedPhoto, FoundFace
-from facesim.gallery.store import Gallery, Match
-from facesim.model import ModelInfo
+from facesim.gallery.rows import Match
+from facesim.gallery.store import Gallery
+from facesim.model import ModelInfo, OperatingPoint
 from facesim.photo import PhotoSource
 from facesim.verifier import Verifier, probability_text
 
@@ -132,6 +133,6 @@ def probabilities(info: ModelInfo, matches: Sequence[Match], enrolled: int) -> d
     return shares
 
 
-def _claimed(point) -> float:
+def _claimed(point: OperatingPoint) -> float:
     """Return the FMR that an operating point can claim, which no few false matches can lower."""
     return max(point.fmr, TOO_FEW / max(1, point.impostor))

@@ -8,7 +8,7 @@ from facesim.errors import FaceSimError
 from facesim.face import CROP_SIZE, Face, centre_crop, cut_wide_crop
 from facesim.files import counted, printable
 from facesim.gallery.identify import Identified
-from facesim.gallery.store import FaceRow
+from facesim.gallery.rows import FaceRow
 from facesim.photo import PhotoSource, open_photo
 from facesim.picture import GREEN, INK, PAPER, RED, name_font
 

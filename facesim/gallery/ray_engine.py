@@ -27,7 +27,8 @@ from facesim.errors import FaceSimError
 from facesim.faces import EmbeddedPhoto
 from facesim.files import printable
 from facesim.gallery.collect import Photo, Tally, face_rows, tally
-from facesim.gallery.store import Gallery, open_gallery, rows_table
+from facesim.gallery.rows import rows_table
+from facesim.gallery.store import Gallery, open_gallery
 from facesim.model import Model
 from facesim.verifier import Verifier
 
@@ -82,11 +83,11 @@ def embed_by_ray(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], 
         for blocks in _rounds(photos):
             with contextlib.closing(_outcomes(blocks, job)) as outcomes:
                 for batch in _in_batches(outcomes):
-                    with _sentence(f"{printable(gallery.address)} cannot be used"):
-                        table = _commit(table, batch)
                     for photo in (photo for outcome in batch for photo in blocks[outcome["block"]]):
                         if photo.changed:
                             gallery.remove_older(photo.path, photo.modified, photo.name)
+                    with _sentence(f"{printable(gallery.address)} cannot be used"):
+                        table = _commit(table, batch)
                     yield sum((Tally(*outcome["counts"]) for outcome in batch), Tally())
     gallery.tidy()
 
@@ -122,13 +123,15 @@ class _Worker:
         gallery, verifier = self._opened
         embedded = [_embed_one(verifier, photo, self._job.faces) for photo in photos]
         pairs = list(zip(photos, embedded, strict=True))
-        pieces = write_fragments(
-            rows_table([row for pair in pairs for row in face_rows(*pair)], gallery.schema),
-            gallery.uri,
-            schema=gallery.schema,
-            mode="append",
-            data_storage_version=lance.dataset(gallery.uri).data_storage_version,
-        )
+        pieces, rows = [], [row for pair in pairs for row in face_rows(*pair)]
+        if rows:
+            pieces = write_fragments(
+                rows_table(rows, gallery.schema),
+                gallery.uri,
+                schema=gallery.schema,
+                mode="append",
+                data_storage_version=lance.dataset(gallery.uri).data_storage_version,
+            )
         failed = [photo for photo, outcome in pairs if isinstance(outcome, FaceSimError)]
         missing = [photo.path for photo in failed if photo.modified and not os.path.exists(photo.path)]
         return {
@@ -234,6 +237,8 @@ def _commit(table: lance.LanceDataset, outcomes: list[dict[str, Any]]) -> lance.
     Raises an error where it was made anew, perhaps by another model, since it was read.
     """
     pieces = [FragmentMetadata.from_json(piece) for outcome in outcomes for piece in outcome["pieces"]]
+    if not pieces:
+        return table
     return lance.LanceDataset.commit(table, lance.LanceOperation.Append(pieces), read_version=table.version)
 
 

@@ -1,5 +1,6 @@
 """Make a gallery anew with another model."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,9 @@ from itertools import islice
 from facesim.bulk import cores
 from facesim.errors import FaceSimError
 from facesim.face import Face, centre_crop, cut_wide_crop
-from facesim.gallery.store import FaceRow, Gallery
+from facesim.files import counted, printable
+from facesim.gallery.rows import FaceRow
+from facesim.gallery.store import Gallery
 from facesim.model import Model
 from facesim.photo import open_photo
 
@@ -19,17 +22,22 @@ def reembed(gallery: Gallery, model: Model, drop_missing: bool = False) -> Itera
     """Embed all faces of a gallery with `model`, from their photos; yield, for each row, what kept it from it, or None.
 
     Until the last is done the gallery is as it was; then the new one takes its place, and nothing is left of the old.
-    An interrupted run is continued. A photo that has gone, or has changed, keeps the whole gallery as it was, unless
-    `drop_missing` has its faces left out.
+    An interrupted run is continued, unless faces have been renamed, or their photos have changed, since then. A photo
+    that has gone, or has changed, keeps the whole gallery as it was, unless `drop_missing` has its faces left out.
 
     Raises FaceSimError where the gallery cannot be written, or, at the end, where photos were missing.
     """
     with gallery.alone(), ThreadPoolExecutor(cores()) as pool:
+        if gallery.fingerprint == model.fingerprint:
+            gallery.clean()  # a run that was killed as it ended may have left the old ones
+            return
         remade = gallery.remade_by(model)
-        done = {_place(row) for row in remade.rows()}
+        done = {_digest(row) for row in remade.rows()}
+        if not done <= {_digest(row) for row in gallery.rows()}:  # some were renamed, or have changed, since then
+            remade, done = gallery.remade_by(model, anew=True), set()
         rows, missing = gallery.rows(), 0
         while batch := list(islice(rows, _BATCH)):
-            new = [row for row in batch if _place(row) not in done]
+            new = [row for row in batch if _digest(row) not in done]
             outcomes = list(pool.map(lambda row: _remake(row, model), new))
             remade.add([outcome for outcome in outcomes if isinstance(outcome, FaceRow)])
             errors = [outcome for outcome in outcomes if isinstance(outcome, FaceSimError)]
@@ -38,14 +46,14 @@ def reembed(gallery: Gallery, model: Model, drop_missing: bool = False) -> Itera
             yield from [None] * (len(batch) - len(errors))
         if missing and not drop_missing:
             raise FaceSimError(
-                f"{missing:,} faces could not be embedded again: {gallery.address} is as it was. Bring their photos "
-                "back, or leave them out by --drop-missing."
+                f"{counted(missing, 'face')} could not be embedded again: {printable(gallery.address)} is as it was. "
+                "Bring the photos back, or leave such faces out by --drop-missing."
             )
         gallery.become(remade)
 
 
-def _place(row: FaceRow) -> tuple:
-    return row.photo, row.name, row.box
+def _digest(row: FaceRow) -> bytes:
+    return hashlib.blake2b(repr(row._replace(embedding=None)).encode(), digest_size=12).digest()
 
 
 def _remake(row: FaceRow, model: Model) -> FaceRow | FaceSimError:

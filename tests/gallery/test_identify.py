@@ -9,7 +9,8 @@ from facesim.face import Box
 from facesim.faces import EmbeddedPhoto, FoundFace
 from facesim.gallery.collect import enrol
 from facesim.gallery.identify import Identifier, threshold_among
-from facesim.gallery.store import FaceRow, open_or_create_gallery
+from facesim.gallery.rows import FaceRow
+from facesim.gallery.store import open_or_create_gallery
 from facesim.model import OperatingPoint
 
 FACE = FoundFace("probe.jpg", Box(0, 0, 9, 9), 1)

@@ -68,7 +68,7 @@ def test_a_missing_photo_keeps_the_gallery_as_it_was_unless_told_to_leave_it_out
         (photos / hopper.name).unlink()
     else:
         os.utime(photos / hopper.name, (1, 1))
-    with pytest.raises(FaceSimError, match="1 faces could not be embedded again"):
+    with pytest.raises(FaceSimError, match="1 face could not be embedded again"):
         list(reembed(gallery, other))
     assert content(open_gallery(gallery.address, verifier.model)) == before
     (error, *_) = [outcome for outcome in reembed(gallery, other, drop_missing=True) if outcome]
@@ -91,3 +91,21 @@ def test_an_interrupted_run_is_continued_with_what_it_has(gallery, other, verifi
     list(reembed(gallery, other))
     assert len(embedded) < 4
     assert open_gallery(gallery.address, other).count_rows() == 5
+
+
+def test_what_was_renamed_since_an_interrupted_run_has_its_new_name(gallery, other, monkeypatch):
+    monkeypatch.setattr(module, "_BATCH", 1)
+    run = reembed(gallery, other)
+    for _ in range(5):
+        next(run)
+    run.close()
+    gallery.rename("Grace", "Amazing Grace")
+    list(reembed(gallery, other))
+    assert open_gallery(gallery.address, other).names() == {"Amazing Grace": 1}
+    assert open_gallery(gallery.address, other).count_rows() == 5
+
+
+def test_a_gallery_of_the_same_model_is_left_as_it_is(gallery, verifier):
+    before = content(gallery)
+    assert list(reembed(gallery, verifier.model)) == []
+    assert content(gallery) == before

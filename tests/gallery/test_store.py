@@ -11,8 +11,9 @@ import pytest
 
 from facesim.errors import FaceSimError
 from facesim.face import Box
-from facesim.gallery import store
-from facesim.gallery.store import FaceRow, check_name, open_gallery, open_or_create_gallery
+from facesim.gallery import store, tables
+from facesim.gallery.rows import FaceRow, check_name
+from facesim.gallery.store import open_gallery, open_or_create_gallery
 
 BOX = Box(10, 20, 110, 125)
 AWKWARD = "Zoë O'Brien'; --"
@@ -99,6 +100,16 @@ def test_the_index_finds_what_an_exact_search_does_and_faces_that_came_after_it(
     assert gallery.nearest(embeddings[1], 1)[0].name == "1"
 
 
+def test_the_index_is_made_anew_once_there_are_four_times_as_many_faces(gallery, fill, monkeypatch):
+    monkeypatch.setattr(store, "INDEX_FROM", 100)
+    names = []
+    for seed in range(5):
+        fill(*map(str, range(100)), seed=seed)
+        gallery.tidy()
+        names += [index.name for index in lancedb.connect(gallery.address).open_table(store.TABLE).list_indices()]
+    assert names == ["parts_10", "parts_10", "parts_10", "parts_20", "parts_20"]
+
+
 def test_many_small_changes_are_made_one_piece(gallery, fill):
     for seed in range(30):
         fill("Ana", seed=seed)
@@ -156,6 +167,61 @@ def test_who_is_forgotten_is_in_no_file_any_more(gallery, fill, model, monkeypat
         gallery.forget(AWKWARD)
 
 
+def test_an_interrupted_forgetting_is_ended_by_the_next(gallery, fill, monkeypatch):
+    embeddings = fill(AWKWARD, *map(str, range(100)))
+    interrupted = open_gallery(gallery.address)
+    monkeypatch.setattr(interrupted, "clean", raise_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.forget(AWKWARD)
+    assert AWKWARD not in gallery.names()
+    assert files_with(Path(gallery.address), embeddings[0].tobytes())
+    with pytest.raises(FaceSimError, match="nobody in"):
+        gallery.forget(AWKWARD)
+    assert not files_with(Path(gallery.address), embeddings[0].tobytes())
+    assert gallery.count_rows() == 100
+
+
+def raise_interrupt():
+    raise KeyboardInterrupt
+
+
+def test_a_reader_goes_on_while_others_forget(gallery, fill, model):
+    embeddings = fill("Ana", "Ben", "Cem")
+    reader = open_gallery(gallery.address, model)
+    assert reader.nearest(embeddings[2], 1)[0].name == "Cem"
+    for name in ("Ana", "Ben"):
+        gallery.forget(name)
+        assert reader.nearest(embeddings[2], 3)[0].name == "Cem"
+        assert name not in reader.names()
+
+
+def test_who_opened_a_gallery_before_another_model_made_it_anew_is_told_so(gallery, fill, model, tmp_path):
+    (embedding,) = fill("Ana")
+    stale = open_gallery(gallery.address, model)
+
+    class Other:
+        embedding_size, fingerprint, path = gallery.embedding_size, "other", "other.onnx"
+
+    with gallery.alone():
+        gallery.become(gallery.remade_by(Other))
+    row = FaceRow("/b.jpg", 0, "Ben", embedding, BOX)
+    for attempt in (
+        lambda: stale.nearest(embedding, 1),
+        lambda: stale.rename("Ana", "Ben"),
+        lambda: stale.forget("Ana"),
+        lambda: write(stale, row),
+    ):
+        with pytest.raises(FaceSimError, match="made anew by another model"):
+            attempt()
+    assert open_gallery(gallery.address).fingerprint == "other"
+    assert gallery.count_rows() == 0
+
+
+def write(gallery, row):
+    with gallery.writing():
+        gallery.add([row])
+
+
 def test_nobody_is_forgotten_by_a_clever_name(gallery, fill):
     fill("Ana", "Ben")
     with pytest.raises(FaceSimError, match="nobody in"):
@@ -191,6 +257,20 @@ def test_what_is_no_gallery_is_refused(tmp_path, model, hopper, refuses):
         open_gallery(str(tmp_path / "theirs"))
 
 
+def test_a_gallery_whose_making_was_interrupted_is_made(tmp_path, model):
+    (tmp_path / "g" / "faces.lance" / "data").mkdir(parents=True)
+    (tmp_path / "g" / tables.LOCK).touch()
+    assert open_or_create_gallery(str(tmp_path / "g"), model).count_rows() == 0
+
+
+def test_an_address_is_taken_as_it_is(tmp_path, model, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for address in ("~/g", "g%20x", "g#y?z", "ü 'g\""):
+        write(open_or_create_gallery(address, model), FaceRow("/a.jpg", 0, problem="no face."))
+        assert (tmp_path / address / "faces.lance").is_dir()
+        assert open_gallery(address).count_rows() == 1
+
+
 def test_a_damaged_gallery_is_a_sentence(gallery, fill, refuses):
     fill("Ana")
     for manifest in (Path(gallery.uri) / "_versions").glob("*.manifest"):
@@ -201,7 +281,7 @@ def test_a_damaged_gallery_is_a_sentence(gallery, fill, refuses):
 
 def test_asking_writes_nothing(gallery, fill, model):
     (embedding,) = fill("Ana")
-    (Path(gallery.address) / store.LOCK).unlink()
+    (Path(gallery.address) / tables.LOCK).unlink()
     before = sorted(Path(gallery.address).rglob("*"))
     asked = open_gallery(gallery.address, model)
     assert asked.nearest(embedding, 1)
@@ -212,8 +292,8 @@ def test_asking_writes_nothing(gallery, fill, model):
 
 def test_forgetting_waits_for_those_who_write_and_says_so_when_it_takes_too_long(gallery, fill, monkeypatch, refuses):
     fill("Ana", "Ben")
-    monkeypatch.setattr(store, "PATIENCE", 0.3)
-    with portalocker.Lock(Path(gallery.address) / store.LOCK, flags=portalocker.LOCK_SH | portalocker.LOCK_NB):
+    monkeypatch.setattr(tables, "PATIENCE", 0.3)
+    with portalocker.Lock(Path(gallery.address) / tables.LOCK, flags=portalocker.LOCK_SH | portalocker.LOCK_NB):
         start = time.monotonic()
         with refuses(gallery.address):
             gallery.forget("Ana")
@@ -226,7 +306,8 @@ def test_forgetting_waits_for_those_who_write_and_says_so_when_it_takes_too_long
 WRITER = """
 import sys
 import numpy as np
-from facesim.gallery.store import FaceRow, open_or_create_gallery
+from facesim.gallery.rows import FaceRow
+from facesim.gallery.store import open_or_create_gallery
 from facesim.face import Box
 from facesim.model import Model
 address, who = sys.argv[1:]

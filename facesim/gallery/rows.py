@@ -1,0 +1,113 @@
+"""What a gallery keeps of each face, and the columns that it lies in."""
+
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from facesim.errors import FaceSimError
+from facesim.face import Box
+from facesim.files import printable
+
+FORMAT_VERSION = "1"
+LONGEST_NAME = 200  # characters
+BOX = Box._fields
+_FORMAT, _FINGERPRINT = b"facesim.gallery", b"facesim.model"
+_NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")  # control characters, line breaks, and bytes that are no text
+
+
+class FaceRow(NamedTuple):
+    """A face as the gallery keeps it; without an embedding, a photo in which there is none to keep."""
+
+    photo: str
+    modified: int  # nanoseconds since 1970, of the photo's last change
+    name: str | None = None
+    embedding: np.ndarray | None = None  # (d,) float32, of unit length
+    box: Box | None = None
+    angle: int = 0
+    problem: str | None = None  # why there is no embedding
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A face of the gallery and its distance from the one asked about."""
+
+    name: str | None  # None: nobody has said who it is
+    distance: float
+    photo: str
+    box: Box
+
+
+def check_name(name: str) -> str:
+    """Return a person's name as the gallery keeps it; raises FaceSimError where it is none."""
+    kept = unicodedata.normalize("NFC", name).strip()
+    if not kept or len(kept) > LONGEST_NAME or any(unicodedata.category(letter) in _NO_LETTERS for letter in kept):
+        shown = printable(name)[:50]
+        raise FaceSimError(f"{shown!r} cannot be a name: give one line of text, of 1 to {LONGEST_NAME} characters.")
+    return kept
+
+
+def gallery_schema(embedding_size: int, fingerprint: str) -> pa.Schema:
+    """Return the columns of a gallery whose embeddings are of the model with this fingerprint."""
+    return pa.schema(
+        [
+            pa.field("embedding", pa.list_(pa.float32(), embedding_size)),
+            pa.field("name", pa.string()),
+            pa.field("photo", pa.binary()),  # as the file system has it, which may be no text
+            pa.field("modified", pa.int64()),
+            *(pa.field(edge, pa.int32()) for edge in BOX),
+            pa.field("angle", pa.int32()),
+            pa.field("problem", pa.string()),
+        ],
+        metadata={_FORMAT: FORMAT_VERSION, _FINGERPRINT: fingerprint},
+    )
+
+
+def fingerprint_in(schema: pa.Schema, address: str) -> str:
+    """Return the fingerprint of the model that made a gallery; raises FaceSimError where it is no gallery of ours."""
+    metadata = schema.metadata or {}
+    fingerprint = metadata.get(_FINGERPRINT, b"").decode(errors="replace")
+    kind = schema.field("embedding").type if "embedding" in schema.names else None
+    ours = metadata.get(_FORMAT) == FORMAT_VERSION.encode() and pa.types.is_fixed_size_list(kind)
+    if ours and schema.equals(gallery_schema(kind.list_size, fingerprint)):
+        return fingerprint
+    raise FaceSimError(f"{printable(address)} is not a gallery that this version of facesim can read.")
+
+
+def rows_table(rows: Sequence[FaceRow], schema: pa.Schema) -> pa.Table:
+    """Lay rows out in the columns of a gallery."""
+    boxes = zip(*(row.box or (None,) * len(BOX) for row in rows), strict=True) if rows else [()] * len(BOX)
+    return pa.Table.from_pydict(
+        {
+            "embedding": [row.embedding for row in rows],
+            "name": [row.name for row in rows],
+            "photo": [os.fsencode(row.photo) for row in rows],
+            "modified": [row.modified for row in rows],
+            **dict(zip(BOX, boxes, strict=True)),
+            "angle": [row.angle for row in rows],
+            "problem": [row.problem for row in rows],
+        },
+        schema,
+    )
+
+
+def rows_in(batch: pa.RecordBatch) -> Iterator[FaceRow]:
+    """Yield the rows of a piece of a gallery."""
+    columns = {name: batch[name].to_pylist() for name in batch.schema.names if name != "embedding"}
+    embeddings = batch["embedding"].flatten().to_numpy().reshape(-1, batch.schema.field("embedding").type.list_size)
+    places = np.cumsum(batch["embedding"].is_valid().to_numpy(False)) - 1  # flatten leaves out what is missing
+    for i, photo in enumerate(columns["photo"]):
+        face = columns["problem"][i] is None
+        yield FaceRow(
+            os.fsdecode(photo),
+            columns["modified"][i],
+            columns["name"][i],
+            embeddings[places[i]] if face else None,
+            Box(*(columns[edge][i] for edge in BOX)) if face else None,
+            columns["angle"][i],
+            columns["problem"][i],
+        )
