@@ -208,10 +208,11 @@ def _new_photos(
 
 
 def _write(gallery: Gallery, batch: Sequence[tuple[Photo, EmbeddedPhoto | FaceSimError]]) -> None:
-    for photo, _ in batch:
-        if photo.changed:  # first: were the new faces written, and then the process killed, the old would stay for good
+    rows = {photo: face_rows(photo, embedded) for photo, embedded in batch}
+    for photo in rows:
+        if photo.changed and rows[photo]:  # first: were the process killed in between, the old would stay for good
             gallery.remove_older(photo.path, photo.modified, photo.name)
-    gallery.add([row for photo, embedded in batch for row in face_rows(photo, embedded)])
+    gallery.add([row for theirs in rows.values() for row in theirs])
 
 
 def _likenesses(gallery: Gallery, verifier: Verifier, rows: list[FaceRow]) -> dict[tuple[str, str], Match]:
