@@ -10,6 +10,10 @@ from facesim import __version__
 from facesim.errors import FaceSimError
 
 HELP = {"help_option_names": ["-h", "--help"]}
+MODEL = click.option(
+    "-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships."
+)
+GPU = click.option("-g", "--gpu", type=int, default=-1, show_default=True, help="Number of the GPU; -1 for the CPU.")
 VERBS = {  # and the extra that each needs
     "predict": None,
     "enrol": "gallery",
@@ -56,7 +60,7 @@ class _Verbs(_OneLineErrors, click.Group):
     """Load a verb's module only when it is asked for, so that comparing never waits for what training needs."""
 
     def list_commands(self, context):
-        return list(VERBS)
+        return [*VERBS]  # `list` is a verb, too, and a module here once it is loaded
 
     def get_command(self, context, name):
         return getattr(importlib.import_module(f"facesim.cli.{name}"), name) if name in VERBS else None

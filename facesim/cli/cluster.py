@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, Command
-from facesim.cli.gallery_options import ALL_FACES, GPU, MODEL, tell
+from facesim.cli import GPU, HELP, MODEL, Command
+from facesim.cli.gallery_options import ALL_FACES, tell
 from facesim.faces import box_text
 from facesim.files import ENCODING, check_picture_path, check_writable, counted, printable, save_picture, write_whole
 
@@ -62,7 +62,8 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
     if not rows:
         raise FaceSimError(f"no face was found in {', '.join(photos)}: there is nothing to group.")
     if threshold is None:
-        threshold = min(point.threshold for point in verifier.model.info.operating_points)
+        info = verifier.model.info
+        threshold = min((point.threshold for point in info.operating_points), default=info.threshold)
     groups = [[rows[i] for i in group] for group in group_faces(np.stack([row.embedding for row in rows]), threshold)]
     if output:
         with write_whole(Path(output)) as scratch, open(scratch, "w", **ENCODING) as file:

@@ -4,8 +4,8 @@ import json
 
 import click
 
-from facesim.cli import HELP, Command
-from facesim.cli.gallery_options import ALL_FACES, GPU, MODEL
+from facesim.cli import GPU, HELP, MODEL, Command
+from facesim.cli.gallery_options import ALL_FACES
 from facesim.files import counted, printable
 
 

@@ -4,8 +4,8 @@ import json
 
 import click
 
-from facesim.cli import HELP, Command, say_which_face
-from facesim.cli.gallery_options import GALLERY, GPU, JSON, MODEL, tell
+from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
+from facesim.cli.gallery_options import GALLERY, JSON, tell
 from facesim.files import counted, printable
 
 
@@ -53,7 +53,8 @@ def enrol(address, photos, name, model, gpu, as_json):
                 continue
             names.add(photo.name)
             count += 1
-            say_which_face(photo.face, done="enrolled")
+            with tqdm.external_write_mode():
+                say_which_face(photo.face, done="enrolled")
             if photo.likeness:
                 alike += 1
                 tell(bar, photo.likeness_text)

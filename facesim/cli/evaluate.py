@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, Command
+from facesim.cli import HELP, MODEL, Command
 from facesim.cli.trial_options import with_trial
 from facesim.files import check_picture_path, printable, save_picture
 
 
 @click.command(cls=Command, context_settings=HELP)
-@click.option("-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships.")
+@MODEL
 @with_trial
 @click.option("--open-set", is_flag=True, help="Look for people among many, instead of judging pairs.")
 @click.option("--enrolled", type=click.IntRange(1), help="People to look among.  [default: those with mated probes]")

@@ -1,4 +1,4 @@
-"""What several verbs of the gallery share: the model that is to be used, and lines of text."""
+"""What several verbs of the gallery share: options, what they open, and lines of text."""
 
 import click
 
@@ -6,10 +6,6 @@ from facesim.faces import FACES, box_text
 from facesim.files import printable
 
 GALLERY = click.argument("address", metavar="GALLERY")
-MODEL = click.option(
-    "-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships."
-)
-GPU = click.option("-g", "--gpu", type=int, default=-1, show_default=True, help="Number of the GPU; -1 for the CPU.")
 ALL_FACES = click.option(
     "--faces", type=click.Choice(FACES), default="all", show_default=True, help="Which faces of a photo count."
 )
@@ -20,10 +16,16 @@ THRESHOLD = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each.")
 
 
-def check_one_threshold(fmr: float | None, threshold: float | None) -> None:
-    """Raise UsageError where both say how strict to be."""
+def open_identifier(address, model, gpu, fmr, threshold, faces, quick=False):
+    """Return an `Identifier` by the options of these names; raises UsageError where two say how strict to be."""
+    from facesim.gallery.identify import Identifier
+    from facesim.gallery.store import open_gallery
+    from facesim.verifier import Verifier
+
     if fmr is not None and threshold is not None:
         raise click.UsageError("--fmr picks the threshold: leave out -t.")
+    verifier = Verifier(model, threshold, gpu)
+    return Identifier(open_gallery(address, verifier.model), verifier, fmr, faces, quick)
 
 
 def identified_line(face) -> str:

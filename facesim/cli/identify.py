@@ -6,18 +6,16 @@ from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, Command
+from facesim.cli import GPU, HELP, MODEL, Command
 from facesim.cli.gallery_options import (
     ALL_FACES,
     FMR,
     GALLERY,
-    GPU,
     IDENTIFIED_COLUMNS,
     JSON,
-    MODEL,
     THRESHOLD,
-    check_one_threshold,
     identified_line,
+    open_identifier,
     say_how_many_strangers_pass,
 )
 from facesim.errors import FaceSimError
@@ -48,13 +46,9 @@ def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
 
     Exit status: 0 every face is known, 1 one is unknown, 2 trouble (a photo cannot be read, or shows no face).
     """
-    from facesim.gallery.identify import Identifier
     from facesim.gallery.picture import draw_identified
-    from facesim.gallery.store import open_gallery
     from facesim.photo import photos_at
-    from facesim.verifier import Verifier
 
-    check_one_threshold(fmr, threshold)
     photos = list(photos_at(photos))
     if show:
         if len(photos) != 1:
@@ -62,8 +56,7 @@ def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
         check_picture_path(Path(show))
         if os.path.exists(show) and os.path.exists(photos[0]) and os.path.samefile(show, photos[0]):
             raise FaceSimError(f"{show} is the photo itself: name another file to draw to.")
-    verifier = Verifier(model, threshold, gpu)
-    identifier = Identifier(open_gallery(address, verifier.model), verifier, fmr, faces)
+    identifier = open_identifier(address, model, gpu, fmr, threshold, faces)
     if fmr is None:
         say_how_many_strangers_pass(identifier)
     status = 0

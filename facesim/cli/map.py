@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, Command
+from facesim.cli import HELP, MODEL, Command
 from facesim.errors import FaceSimError
 from facesim.files import check_writable, printable, save_picture, write_whole
 
 
 @click.command(cls=Command, context_settings=HELP)
 @click.argument("photos")
-@click.option("-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships.")
+@MODEL
 @click.option("--method", type=click.Choice(("pca", "tsne")), default="pca", show_default=True, help="How to lay out.")
 @click.option("--photos", "count", type=click.IntRange(3), default=2000, show_default=True, help="Shown at most.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Which are shown.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, Command, say_which_face
+from facesim.cli import HELP, MODEL, Command, say_which_face
 from facesim.files import check_picture_path, printable, save_picture
 
 
@@ -13,7 +13,7 @@ from facesim.files import check_picture_path, printable, save_picture
 @click.argument("query", type=click.Path())
 @click.argument("photos")
 @click.option("-k", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many neighbours.")
-@click.option("-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships.")
+@MODEL
 @click.option("--identity", default="", help="Who is on QUERY, where it is none of PHOTOS.")
 @click.option("--draw", type=click.Path(), default="neighbours.png", show_default=True, help="Where to draw them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the neighbours as JSON.")

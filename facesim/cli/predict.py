@@ -10,7 +10,7 @@ import click
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's other threads only cost time here, even while it is loaded
 
-from facesim.cli import HELP, Command, say_which_face
+from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
 from facesim.face import Box
 from facesim.faces import FACES, box_text
 from facesim.files import save_picture
@@ -43,9 +43,9 @@ class _BoxType(click.ParamType):
 @click.option("--faces", type=click.Choice(FACES), default="largest", show_default=True, help="Which face counts.")
 @click.option("-box1", "box1", type=_BoxType(), help="The face meant in the first photo, in pixels.")
 @click.option("-box2", "box2", type=_BoxType(), help="The face meant in the second photo.")
-@click.option("-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships.")
+@MODEL
 @click.option("-t", "--threshold", type=float, help="Same below this distance, instead of the model's threshold.")
-@click.option("-g", "--gpu", type=int, default=-1, show_default=True, help="Number of the GPU; -1 for the CPU.")
+@GPU
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON; of many, a line each.")
 @click.option("--show", type=click.Path(dir_okay=False), help="Draw photos, boxes, crops and verdict to this file.")
 def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, model, threshold, gpu, as_json, show):

@@ -2,8 +2,8 @@
 
 import click
 
-from facesim.cli import HELP, Command
-from facesim.cli.gallery_options import GALLERY, GPU, MODEL, tell
+from facesim.cli import GPU, HELP, MODEL, Command
+from facesim.cli.gallery_options import GALLERY, tell
 from facesim.files import counted, printable
 
 

@@ -4,8 +4,8 @@ import json
 
 import click
 
-from facesim.cli import HELP, Command, say_which_face
-from facesim.cli.gallery_options import GALLERY, GPU, JSON, MODEL
+from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
+from facesim.cli.gallery_options import GALLERY, JSON
 from facesim.faces import box_text
 from facesim.files import printable
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, Command
+from facesim.cli import HELP, MODEL, Command
 from facesim.cli.trial_options import with_trial
 
 
 @click.command(cls=Command, context_settings=HELP)
-@click.option("-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships.")
+@MODEL
 @with_trial
 @click.option("--output", type=click.Path(path_type=Path), help="The report's folder.  [default: sweep-DATA]")
 @click.option("--errors", type=click.IntRange(0), default=50, show_default=True, help="Errors shown of each kind.")

@@ -7,17 +7,15 @@ from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, Command
+from facesim.cli import GPU, HELP, MODEL, Command
 from facesim.cli.gallery_options import (
     ALL_FACES,
     FMR,
     GALLERY,
-    GPU,
     IDENTIFIED_COLUMNS,
-    MODEL,
     THRESHOLD,
-    check_one_threshold,
     identified_line,
+    open_identifier,
     say_how_many_strangers_pass,
 )
 
@@ -57,17 +55,12 @@ def watch(address, source, every, fmr, threshold, faces, model, gpu, as_json, sh
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong with a video is ours to tell, in a sentence
     from tqdm import tqdm
 
-    from facesim.gallery.identify import Identifier
     from facesim.gallery.picture import draw_identified
-    from facesim.gallery.store import open_gallery
     from facesim.gallery.watch import CutShortError, Video, check_video_path, identify_frames, write_video
-    from facesim.verifier import Verifier
 
-    check_one_threshold(fmr, threshold)
     if show:
         check_video_path(Path(show), source)
-    verifier = Verifier(model, threshold, gpu)
-    identifier = Identifier(open_gallery(address, verifier.model), verifier, fmr, faces)
+    identifier = open_identifier(address, model, gpu, fmr, threshold, faces, quick=True)
     known, cut_short = False, None
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(Video(source))
@@ -80,7 +73,7 @@ def watch(address, source, every, fmr, threshold, faces, model, gpu, as_json, sh
         hidden = video.is_camera or None  # None: unless stderr is a terminal
         bar = stack.enter_context(tqdm(total=video.count, desc="watching", unit="frame", disable=hidden))
         try:
-            for frame, found in identify_frames(video, identifier, verifier, faces, every):
+            for frame, found in identify_frames(video, identifier, every):
                 with tqdm.external_write_mode():
                     if as_json:
                         seen = [face.as_dict() for face in found]

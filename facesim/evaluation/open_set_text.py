@@ -5,18 +5,18 @@ import math
 from facesim.evaluation.identification import Identification
 from facesim.evaluation.metrics import TOO_FEW
 from facesim.evaluation.wording import number, percent
-from facesim.files import printable
+from facesim.files import counted, printable
 
 
 def as_text(found: Identification) -> str:
     """Say who was enrolled, who came, and how often the model erred."""
-    rates = found.rates
+    rates, strangers = found.rates, counted(found.non_mated_people, "person", "people")
     lines = [
         f"judged on     {printable(found.trial)}",
         f"model         {printable(found.model)}",
-        f"enrolled      {_people(found.enrolled)}, one photo each; {_seen(found)}",
-        f"mated         {_probes(found.mated)} of {found.mated_people:,} of those enrolled{_most_each(found)}",
-        f"non-mated     {_probes(found.non_mated)} of {_people(found.non_mated_people)} not enrolled{_left_out(found)}",
+        f"enrolled      {counted(found.enrolled, 'person', 'people')}, one photo each; {_seen(found)}",
+        f"mated         {counted(found.mated, 'probe')} of {found.mated_people:,} of those enrolled{_most_each(found)}",
+        f"non-mated     {counted(found.non_mated, 'probe')} of {strangers} not enrolled{_left_out(found)}",
         f"rank-1        {_measured(rates.rank1, rates.rank1_interval)}: the nearest face enrolled is the mated probe's "
         "own person",
         "",
@@ -57,17 +57,9 @@ def _without_face(found: Identification) -> list[str]:
         f"(missed), {non_mated:,} of the non-mated (no false positives)"
     ]
     if found.mated_not_enrolled:
-        count = _probes(found.mated_not_enrolled)
+        count = counted(found.mated_not_enrolled, "probe")
         lines += [f"{'':20}{count} more missed, as the photo enrolled of their person shows none"]
     return lines
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"
-
-
-def _probes(count: int) -> str:
-    return "1 probe" if count == 1 else f"{count:,} probes"
 
 
 def _measured(rate: float, interval: tuple[float, float]) -> str:

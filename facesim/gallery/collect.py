@@ -116,9 +116,8 @@ def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]
                 if isinstance(embedded, FaceSimError):
                     yield Enrolled(photo.path, photo.name, error=embedded)
                 else:
-                    yield Enrolled(
-                        photo.path, photo.name, embedded.faces[0], None, likenesses.get((photo.path, photo.name))
-                    )
+                    likeness = likenesses.get((photo.path, photo.name))
+                    yield Enrolled(photo.path, photo.name, embedded.faces[0], likeness=likeness)
     gallery.tidy()
 
 

@@ -53,14 +53,17 @@ class Identified:
 class Identifier:
     """Names faces by a gallery: `identify` photos, or `name` faces that are embedded already."""
 
-    def __init__(self, gallery: Gallery, verifier: Verifier, fmr: float | None = None, faces: str = "all"):
+    def __init__(
+        self, gallery: Gallery, verifier: Verifier, fmr: float | None = None, faces: str = "all", quick: bool = False
+    ):
         """Use the verifier's threshold, or the one by which at most `fmr` of all strangers are taken for somebody.
 
-        `faces` says which of a photo's faces count, as in `Verifier.verify`.
+        `faces` says which of a photo's faces count, as in `Verifier.verify`; with `quick` a single look must show them,
+        for frames of a video.
 
         Raises FaceSimError where the model keeps no threshold so strict.
         """
-        self._gallery, self._verifier, self._faces = gallery, verifier, faces
+        self._gallery, self._verifier, self._faces, self._quick = gallery, verifier, faces, quick
         self.enrolled = gallery.count_named()
         self.threshold = verifier.threshold
         if fmr is not None:
@@ -80,7 +83,7 @@ class Identifier:
         return [self._name(face, embedding) for face, embedding in zip(*embedded, strict=True)]
 
     def _embed(self, photo: PhotoSource) -> EmbeddedPhoto:
-        return self._verifier.embed_faces(photo, self._faces)
+        return self._verifier.embed_faces(photo, self._faces, quick=self._quick)
 
     def _name(self, face: FoundFace, embedding: np.ndarray) -> Identified:
         matches = self._gallery.nearest(embedding, WEIGHED, named=True)
@@ -114,7 +117,7 @@ def threshold_among(info: ModelInfo, fmr: float, enrolled: int) -> float:
         promise = f"the least that it can promise is {min(1, strictest * enrolled):.2g}"
         raise FaceSimError(
             f"a false match rate of {fmr:g} among {enrolled:,} enrolled faces takes a threshold whose own is "
-            f"{fmr / enrolled:.1g}; the model's strictest has {strictest:.1g}: {promise}."
+            f"{fmr / max(1, enrolled):.1g}; the model's strictest has {strictest:.1g}: {promise}."
         )
     return max(enough)
 

@@ -29,6 +29,7 @@ from facesim.files import printable
 from facesim.gallery.collect import Photo, Tally, face_rows, tally
 from facesim.gallery.rows import rows_table
 from facesim.gallery.store import Gallery, open_gallery
+from facesim.gallery.tables import place, sentences
 from facesim.model import Model
 from facesim.verifier import Verifier
 
@@ -75,10 +76,9 @@ def embed_by_ray(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], 
     Raises FaceSimError where there is no such cluster, or where a worker does not find photos or gallery.
     """
     with gallery.writing(), _cluster():
-        address = gallery.address if "://" in gallery.address else os.path.abspath(gallery.address)
         model = verifier.model
-        job = _Job(address, faces, str(model.path), ray.put(model.path.read_bytes()))
-        with _sentence(f"{printable(gallery.address)} cannot be used"):
+        job = _Job(place(gallery.address), faces, str(model.path), ray.put(model.path.read_bytes()))
+        with sentences(gallery.address):
             table = lance.dataset(gallery.uri)
         for blocks in _rounds(photos):
             with contextlib.closing(_outcomes(blocks, job)) as outcomes:
@@ -86,7 +86,7 @@ def embed_by_ray(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], 
                     for photo in (photo for outcome in batch for photo in blocks[outcome["block"]]):
                         if photo.changed:
                             gallery.remove_older(photo.path, photo.modified, photo.name)
-                    with _sentence(f"{printable(gallery.address)} cannot be used"):
+                    with sentences(gallery.address):
                         table = _commit(table, batch)
                     yield sum((Tally(*outcome["counts"]) for outcome in batch), Tally())
     gallery.tidy()
@@ -291,7 +291,7 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sentence(beginning: str) -> Iterator[None]:
-    """Turn into a FaceSimError what Ray and Lance raise, a class of its own for every kind of trouble."""
+    """Turn into a FaceSimError what Ray raises, a class of its own for every kind of trouble."""
     try:
         yield
     except FaceSimError:

@@ -95,8 +95,10 @@ def open_or_create_gallery(address: str, model: Model) -> "Gallery":
                 raise FaceSimError(f"{printable(address)} holds other files, and is no gallery: name a new folder.")
             folder.mkdir(parents=True, exist_ok=True)
         with locked(address, ALONE), sentences(address):
-            schema = gallery_schema(model.embedding_size, model.fingerprint)
-            table = open_table(address, TABLE) or connect(address).create_table(TABLE, schema=schema)
+            table = open_table(address, TABLE)
+            if table is None:  # nobody else has made it meanwhile
+                schema = gallery_schema(model.embedding_size, model.fingerprint)
+                table = connect(address).create_table(TABLE, schema=schema)
     return Gallery(address, table, model)
 
 

@@ -17,10 +17,8 @@ import numpy as np
 from PIL import Image
 
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.faces import EmbeddedPhoto
 from facesim.files import check_writable, write_whole
 from facesim.gallery.identify import Identified, Identifier
-from facesim.verifier import Verifier
 
 MOST_PIXELS = 36_000_000  # of a frame, 8K and a little more: a decoder keeps up to some twenty of them
 VIDEO_SUFFIX = ".mp4"  # of what is written
@@ -142,17 +140,15 @@ class Video:
 
 
 def identify_frames(
-    video: Video, identifier: Identifier, verifier: Verifier, faces: str = "all", every: float = 0.0
+    video: Video, identifier: Identifier, every: float = 0.0
 ) -> Iterator[tuple[Frame, list[Identified]]]:
-    """Yield frames of a video, as `Video.frames` does, each with who is on it; a single look must show the faces."""
+    """Yield frames of a video, as `Video.frames` does, each with who is on it, by a `quick` identifier."""
     for frame in video.frames(every):
         try:
-            found, embeddings = verifier.embed_faces(frame.pixels, faces, quick=True)
+            found = identifier.identify(frame.pixels)
         except NoFaceError:
-            yield frame, []
-        else:
-            found = [dataclasses.replace(face, photo=video.name) for face in found]
-            yield frame, identifier.name(EmbeddedPhoto(found, embeddings))
+            found = []
+        yield frame, [dataclasses.replace(one, face=dataclasses.replace(one.face, photo=video.name)) for one in found]
 
 
 class VideoWriter:

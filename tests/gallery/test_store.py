@@ -311,9 +311,10 @@ from facesim.gallery.store import open_or_create_gallery
 from facesim.face import Box
 from facesim.model import Model
 address, who = sys.argv[1:]
-gallery = open_or_create_gallery(address, Model())
+model = Model()
 print("ready", flush=True)
 sys.stdin.readline()
+gallery = open_or_create_gallery(address, model)  # all at once
 for i in range(25):
     with gallery.writing():
         face = np.full(gallery.embedding_size, 1 / gallery.embedding_size ** 0.5, np.float32)
