@@ -25,7 +25,7 @@ from facesim.evaluation.scoring import embed_crops
 from facesim.evaluation.trial import people_seen
 from facesim.evaluation.uncertainty import f1_interval
 from facesim.photo import open_photo
-from facesim.training.dlib_weights import LANDMARK_FILE, RECOGNISER_FILE, find_dlib_file
+from facesim.training.dlib_files import LANDMARK_FILE, RECOGNISER_FILE, find_dlib_file
 
 PAIRS_OF_A_KIND = 1000  # sampled from a folder
 DLIB_THRESHOLD = 0.6  # what dlib advises for its descriptor

@@ -15,11 +15,11 @@ import numpy as np
 from facesim import Model
 from facesim.data.pairs import join_pairs
 from facesim.data.source import open_source
+from facesim.detector.crop import centre_crop
 from facesim.evaluation.metrics import SortedDistances
 from facesim.evaluation.scoring import score
 from facesim.evaluation.sweep_report import write_report
 from facesim.evaluation.trial import Trial
-from facesim.face import centre_crop
 
 PAIRS = 10_000_000
 

@@ -16,11 +16,12 @@ from tqdm import tqdm
 from facesim import FaceSimError
 from facesim.data.lfw import find_lfw
 from facesim.data.pairs import join_pairs
+from facesim.detector.ladder import find_faces
 from facesim.evaluation.metrics import failures_as_errors
 from facesim.evaluation.summary import judge_folds
-from facesim.face import find_faces
 from facesim.photo import open_photo
-from facesim.training.dlib_weights import LANDMARK_FILE, RECOGNISER_FILE, find_dlib_file, load_dlib_weights
+from facesim.training.dlib_files import LANDMARK_FILE, RECOGNISER_FILE, find_dlib_file
+from facesim.training.dlib_weights import load_dlib_weights
 from facesim.training.network import CHIP_SIZE, RGB_MEAN, Recogniser
 
 PADDING = 0.25  # share around the face

@@ -22,8 +22,8 @@ import facesim.gallery.store as store
 from facesim.bulk import cores
 from facesim.data.cache import cached_crops
 from facesim.data.source import find_photos
+from facesim.detector.box import Box
 from facesim.evaluation.scoring import embed_crops
-from facesim.face import Box
 from facesim.gallery.cluster import cluster
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_gallery, open_or_create_gallery

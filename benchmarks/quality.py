@@ -18,10 +18,11 @@ from facesim.data.cache import CachedCrops
 from facesim.data.lfw import lfw_split
 from facesim.data.pairs import sample_pairs
 from facesim.data.source import Source, open_source
+from facesim.detector.box import Box
+from facesim.detector.crop import CROP_MARGIN, CROP_SIZE, centre_crop
+from facesim.detector.quality import Measures, crop_measures, crop_warnings
 from facesim.evaluation.metrics import SortedDistances
 from facesim.evaluation.uncertainty import bootstrap_by_identity, wilson_interval
-from facesim.face import CROP_MARGIN, CROP_SIZE, Box, centre_crop
-from facesim.quality import Measures, crop_measures, crop_warnings
 
 PROBES = 150  # photos of a set, each degraded in every way
 BOX_SIDE = CROP_SIZE / (1 + 2 * CROP_MARGIN)  # pixels of a crop

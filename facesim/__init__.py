@@ -9,19 +9,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from facesim.detector.box import Box
+    from facesim.detector.selection import FoundFace
     from facesim.errors import FaceSimError, NoFaceError
-    from facesim.face import Box
-    from facesim.faces import FoundFace
     from facesim.model import Model
     from facesim.verifier import Embedded, Verdict, Verifier
 
 __all__ = ["Box", "Embedded", "FaceSimError", "FoundFace", "Model", "NoFaceError", "Verdict", "Verifier"]
 __version__ = "0.1.0"
 _HOMES = {
-    "Box": "face",
+    "Box": "detector.box",
     "Embedded": "verifier",
     "FaceSimError": "errors",
-    "FoundFace": "faces",
+    "FoundFace": "detector.selection",
     "Model": "model",
     "NoFaceError": "errors",
     "Verdict": "verifier",

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
+from facesim.detector.selection import EmbeddedPhoto
 from facesim.errors import FaceSimError
-from facesim.faces import EmbeddedPhoto
 from facesim.photo import PhotoSource
 
 REMEMBERED = 2**16  # photos, of some 2 KB each

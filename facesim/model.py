@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.face import CROP_MARGIN, CROP_SIZE
 from facesim.onnx_file import check_onnx_file, network_fingerprint
 
 FORMAT_VERSION = 1

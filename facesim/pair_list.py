@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TextIO
 
+from facesim.detector.selection import box_text
 from facesim.errors import FaceSimError
-from facesim.faces import box_text
 from facesim.verifier import Verdict, Verifier
 
 PHOTOS = ("photo1", "photo2")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from facesim.face import CROP_SIZE, Face, centre_crop, cut_wide_crop
-from facesim.faces import FoundFace
+from facesim.detector.box import Face
+from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
+from facesim.detector.selection import FoundFace
 from facesim.photo import open_photo
 from facesim.verifier import Verdict
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from facesim.detector.box import Box
+from facesim.detector.selection import EmbeddedPhoto, FoundFace, cut_faces
 from facesim.errors import FaceSimError
-from facesim.face import Box
-from facesim.faces import EmbeddedPhoto, FoundFace, cut_faces
 from facesim.model import Model
 from facesim.photo import PhotoSource
 

@@ -11,8 +11,8 @@ from PIL import Image
 from facesim.cli import main
 from facesim.cli.predict import predict
 from facesim.cli.train import train
-from facesim.face import Box
-from facesim.faces import FoundFace
+from facesim.detector.box import Box
+from facesim.detector.selection import FoundFace
 from facesim.model import Model
 from facesim.picture import draw_verdict
 from facesim.training.settings import Settings

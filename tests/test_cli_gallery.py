@@ -9,7 +9,7 @@ import sys
 import pytest
 from PIL import Image
 
-from facesim.face import Box
+from facesim.detector.box import Box
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_gallery
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from facesim.face import Face, centre_crop, cut_wide_crop
+from facesim.detector.box import Face
+from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.photo import open_photo
 from facesim.picture import draw_verdict
 

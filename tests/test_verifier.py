@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from facesim.detector.box import Box
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.face import Box
 from facesim.photo import open_photo
 from facesim.verifier import Verifier
 
@@ -195,11 +195,16 @@ def test_what_a_verdict_may_be_wrong_about_is_said(verifier, hopper):
 
 
 def test_a_box_says_which_face_is_meant(verifier, hopper, collins, both):
-    left, right = (Box(180, 150, 400, 370), Box(700, 70, 840, 200))
+    left, right = (Box(180, 150, 400, 370), Box(610, 70, 740, 200))
     assert verifier.verify(hopper, both, box2=left).same
     assert not verifier.verify(hopper, both, box2=right).same
-    verdict = verifier.verify(both, both, box1=right, box2=Box(500, 500, 560, 560))
-    assert verdict.face2.box == Box(500, 500, 560, 560)  # where no face is, the box counts as it is
+
+
+def test_there_is_no_verdict_on_boxes_without_a_face(verifier, hopper, collins, refuses):
+    with refuses(hopper, NoFaceError):
+        verifier.verify(hopper, collins, box1=Box(0, 0, 90, 90))
+    with refuses(hopper, NoFaceError):
+        verifier.verify(hopper, hopper, box1=Box(0, 0, 90, 90), box2=Box(20, 500, 90, 570))
 
 
 def test_a_box_outside_the_photo_is_refused(verifier, hopper, refuses):

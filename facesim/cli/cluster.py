@@ -8,7 +8,7 @@ import click
 
 from facesim.cli import GPU, HELP, MODEL, Command
 from facesim.cli.gallery_options import ALL_FACES, tell
-from facesim.faces import box_text
+from facesim.detector.selection import box_text
 from facesim.files import ENCODING, check_picture_path, check_writable, counted, printable, save_picture, write_whole
 
 

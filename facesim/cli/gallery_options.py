@@ -2,7 +2,7 @@
 
 import click
 
-from facesim.faces import FACES, box_text
+from facesim.detector.selection import FACES, box_text
 from facesim.files import printable
 
 GALLERY = click.argument("address", metavar="GALLERY")

@@ -31,10 +31,10 @@ def neighbours(query, photos, k, model, identity, draw, as_json):
     from facesim.data.cache import cached_crops
     from facesim.data.dataset import identity_of
     from facesim.data.source import find_photos
+    from facesim.detector.selection import find_main_face
     from facesim.evaluation.neighbours import find_neighbours
     from facesim.evaluation.neighbours_picture import draw_neighbours
     from facesim.evaluation.neighbours_text import as_dict, as_text
-    from facesim.faces import find_main_face
     from facesim.model import Model
 
     picture = Path(draw)

@@ -11,8 +11,8 @@ import click
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's other threads only cost time here, even while it is loaded
 
 from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
-from facesim.face import Box
-from facesim.faces import FACES, box_text
+from facesim.detector.box import Box
+from facesim.detector.selection import FACES, box_text
 from facesim.files import save_picture
 from facesim.model import Model
 from facesim.verifier import Verifier

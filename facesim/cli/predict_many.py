@@ -9,8 +9,8 @@ from typing import TextIO
 
 import click
 
+from facesim.detector.selection import cut_faces
 from facesim.errors import FaceSimError
-from facesim.faces import cut_faces
 from facesim.files import ENCODING
 from facesim.pair_list import judge_rows, read_pair_list, write_verdicts
 from facesim.pair_output import growing_output

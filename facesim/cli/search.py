@@ -6,7 +6,7 @@ import click
 
 from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
 from facesim.cli.gallery_options import GALLERY, JSON
-from facesim.faces import box_text
+from facesim.detector.selection import box_text
 from facesim.files import printable
 
 

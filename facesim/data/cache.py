@@ -16,11 +16,12 @@ from tqdm import tqdm
 
 from facesim.bulk import cores
 from facesim.data.dataset import Dataset
+from facesim.detector.crop import WIDE_CROP_SIZE, cut_wide_crop
+from facesim.detector.ladder import find_faces
 from facesim.errors import FaceSimError
-from facesim.face import WIDE_CROP_SIZE, cut_wide_crop, find_faces
 from facesim.photo import open_photo
 
-CROP_VERSION = 4  # raised whenever the same photo would be cut otherwise, or more be kept of it
+CROP_VERSION = 5  # raised whenever the same photo would be cut otherwise, or more be kept of it
 A_DAY = 86_400  # seconds
 _CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
 

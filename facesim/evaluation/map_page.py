@@ -9,11 +9,11 @@ from bokeh.plotting import figure
 from markupsafe import Markup
 from PIL import Image
 
+from facesim.detector.crop import centre_crop
 from facesim.evaluation.embedding_map import PhotoMap
 from facesim.evaluation.map_signs import OTHERS, legend_of, signs_of
 from facesim.evaluation.map_text import axis_labels, sentences
 from facesim.evaluation.page import bokeh_inside, jpeg_uri, page_environment
-from facesim.face import centre_crop
 from facesim.files import printable
 
 _SIDE = 56  # pixels of a face: some 2 kB

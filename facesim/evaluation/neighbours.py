@@ -7,9 +7,9 @@ import numpy as np
 
 from facesim.data.cache import CachedCrops
 from facesim.data.dataset import Dataset
+from facesim.detector.selection import FoundFace
 from facesim.errors import FaceSimError
 from facesim.evaluation.scoring import embed_crops
-from facesim.faces import FoundFace
 from facesim.model import Model
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
+from facesim.detector.crop import CROP_SIZE, centre_crop
 from facesim.evaluation.neighbours import PhotoNeighbours
-from facesim.face import CROP_SIZE, centre_crop
 from facesim.files import printable
 from facesim.picture import GREEN, INK, PAPER, RED, name_font
 

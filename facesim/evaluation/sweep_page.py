@@ -8,6 +8,7 @@ from bokeh.embed import components
 from markupsafe import Markup
 from PIL import Image, ImageOps
 
+from facesim.detector.crop import centre_crop
 from facesim.errors import FaceSimError
 from facesim.evaluation.metrics import TOO_FEW, Rates
 from facesim.evaluation.page import bokeh_inside, jpeg_uri, page_environment
@@ -18,7 +19,6 @@ from facesim.evaluation.sweep_charts import undrawable
 from facesim.evaluation.sweep_plots import det_places, make_plots
 from facesim.evaluation.wording import number, percent
 from facesim.evaluation.worst_errors import WorstErrors
-from facesim.face import centre_crop
 from facesim.files import write_whole
 from facesim.photo import open_photo
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facesim.bulk import embed_groups
+from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.faces import EmbeddedPhoto, FoundFace
 from facesim.gallery.identify import WEIGHED, probabilities
 from facesim.gallery.known import KnownPhotos
 from facesim.gallery.rows import FaceRow, Match, check_name

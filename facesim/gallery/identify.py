@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from facesim.bulk import embed_groups
+from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError
-from facesim.faces import EmbeddedPhoto, FoundFace
 from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
 from facesim.model import ModelInfo, OperatingPoint

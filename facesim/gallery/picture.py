@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
+from facesim.detector.box import Face
+from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
 from facesim.errors import FaceSimError
-from facesim.face import CROP_SIZE, Face, centre_crop, cut_wide_crop
 from facesim.files import counted, printable
 from facesim.gallery.identify import Identified
 from facesim.gallery.rows import FaceRow

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from facesim.bulk import cores
+from facesim.detector.selection import EmbeddedPhoto
 from facesim.errors import FaceSimError
-from facesim.faces import EmbeddedPhoto
 from facesim.files import printable
 from facesim.gallery.collect import Photo, Tally, face_rows, tally
 from facesim.gallery.rows import rows_table

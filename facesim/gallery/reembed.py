@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from facesim.bulk import cores
+from facesim.detector.box import Face
+from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.errors import FaceSimError
-from facesim.face import Face, centre_crop, cut_wide_crop
 from facesim.files import counted, printable
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import Gallery

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from facesim.detector.box import Box
 from facesim.errors import FaceSimError
-from facesim.face import Box
 from facesim.files import printable
 
 FORMAT_VERSION = "1"

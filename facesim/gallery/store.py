@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from facesim.detector.box import Box
 from facesim.errors import FaceSimError
-from facesim.face import Box
 from facesim.files import check_folder, printable
 from facesim.gallery.known import KnownPhotos
 from facesim.gallery.rows import (

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facesim.face import CROP_MARGIN, CROP_SIZE, WIDE_CROP_SIZE
+from facesim.detector.crop import CROP_MARGIN, CROP_SIZE, WIDE_CROP_SIZE
 from facesim.training.network import pose_matrix
 from facesim.training.poses import Similarity, random_similarity
 

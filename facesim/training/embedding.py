@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from facesim.data.cache import CachedCrops
 from facesim.data.pairs import Pairs
-from facesim.face import centre_crop
+from facesim.detector.crop import centre_crop
 from facesim.training.network import SiameseNet, to_unit
 
 BATCH = 64  # crops

@@ -10,8 +10,8 @@ import onnxruntime
 import torch
 from torch import nn
 
+from facesim.detector.crop import CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.face import CROP_SIZE
 from facesim.files import write_whole
 from facesim.model import Model, ModelInfo, info_to_metadata
 from facesim.training.network import SiameseNet

@@ -8,10 +8,10 @@ import numpy as np
 from facesim.data.dataset import Dataset
 from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.split import Split
+from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.evaluation.calibration import fit_calibration
 from facesim.evaluation.metrics import SortedDistances, failures_as_errors
 from facesim.evaluation.uncertainty import f1_interval, wilson_interval
-from facesim.face import CROP_MARGIN, CROP_SIZE
 from facesim.model import FORMAT_VERSION, ModelInfo, OperatingPoint
 
 OPERATING_FMRS = (0.01, 0.001, 0.0001)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from facesim.face import CROP_MARGIN, CROP_SIZE, WIDE_CROP_SIZE
-from facesim.training.dlib_weights import LANDMARK_FILE, find_dlib_file
+from facesim.detector.crop import CROP_MARGIN, CROP_SIZE, WIDE_CROP_SIZE
+from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
 from facesim.training.network import CHIP_SIZE
 
 CHIP_PADDING = 0.25  # dlib's own, that its recogniser was trained with

@@ -9,8 +9,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from facesim.data.dataset import Dataset
+from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
+from facesim.detector.ladder import find_faces
 from facesim.errors import FaceSimError
-from facesim.face import CROP_SIZE, centre_crop, cut_wide_crop, find_faces
 from facesim.files import printable
 from facesim.photo import open_photo
 from facesim.picture import INK, PAPER

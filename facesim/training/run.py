@@ -25,7 +25,7 @@ from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.files import save_picture, write_whole
 from facesim.model import Model
 from facesim.training.checkpoint import Checkpoint
-from facesim.training.dlib_weights import LANDMARK_FILE, find_dlib_file
+from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
 from facesim.training.embedding import distances_among, embed_photos
 from facesim.training.export import export
 from facesim.training.folds import cross_validate

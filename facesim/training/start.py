@@ -7,8 +7,8 @@ import onnx
 import torch
 from torch import nn
 
+from facesim.detector.crop import CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.face import CROP_SIZE
 from facesim.model import Model
 from facesim.training.backbones import Affine, load_imagenet_weights
 from facesim.training.dlib_weights import load_dlib_weights

@@ -6,11 +6,11 @@ from PIL import Image
 
 from facesim.data.cache import CachedCrops
 from facesim.data.dataset import Dataset
+from facesim.detector.crop import WIDE_CROP_SIZE
+from facesim.detector.selection import FoundFace
 from facesim.errors import FaceSimError
 from facesim.evaluation.neighbours import Neighbours, PhotoNeighbours, nearest
 from facesim.evaluation.neighbours_picture import draw_neighbours
-from facesim.face import WIDE_CROP_SIZE
-from facesim.faces import FoundFace
 
 
 @pytest.mark.parametrize("k", [1, 7, 40, 1000])

@@ -11,12 +11,13 @@ from facesim.data.cache import CachedCrops
 from facesim.data.dataset import Dataset
 from facesim.data.pairs import Pairs
 from facesim.data.source import Source
+from facesim.detector.crop import cut_wide_crop
+from facesim.detector.ladder import find_faces
 from facesim.errors import FaceSimError
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.sweep_page import number, percent
 from facesim.evaluation.sweep_report import as_text, write_report
 from facesim.evaluation.trial import Trial
-from facesim.face import cut_wide_crop, find_faces
 from facesim.photo import open_photo
 
 PHONE = {"width": 360, "height": 740}

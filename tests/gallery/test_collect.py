@@ -4,8 +4,8 @@ import shutil
 import numpy as np
 import pytest
 
+from facesim.detector.box import Box
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.face import Box
 from facesim.gallery import collect
 from facesim.gallery.collect import Tally, embed_locally, enrol, faces_on, pending_photos, people_in
 from facesim.gallery.store import open_or_create_gallery

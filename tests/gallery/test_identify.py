@@ -4,9 +4,9 @@ import math
 import numpy as np
 import pytest
 
+from facesim.detector.box import Box
+from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError
-from facesim.face import Box
-from facesim.faces import EmbeddedPhoto, FoundFace
 from facesim.gallery.collect import enrol
 from facesim.gallery.identify import Identifier, threshold_among
 from facesim.gallery.rows import FaceRow

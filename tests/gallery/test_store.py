@@ -9,8 +9,8 @@ import numpy as np
 import portalocker
 import pytest
 
+from facesim.detector.box import Box
 from facesim.errors import FaceSimError
-from facesim.face import Box
 from facesim.gallery import store, tables
 from facesim.gallery.rows import FaceRow, check_name
 from facesim.gallery.store import open_gallery, open_or_create_gallery
@@ -308,7 +308,7 @@ import sys
 import numpy as np
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_or_create_gallery
-from facesim.face import Box
+from facesim.detector.box import Box
 from facesim.model import Model
 address, who = sys.argv[1:]
 model = Model()

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from facesim import face
+from facesim.detector import ladder
+from facesim.detector.ladder import glance
 from facesim.errors import FaceSimError
-from facesim.face import glance
 from facesim.gallery.collect import enrol
 from facesim.gallery.store import open_or_create_gallery
 from facesim.photo import open_photo
@@ -173,8 +173,8 @@ def test_one_look_shows_faces_of_all_sizes(both, faceless):
 
 
 def test_a_frame_gets_one_look(run, gallery, clip, monkeypatch):
-    looks, look = [], face._look
-    monkeypatch.setattr(face, "_look", lambda *about: looks.append(about) or look(*about))
+    looks, look = [], ladder._hog_look
+    monkeypatch.setattr(ladder, "_hog_look", lambda *about: looks.append(about) or look(*about))
     run("watch", gallery, clip)
     assert len(looks) == 12
 

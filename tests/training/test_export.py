@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
+from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.face import CROP_MARGIN, CROP_SIZE
 from facesim.model import FORMAT_VERSION, Model, ModelInfo, OperatingPoint
 from facesim.training.backbones import Affine
 from facesim.training.export import export

@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from facesim.detector.crop import cut_wide_crop
+from facesim.detector.ladder import find_faces
 from facesim.errors import FaceSimError
-from facesim.face import cut_wide_crop, find_faces
 from facesim.photo import open_photo
-from facesim.training.dlib_weights import RECOGNISER_FILE, find_dlib_file, load_dlib_weights
+from facesim.training.dlib_files import RECOGNISER_FILE, find_dlib_file
+from facesim.training.dlib_weights import load_dlib_weights
 from facesim.training.network import Recogniser, SiameseNet, to_unit
 from facesim.training.poses import Similarity, aligned_chips
 

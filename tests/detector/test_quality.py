@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from facesim.face import Box
-from facesim.faces import find_main_face
-from facesim.quality import SIDE, crop_warnings
+from facesim.detector.box import Box
+from facesim.detector.quality import SIDE, crop_warnings
+from facesim.detector.selection import find_main_face
 
 LARGE = Box(0, 0, 200, 200)
 BLACK, WHITE, FLAT, BLURRED = (
@@ -74,7 +74,7 @@ def test_a_shaken_cameras_blur_is_named_in_every_direction(portrait, direction):
 
 def test_a_small_face_is_named_with_its_size_and_not_called_blurred_too(portrait):
     face, _ = find_main_face(portrait)
-    small = portrait.resize([round(side * 37 / face.box.side) for side in portrait.size])
+    small = portrait.resize([round(side * 32 / face.box.side) for side in portrait.size])
     found, crop = find_main_face(small)
     assert found.box.side < SIDE
     assert crop_warnings(crop, found.box) == (f"the face is only {found.box.side} pixels wide",)

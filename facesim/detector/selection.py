@@ -1,20 +1,20 @@
-"""From a photo to the faces in it that are compared, and their crops."""
+"""Select the faces of a photo that count, and cut their crops."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from facesim.detector.box import Box, Face, off_centre, overlap
+from facesim.detector.crop import centre_crop, cut_wide_crop
+from facesim.detector.ladder import find_faces, glance, look_closely
+from facesim.detector.quality import crop_warnings
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.face import Box, Face, centre_crop, cut_wide_crop, find_faces, glance, off_centre, overlap
 from facesim.photo import Photo, PhotoSource, open_photo
-from facesim.quality import crop_warnings
 
 FACES = ("largest", "centre", "all")
 IN_BOX = 0.25  # overlap of a face that is found with the box that it was looked for in
-_BOX_VIEW = 240  # pixels, at which a face that a box was given for is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,18 @@ def cut_faces(
     """Return the faces of a photo that count, each with its crop, `(160, 160, 3) uint8`.
 
     That is the largest face (the main one, as `find_faces` orders them), the one nearest to the photo's centre, or
-    all; or the one in `box`: a found face that it frames, or else the box as it is. With `quick`, faces are those of a
-    `glance`, for a frame of a video.
+    all; or the one in `box`. With `quick`, faces are those of a `glance`, for a frame of a video.
 
-    Raises FaceSimError when the photo cannot be read or holds nothing of the box, NoFaceError when it shows no face.
+    Raises FaceSimError when the photo cannot be read or holds nothing of the box, NoFaceError when it, or the box,
+    shows no face.
     """
     if faces not in FACES:
         raise FaceSimError(f"{faces!r} says nothing about which face to compare: give {', '.join(FACES)}.")
     photo = open_photo(source)
     if box is not None:
-        found = [_face_in(photo, box)]
+        found = _faces_in(photo, box)
+        if not found:
+            raise NoFaceError(f"no face was found in the box {box_text(box)} of {photo.name}: mark a face in view.")
     elif quick:
         found = glance(photo)
     else:
@@ -77,25 +79,20 @@ def _cut(photo: Photo, face: Face, faces: int) -> tuple[FoundFace, np.ndarray]:
     return FoundFace(photo.name, face.box, faces, face.angle, crop_warnings(crop, face.box)), crop
 
 
-def _face_in(photo: Photo, box: Box) -> Face:
+def _faces_in(photo: Photo, box: Box) -> list[Face]:
+    """Return the face that a box frames, or holds, as a list: empty where there is none."""
     width, height = photo.size
-    around = Box(
-        max(0, box.left - box.side), max(0, box.top - box.side),
-        min(width, box.right + box.side), min(height, box.bottom + box.side),
-    )  # fmt: skip
     if box.side <= 0 or min(box.right, width) <= max(box.left, 0) or min(box.bottom, height) <= max(box.top, 0):
         raise FaceSimError(f"the box {box_text(box)} holds nothing of {photo.name}, which is {width}×{height}.")
-    view = photo.view(math.ceil(max(photo.size) * _BOX_VIEW / box.side))
-    scale = view.width / width
-    part = view.crop([round(edge * scale) for edge in around])
-    near = [
-        face._replace(
-            box=Box(*(round(edge / scale) + start for edge, start in zip(face.box, around[:2] * 2, strict=True)))
-        )
-        for face in find_faces(open_photo(part))
-    ]
-    best = max(near, key=lambda face: overlap(face.box, box), default=None)
-    return best if best is not None and overlap(best.box, box) >= IN_BOX else Face(box)
+    near = look_closely(photo, box)
+    framed = [face for face in near if overlap(face.box, box) >= IN_BOX or _holds(box, face.box)]
+    return [max(framed, key=lambda face: overlap(face.box, box))] if framed else []
+
+
+def _holds(box: Box, face: Box) -> bool:
+    """Return whether the middle of a face lies in a box."""
+    x, y = (face.left + face.right) / 2, (face.top + face.bottom) / 2
+    return box.left <= x <= box.right and box.top <= y <= box.bottom
 
 
 def box_text(box: Box) -> str:

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facesim.face import CROP_SIZE, Box
+from facesim.detector.box import Box
+from facesim.detector.crop import CROP_SIZE
 
 # Below each limit (for WHITE: above) FNMR + FMR was at least twice that of photos as they are, on LFW's test people and
 # on Pins alike, and under 1 % of either set's photos lie there: `python benchmarks/quality.py` prints the figures.

@@ -1,0 +1,62 @@
+"""A face in a photo: its box, and which of several comes first."""
+
+import math
+from typing import NamedTuple
+
+SAME_FACE = 0.35  # overlap of two boxes of one face
+SAME_SIZE = 1.25  # boxes come in sizes a fifth apart: within this ratio none is the larger face
+CUT_SIZE = 2 / 3  # of its size is what a face counts that the photo's edge cuts: mostly a bystander's
+
+
+class Box(NamedTuple):
+    """A face's box in the upright photo, in pixels; right and bottom lie just outside it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def side(self) -> int:
+        return max(self.right - self.left, self.bottom - self.top)
+
+
+class Face(NamedTuple):
+    """A face in a photo: its box, and the degrees to turn it counter-clockwise for it to stand upright."""
+
+    box: Box
+    angle: int = 0
+    score: float = 0.0  # the detector's
+
+
+def off_centre(box: Box, photo_size: tuple[int, int]) -> float:
+    """Return twice the distance of a box's centre from that of a photo of `photo_size`, in pixels."""
+    width, height = photo_size
+    return math.hypot(box.left + box.right - width, box.top + box.bottom - height)
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Return the area that two boxes share, as a part of the area that they cover together."""
+    width = min(one.right, other.right) - max(one.left, other.left)
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    shared = max(0, width) * max(0, height)
+    whole = sum((box.right - box.left) * (box.bottom - box.top) for box in (one, other))
+    return shared / (whole - shared)
+
+
+def main_first(faces: list[Face], photo_size: tuple[int, int]) -> list[Face]:
+    """Return the faces of a photo of `photo_size` (width, height) in order, the main one first.
+
+    The main face is the largest; of several about as large, the one nearest to the photo's centre. One that the
+    photo's edge cuts counts as smaller than it is.
+    """
+    width, height = photo_size
+
+    def size(box: Box) -> float:
+        whole = box.left >= 0 and box.top >= 0 and box.right <= width and box.bottom <= height
+        return box.side if whole else box.side * CUT_SIZE
+
+    largest = max((size(face.box) for face in faces), default=0)
+    return sorted(
+        faces, key=lambda face: (size(face.box) * SAME_SIZE < largest, off_centre(face.box, photo_size), face.box)
+    )

@@ -1,0 +1,227 @@
+"""dlib's CNN face detector (max-margin object detection: King 2015): sees profiles, and covered, dark or tilted faces.
+
+Its network scores windows of 80×80 pixels, one every eight pixels. It sees a face that takes up 72 to 96 pixels, so a
+photo is looked at in several sizes.
+"""
+
+import functools
+import math
+import os
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+from facesim.detector.box import Box, Face
+from facesim.detector.crop import CROP_MARGIN, CROP_SIZE, cut_wide_crop
+from facesim.detector.shipped import shipped_file
+from facesim.errors import FaceSimError
+from facesim.photo import Photo
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+WINDOW = 80  # pixels
+STRIDE = 8  # pixels from one window to the next
+FIRST_CENTRE = 14.5  # pixels from an image's edge to the centre of its first window, after three 5×5 convolutions
+NEUTRAL = (123, 117, 104)  # the network's mean colour, zero to its layers: a border of black hides faces at the edge
+BORDER = 48  # pixels of it around each image
+MAX_TILE = 960  # pixels on which the network is run at once: more take 50 bytes each, and more time each
+MIN_SCORE = -0.4  # of 1,520 pieces of photos without a face none scores over -0.59, upright
+
+SAME_WINDOW = 0.5  # overlap of windows whose mean is a face's place: it is finer than their grid
+SAME_FACE = 0.3  # overlap of windows that show the same face
+SHIFT_RIGHT, SHIFT_DOWN = 0.03, 0.07  # of its side, from a window to HOG's box of the same face, which is as large
+
+TURNS = 8  # in which a face is looked at to see how it lies
+LEVEL = 20  # degrees from a quarter turn, within which a face counts as not tilted
+
+
+class Window(NamedTuple):
+    """A window that shows a face: its score, and in pixels of the upright photo its centre and side."""
+
+    score: float
+    x: float
+    y: float
+    side: float
+
+    def box(self, angle: int = 0) -> Box:
+        """Return the box that HOG would draw of the face, which has to be turned by `angle` to stand upright."""
+        sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+        x = self.x + self.side * (SHIFT_RIGHT * cosine - SHIFT_DOWN * sine)
+        y = self.y + self.side * (SHIFT_RIGHT * sine + SHIFT_DOWN * cosine)
+        return _box(x, y, self.side)
+
+
+def cnn_windows(photo: Photo, sides: Iterable[float], angle: int = 0) -> list[Window]:
+    """Return the windows that show a face in a photo, turned by quarters: `angle` degrees counter-clockwise.
+
+    It is looked at resized to each of `sides`, the pixels of its longer side, in all cores.
+
+    Raises FaceSimError when the photo cannot be read, or the network's file is damaged.
+    """
+    sides = sorted(sides, reverse=True)
+    if not sides:
+        return []
+    image = photo.view(math.ceil(sides[0]))
+    if max(image.size) > 2 * sides[0]:
+        image = resized(image, sides[0])
+    if angle:
+        image = image.rotate(angle, expand=True)
+    _session()  # loaded, or refused, before the work is shared out
+    tiles = [tile for side in sides for tile in _tiles(_fitted(image.size, side))]
+    windows = []
+    for tile, scores in zip(tiles, _workers(os.getpid()).map(lambda tile: _scan(image, tile), tiles), strict=True):
+        scale = max(photo.size) / max(tile.size)  # pixels of the photo in one of the resized image
+        for row, column in zip(*np.nonzero(scores >= MIN_SCORE), strict=True):
+            x = STRIDE * column + FIRST_CENTRE - BORDER + tile.box[0] - tile.size[0] / 2
+            y = STRIDE * row + FIRST_CENTRE - BORDER + tile.box[1] - tile.size[1] / 2
+            for _ in range(angle // 90):
+                x, y = -y, x
+            centre = (float(x * scale + photo.size[0] / 2), float(y * scale + photo.size[1] / 2))
+            windows.append(Window(float(scores[row, column]), *centre, WINDOW * scale))
+    return windows
+
+
+def distinct(windows: Iterable[Window]) -> list[Window]:
+    """Return one window for each face, the best first.
+
+    It lies in the middle of those that show the face, weighted by their scores, and has the best one's score.
+    """
+    faces, left = [], sorted(windows, reverse=True)
+    while left:
+        best = left[0]
+        face = _mean([window for window in left if _overlap(window, best) >= SAME_WINDOW])
+        left = [window for window in left if max(_overlap(window, best), _overlap(window, face)) < SAME_FACE]
+        faces.append(face)
+    return faces
+
+
+def face_in(photo: Photo, window: Window) -> Face:
+    """Return the face that a window shows: its box, and the angle to turn it by.
+
+    The network scores a face as high when it is tilted, so the angle is the mean of those at which it sees the face.
+
+    Raises FaceSimError when the photo cannot be read.
+    """
+    angle = _angle(photo, window)
+    return Face(window.box(angle), angle, window.score)
+
+
+def resized(image: Image.Image, longer_side: float) -> Image.Image:
+    """Return an image whose longer side has that many pixels."""
+    size = _fitted(image.size, longer_side)
+    if image.size == size:
+        return image
+    return image.resize(size, _filter(longer_side / max(image.size)), reducing_gap=2.0)
+
+
+def _fitted(size: tuple[int, int], longer_side: float) -> tuple[int, int]:
+    width, height = (max(1, round(edge * longer_side / max(size))) for edge in size)
+    return width, height
+
+
+def _filter(scale: float) -> Image.Resampling:
+    return Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.BICUBIC
+
+
+class _Tile(NamedTuple):
+    """A part of an image that is resized to `size`, as much as the network is run on at once."""
+
+    size: tuple[int, int]
+    box: tuple[int, int, int, int]  # of the resized image: left, top, right, bottom
+
+
+def _tiles(size: tuple[int, int]) -> list[_Tile]:
+    columns, rows = (_parts(edge) for edge in size)
+    return [_Tile(size, (left, top, right, bottom)) for top, bottom in rows for left, right in columns]
+
+
+def _parts(length: int) -> list[tuple[int, int]]:
+    count = math.ceil(length / MAX_TILE)
+    return list(pairwise(length * i // count for i in range(count + 1)))
+
+
+def _scan(image: Image.Image, tile: _Tile) -> np.ndarray:
+    """Return the scores of the windows of a tile, and of those up to `BORDER` beyond it."""
+    (width, height), (left, top, right, bottom) = tile
+    reach = (max(0, left - BORDER), max(0, top - BORDER), min(width, right + BORDER), min(height, bottom + BORDER))
+    shown = (reach[2] - reach[0], reach[3] - reach[1])
+    across, down = image.width / width, image.height / height
+    seen = (reach[0] * across, reach[1] * down, reach[2] * across, reach[3] * down)
+    part = image.resize(shown, _filter(1 / across), seen, reducing_gap=2.0)
+    bordered = np.empty((bottom - top + 2 * BORDER, right - left + 2 * BORDER, 3), np.uint8)
+    bordered[:] = NEUTRAL
+    x, y = reach[0] - left + BORDER, reach[1] - top + BORDER
+    bordered[y : y + shown[1], x : x + shown[0]] = np.asarray(part)
+    return _scores(bordered[None])[0]
+
+
+def _angle(photo: Photo, window: Window) -> int:
+    """Return the degrees, -45 to 314, to turn a face counter-clockwise for it to stand upright.
+
+    That is 0, or another quarter turn, where it is off by less than `LEVEL`.
+    """
+    patch = cut_wide_crop(photo, Face(_box(window.x, window.y, window.side)), NEUTRAL)
+    side = round(len(patch) * WINDOW * (1 + 2 * CROP_MARGIN) / CROP_SIZE)  # in which the face fills a window
+    image = Image.fromarray(patch)
+    angles = [360 * turn // TURNS for turn in range(TURNS)]
+    turned = [image.rotate(angle, Image.Resampling.BILINEAR, fillcolor=NEUTRAL) for angle in angles]
+    scores = _scores(np.stack([np.asarray(one.resize((side, side), _filter(side / len(patch)))) for one in turned]))
+    middle = (side / 2 - FIRST_CENTRE) / STRIDE
+    centre = slice(math.floor(middle) - 1, math.ceil(middle) + 2)
+    seen = np.maximum(scores[:, centre, centre].max(axis=(1, 2)) - MIN_SCORE, 0)
+    angle = round(math.degrees(np.angle(seen @ np.exp(1j * np.radians(angles)))))
+    quarter = 90 * round(angle / 90)
+    return ((quarter if abs(angle - quarter) < LEVEL else angle) + 45) % 360 - 45
+
+
+def _box(x: float, y: float, side: float) -> Box:
+    return Box(*(round(edge) for edge in (x - side / 2, y - side / 2, x + side / 2, y + side / 2)))
+
+
+def _mean(windows: list[Window]) -> Window:
+    best = max(windows)
+    weights = np.array([window.score - MIN_SCORE for window in windows]) + 1e-6
+    _, x, y, side = weights @ np.array([(0, w.x, w.y, math.log(w.side)) for w in windows]) / weights.sum()
+    return Window(best.score, float(x), float(y), math.exp(side))
+
+
+def _overlap(one: Window, other: Window) -> float:
+    """Return the area that two windows share, as a part of the area that they cover together."""
+    reach = (one.side + other.side) / 2
+    least = min(one.side, other.side)
+    width, height = (max(0.0, min(reach - abs(apart), least)) for apart in (one.x - other.x, one.y - other.y))
+    shared = width * height
+    return shared / (one.side**2 + other.side**2 - shared)
+
+
+def _scores(images: np.ndarray) -> np.ndarray:
+    """Return the scores of the windows in images `(n, h, w, 3) uint8`: `(n, rows, columns) float32`."""
+    return _session().run(None, {"pixels": images})[0][:, 0]
+
+
+@functools.cache
+def _session() -> onnxruntime.InferenceSession:
+    """Return the network, loaded when it is first needed: it may be run by several threads at once."""
+    path = shipped_file("cnn.onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # each look has a core
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a class of its own for every kind of trouble
+        raise FaceSimError(f"{path} cannot be loaded: install facesim again.") from error
+
+
+@functools.cache
+def _workers(process: int) -> "ThreadPoolExecutor":
+    """Return what shares out a photo's looks among the cores; after a fork, the new process has its own."""
+    from concurrent.futures import ThreadPoolExecutor  # not worth its import where HOG suffices
+
+    from facesim.bulk import cores
+
+    return ThreadPoolExecutor(cores())

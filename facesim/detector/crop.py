@@ -1,0 +1,45 @@
+"""Cut a face out of a photo: widen its box, resize and pad it to the crop that the network reads."""
+
+import math
+
+import numpy as np
+from PIL import Image
+
+from facesim.detector.box import Face
+from facesim.photo import Photo
+
+CROP_SIZE = 160  # pixels, what the network reads
+CROP_MARGIN = 0.2  # of the box, added on each of its four sides
+WIDE_CROP_SIZE = 252  # pixels, the crop and its surroundings at the same scale: training needs room to move
+
+
+def cut_wide_crop(photo: Photo, face: Face, beyond: tuple[int, int, int] = (0, 0, 0)) -> np.ndarray:
+    """Cut a face and its surroundings, upright: `(252, 252, 3) uint8`, in the colour `beyond` where the photo ends.
+
+    Its centre, `centre_crop`, is the box with `CROP_MARGIN` added on each side, scaled to 160 pixels.
+    """
+    box = face.box
+    side = box.side * (1 + 2 * CROP_MARGIN) * WIDE_CROP_SIZE / CROP_SIZE
+    left = (box.left + box.right - side) / 2
+    top = (box.top + box.bottom - side) / 2
+    scale = WIDE_CROP_SIZE / side
+    width, height = photo.size
+    inside = (max(0, left), max(0, top), min(width, left + side), min(height, top + side))
+    place = [round((edge - start) * scale) for edge, start in zip(inside, (left, top, left, top), strict=True)]
+    size = (max(1, place[2] - place[0]), max(1, place[3] - place[1]))
+    view = photo.view(math.ceil(max(photo.size) * scale))
+    across, down = view.width / width, view.height / height
+    seen = (inside[0] * across, inside[1] * down, inside[2] * across, inside[3] * down)
+    part = view.resize(size, Image.Resampling.BICUBIC, box=seen, reducing_gap=3.0)
+    crop = np.full((WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3), beyond, np.uint8)
+    crop[place[1] : place[1] + size[1], place[0] : place[0] + size[0]] = np.asarray(part)
+    if face.angle % 90 == 0:
+        return np.rot90(crop, face.angle // 90).copy()
+    # the corners that come out black lie outside the centre crop: it is smaller than the whole by more than √2
+    return np.asarray(Image.fromarray(crop).rotate(face.angle, Image.Resampling.BICUBIC))
+
+
+def centre_crop(wide_crops: np.ndarray) -> np.ndarray:
+    """Cut the network's `(…, 160, 160, 3)` crops out of `(…, 252, 252, 3)` wide crops."""
+    start = (WIDE_CROP_SIZE - CROP_SIZE) // 2
+    return wide_crops[..., start : start + CROP_SIZE, start : start + CROP_SIZE, :]

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from facesim.detector.box import Box, overlap
+from facesim.detector.selection import cut_faces
+from facesim.errors import FaceSimError, NoFaceError
+from facesim.photo import open_photo
+
+HOPPER = Box(161, 137, 377, 353)
+
+
+def box_of(photo, box: Box) -> Box:
+    ((found, crop),) = cut_faces(photo, box=box)
+    assert crop.shape == (160, 160, 3)
+    return found.box
+
+
+@pytest.mark.parametrize(
+    "box",
+    [HOPPER, Box(120, 100, 400, 380), Box(100, 50, 450, 450), Box(220, 160, 330, 300), Box(60, 0, 480, 600)],
+    ids=["framed", "loose", "with hair", "eyes and mouth", "head and shoulders"],
+)
+def test_a_box_finds_the_face_that_it_marks(hopper, box):
+    assert overlap(box_of(hopper, box), HOPPER) > 0.65
+
+
+def test_a_box_chooses_among_faces(both):
+    assert box_of(both, Box(100, 80, 420, 400)).right < 512
+    assert box_of(both, Box(600, 60, 750, 200)).left > 512
+
+
+@pytest.mark.parametrize("box", [Box(0, 0, 90, 90), Box(20, 500, 90, 570), Box(400, 420, 510, 590), Box(3, 3, 5, 5)])
+def test_a_box_on_the_background_holds_no_face(hopper, refuses, box):
+    with refuses(hopper, NoFaceError) as caught:
+        cut_faces(hopper, box=box)
+    assert f"{box.left},{box.top}," in str(caught.value)
+
+
+def test_the_corners_of_photos_hold_no_face(lfw):
+    """A bystander's face may lie in one."""
+    photos = sorted(lfw.glob("*/*_0001.jpg"))[::90]
+    found = 0
+    for path in photos:
+        try:
+            found += len(cut_faces(path, box=Box(0, 0, 60, 60)))
+        except NoFaceError:
+            continue
+    assert found <= 0.05 * len(photos)
+
+
+def test_a_box_beyond_the_photo_is_refused(hopper, refuses):
+    with refuses(hopper):
+        cut_faces(hopper, box=Box(600, 0, 700, 100))
+
+
+def test_an_unknown_choice_is_refused(hopper):
+    with pytest.raises(FaceSimError, match="largest, centre, all"):
+        cut_faces(hopper, faces="smallest")
+
+
+def test_a_photo_without_a_face_says_so(faceless, refuses):
+    with refuses(faceless, NoFaceError):
+        cut_faces(faceless)
+
+
+def test_the_central_face_may_be_a_small_one(both):
+    photo = np.asarray(open_photo(both).view())
+    wide = Image.new("RGB", (1400, 600), "grey")
+    wide.paste(Image.fromarray(photo), (0, 0))
+    ((largest, _),) = cut_faces(wide)
+    ((central, _),) = cut_faces(wide, faces="centre")
+    assert largest.box.right < 512 < central.box.left
+    assert len(cut_faces(wide, faces="all")) == 2
