@@ -52,7 +52,7 @@ def find_faces(photo: Photo, small_too: bool = False) -> list[Face]:
 
 
 def climb(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
-    """Return what `find_faces` does, and what found it: "HOG", the name of a look, "in doubt", "HOG alone" or "nothing".
+    """Return what `find_faces` does, and by what: "HOG", the name of a look, "in doubt", "HOG alone" or "nothing".
 
     Where HOG is sure of a face in the middle, the CNN is not asked. Where the CNN is in doubt about every face that it
     sees, the best one counts, and where it sees none, the best of those that HOG sees without being sure.
