@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models" / "facesim.onnx"
-DETECTOR = ROOT / "facesim" / "frontal_face_detector.svm"
+DETECTOR = ROOT / "facesim" / "detector" / "hog.svm"
 LOOK_SIDE, CROP_SIDE, MARGIN = 640, 160, 0.2  # pixels, pixels and a share of the face's box, as facesim has them
 EMBEDDING_SIZE = 128
 DISTRIBUTIONS = {

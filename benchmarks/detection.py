@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from facesim import FaceSimError
 from facesim.data.lfw import data_home, find_lfw
-from facesim.detector.ladder import LADDER, climb
+from facesim.detector.finding import find
+from facesim.detector.ladder import LADDER
 from facesim.evaluation.uncertainty import wilson_interval
 from facesim.photo import Photo, open_photo, photos_in
 
@@ -98,7 +99,7 @@ def look(photo: str | Image.Image, ladder_only: bool) -> tuple[str, int, float, 
     try:
         opened = open_photo(photo)
         start = time.perf_counter()
-        faces, found_by = climb(opened)
+        faces, found_by = find(opened)
         seconds = time.perf_counter() - start
         dlib_found = not ladder_only and bool(dlib_detector()(np.asarray(opened.view()), DLIB_DOUBLINGS))
     except FaceSimError as error:
@@ -195,7 +196,7 @@ def seconds_without_a_face(side: int) -> float:
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
-        climb(Photo("a landscape", picture))
+        find(Photo("a landscape", picture))
         seconds.append(time.perf_counter() - start)
     return min(seconds)
 

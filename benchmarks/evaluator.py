@@ -16,7 +16,7 @@ from tqdm import tqdm
 from facesim import FaceSimError
 from facesim.data.lfw import find_lfw
 from facesim.data.pairs import join_pairs
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.evaluation.metrics import failures_as_errors
 from facesim.evaluation.summary import judge_folds
 from facesim.photo import open_photo

@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 import facesim.gallery.store as store
-from facesim.bulk import cores
+from facesim.cores import cores
 from facesim.data.cache import cached_crops
 from facesim.data.source import find_photos
 from facesim.detector.box import Box

@@ -131,7 +131,7 @@ class AsTheyAre:
 @click.option("--model", type=click.Path(), help="A model file, instead of the one that ships.")
 @click.option("--json", "as_json", is_flag=True, help="Print the tables as JSON.")
 def main(model, as_json):
-    """Print how a model's errors grow as crops get worse, from which the limits of facesim/quality.py follow.
+    """Print how a model's errors grow as crops get worse, from which the limits of facesim/detector/quality.py follow.
 
     In each of 150 pairs of LFW's folds 9 and 10, and of Pins, one photo is degraded, step by step, and compared with
     the other photo of every pair: FNMR and FMR at the model's threshold, then the same by what a crop measures, however

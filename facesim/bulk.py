@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
+from facesim.cores import cores
 from facesim.detector.selection import EmbeddedPhoto
 from facesim.errors import FaceSimError
 from facesim.photo import PhotoSource
@@ -15,11 +16,6 @@ from facesim.photo import PhotoSource
 REMEMBERED = 2**16  # photos, of some 2 KB each
 _PATHS_AHEAD = 4096  # groups
 _PHOTOS_AHEAD = 16
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def embed_groups(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from facesim.cores import cores
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
 from facesim.onnx_file import check_onnx_file, network_fingerprint
@@ -277,8 +278,6 @@ class Model:
         try:
             if len(crops) > 1 and not self._quick:
                 from concurrent.futures import ThreadPoolExecutor  # not worth its import for a pair
-
-                from facesim.bulk import cores
 
                 with ThreadPoolExecutor(cores()) as pool:
                     list(pool.map(embed_one, range(len(crops))))

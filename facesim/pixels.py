@@ -133,3 +133,22 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         return ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
     except Exception:  # lcms, or Pillow, cannot make sense of it
         return image
+
+
+def resized(image: Image.Image, longer_side: float) -> Image.Image:
+    """Return an image whose longer side has that many pixels."""
+    size = fitted_size(image.size, longer_side)
+    if image.size == size:
+        return image
+    return image.resize(size, resampling(longer_side / max(image.size)), reducing_gap=2.0)
+
+
+def fitted_size(size: tuple[int, int], longer_side: float) -> tuple[int, int]:
+    """Return a width and height with that longer side, and of the same shape."""
+    width, height = (max(1, round(edge * longer_side / max(size))) for edge in size)
+    return width, height
+
+
+def resampling(scale: float) -> Image.Resampling:
+    """Return the filter to resize an image by `scale`."""
+    return Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.BICUBIC

@@ -157,6 +157,11 @@ def test_a_photo_without_a_face_is_one_line_that_names_it(trouble, hopper, facel
     assert "no face" in complaint
 
 
+@pytest.mark.parametrize("option", ["-box1", "-box2"])
+def test_a_box_without_a_face_is_one_line_that_names_it(trouble, hopper, option):
+    assert "no face was found in the box 20,500,70,70" in trouble(hopper, hopper, option, "20,500,70,70")
+
+
 def test_a_broken_model_file_is_one_line_that_names_it(trouble, hopper, broken_model):
     assert str(broken_model) in trouble(hopper, hopper, "-w", broken_model)
 

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.model import Model, ModelInfo, info_from_metadata, info_to_metadata
 from facesim.photo import open_photo

@@ -21,7 +21,7 @@ def test_the_first_command_prints_what_the_readme_says(repository):
 
 
 @pytest.mark.slow
-def test_a_wheel_carries_the_model_and_the_pages_and_works_from_any_folder(repository, tmp_path, hopper, collins):
+def test_a_wheel_carries_what_it_needs_and_works_from_any_folder(repository, tmp_path, hopper, collins):
     source = tmp_path / "source"
     shutil.copytree(repository, source, ignore=NOT_SOURCE)
     subprocess.run([sys.executable, "-m", "build", "--wheel", "-o", tmp_path, source], check=True, capture_output=True)
@@ -30,6 +30,8 @@ def test_a_wheel_carries_the_model_and_the_pages_and_works_from_any_folder(repos
         archive.extractall(tmp_path / "site")
     for page in (repository / "facesim" / "evaluation").glob("*.html"):
         assert (tmp_path / "site" / "facesim" / "evaluation" / page.name).read_bytes() == page.read_bytes()
+    for file in ("hog.svm", "cnn.onnx", "ORIGIN.md"):
+        assert (tmp_path / "site" / "facesim" / "detector" / file).is_file()
     call = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); from facesim.cli import main; main()"
     command = [sys.executable, "-c", call, "predict", "--json", str(hopper), str(collins)]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

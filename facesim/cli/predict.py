@@ -41,8 +41,8 @@ class _BoxType(click.ParamType):
 @click.option("-o", "--output", type=click.Path(), help="With --pairs: where to write, instead of stdout.")
 @click.option("--resume", is_flag=True, help="With --output: go on with what an interrupted run has written.")
 @click.option("--faces", type=click.Choice(FACES), default="largest", show_default=True, help="Which face counts.")
-@click.option("-box1", "box1", type=_BoxType(), help="The face meant in the first photo, in pixels.")
-@click.option("-box2", "box2", type=_BoxType(), help="The face meant in the second photo.")
+@click.option("-box1", "box1", type=_BoxType(), help="Where the face meant in the first photo is, in pixels.")
+@click.option("-box2", "box2", type=_BoxType(), help="The same in the second photo.")
 @MODEL
 @click.option("-t", "--threshold", type=float, help="Same below this distance, instead of the model's threshold.")
 @GPU

@@ -14,10 +14,10 @@ import numpy as np
 import pooch
 from tqdm import tqdm
 
-from facesim.bulk import cores
+from facesim.cores import cores
 from facesim.data.dataset import Dataset
 from facesim.detector.crop import WIDE_CROP_SIZE, cut_wide_crop
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.photo import open_photo
 

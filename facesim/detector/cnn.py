@@ -15,11 +15,13 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
+from facesim.cores import cores
 from facesim.detector.box import Box, Face
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE, cut_wide_crop
 from facesim.detector.shipped import shipped_file
 from facesim.errors import FaceSimError
 from facesim.photo import Photo
+from facesim.pixels import fitted_size, resampling, resized
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -72,7 +74,7 @@ def cnn_windows(photo: Photo, sides: Iterable[float], angle: int = 0) -> list[Wi
     if angle:
         image = image.rotate(angle, expand=True)
     _session()  # loaded, or refused, before the work is shared out
-    tiles = [tile for side in sides for tile in _tiles(_fitted(image.size, side))]
+    tiles = [tile for side in sides for tile in _tiles(fitted_size(image.size, side))]
     windows = []
     for tile, scores in zip(tiles, _workers(os.getpid()).map(lambda tile: _scan(image, tile), tiles), strict=True):
         scale = max(photo.size) / max(tile.size)  # pixels of the photo in one of the resized image
@@ -111,23 +113,6 @@ def face_in(photo: Photo, window: Window) -> Face:
     return Face(window.box(angle), angle, window.score)
 
 
-def resized(image: Image.Image, longer_side: float) -> Image.Image:
-    """Return an image whose longer side has that many pixels."""
-    size = _fitted(image.size, longer_side)
-    if image.size == size:
-        return image
-    return image.resize(size, _filter(longer_side / max(image.size)), reducing_gap=2.0)
-
-
-def _fitted(size: tuple[int, int], longer_side: float) -> tuple[int, int]:
-    width, height = (max(1, round(edge * longer_side / max(size))) for edge in size)
-    return width, height
-
-
-def _filter(scale: float) -> Image.Resampling:
-    return Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.BICUBIC
-
-
 class _Tile(NamedTuple):
     """A part of an image that is resized to `size`, as much as the network is run on at once."""
 
@@ -152,7 +137,7 @@ def _scan(image: Image.Image, tile: _Tile) -> np.ndarray:
     shown = (reach[2] - reach[0], reach[3] - reach[1])
     across, down = image.width / width, image.height / height
     seen = (reach[0] * across, reach[1] * down, reach[2] * across, reach[3] * down)
-    part = image.resize(shown, _filter(1 / across), seen, reducing_gap=2.0)
+    part = image.resize(shown, resampling(1 / across), seen, reducing_gap=2.0)
     bordered = np.empty((bottom - top + 2 * BORDER, right - left + 2 * BORDER, 3), np.uint8)
     bordered[:] = NEUTRAL
     x, y = reach[0] - left + BORDER, reach[1] - top + BORDER
@@ -170,7 +155,7 @@ def _angle(photo: Photo, window: Window) -> int:
     image = Image.fromarray(patch)
     angles = [360 * turn // TURNS for turn in range(TURNS)]
     turned = [image.rotate(angle, Image.Resampling.BILINEAR, fillcolor=NEUTRAL) for angle in angles]
-    scores = _scores(np.stack([np.asarray(one.resize((side, side), _filter(side / len(patch)))) for one in turned]))
+    scores = _scores(np.stack([np.asarray(one.resize((side, side), resampling(side / len(patch)))) for one in turned]))
     middle = (side / 2 - FIRST_CENTRE) / STRIDE
     centre = slice(math.floor(middle) - 1, math.ceil(middle) + 2)
     seen = np.maximum(scores[:, centre, centre].max(axis=(1, 2)) - MIN_SCORE, 0)
@@ -221,7 +206,5 @@ def _session() -> onnxruntime.InferenceSession:
 def _workers(process: int) -> "ThreadPoolExecutor":
     """Return what shares out a photo's looks among the cores; after a fork, the new process has its own."""
     from concurrent.futures import ThreadPoolExecutor  # not worth its import where HOG suffices
-
-    from facesim.bulk import cores
 
     return ThreadPoolExecutor(cores())

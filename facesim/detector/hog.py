@@ -8,6 +8,10 @@ import numpy as np
 from facesim.detector.box import Box, Face
 from facesim.detector.shipped import shipped_file
 
+# A score is 1 to 3 for an ordinary face, and over 0 for anything that HOG takes for a face.
+SURE = 0.8  # the CNN agrees with nearly all faces that score more
+HALF_SEEN = -0.3  # from here on, a face that the CNN sees, too, has HOG's box, which is the better one
+
 _of_thread = threading.local()
 
 

@@ -9,7 +9,7 @@ from facesim.detector.crop import CROP_SIZE
 
 # Below each limit (for WHITE: above) FNMR + FMR was at least twice that of photos as they are, on LFW's test people and
 # on Pins alike, and under 1 % of either set's photos lie there: `python benchmarks/quality.py` prints the figures.
-SIDE = 40  # pixels in the photo; errors double between 32 and 24 only, but the detector calls no face smaller than 37
+SIDE = 40  # pixels in the photo; errors double between 32 and 24 only, but a tiny face's box may be too large
 CONTRAST = 20  # grey levels of 256; no photo of either set has under 41
 WHITE = 0.5  # of the face
 DETAIL = 0.05  # errors double below 0.1 already, but so do too many photos lie

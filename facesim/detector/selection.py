@@ -8,7 +8,7 @@ import numpy as np
 
 from facesim.detector.box import Box, Face, off_centre, overlap
 from facesim.detector.crop import centre_crop, cut_wide_crop
-from facesim.detector.ladder import find_faces, glance, look_closely
+from facesim.detector.finding import find_faces, glance, look_closely
 from facesim.detector.quality import crop_warnings
 from facesim.errors import FaceSimError, NoFaceError
 from facesim.photo import Photo, PhotoSource, open_photo

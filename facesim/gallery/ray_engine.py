@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from facesim.bulk import cores
+from facesim.cores import cores
 from facesim.detector.selection import EmbeddedPhoto
 from facesim.errors import FaceSimError
 from facesim.files import printable

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from facesim.bulk import cores
+from facesim.cores import cores
 from facesim.detector.box import Face
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.errors import FaceSimError

@@ -1,6 +1,6 @@
 """dlib's CNN face detector (King 2015, CC0) as the ONNX file that facesim ships.
 
-python -m facesim.training.detector_weights facesim/detector/cnn_face_detector.onnx
+python -m facesim.training.detector_weights facesim/detector/cnn.onnx
 
 Reads `mmod_human_face_detector.dat`, which comes in the package `face_recognition_models`. The same file always gives
 the same bytes.

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from facesim.data.dataset import Dataset
 from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.files import printable
 from facesim.photo import open_photo

@@ -8,7 +8,7 @@ import pytest
 from facesim.data.cache import cached_crops, join_crops
 from facesim.data.dataset import read_folder
 from facesim.detector.crop import centre_crop, cut_wide_crop
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.photo import open_photo
 

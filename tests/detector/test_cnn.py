@@ -9,7 +9,8 @@ from PIL import Image
 from facesim.detector import cnn
 from facesim.detector.box import Box, overlap
 from facesim.detector.cnn import NEUTRAL, Window, cnn_windows, distinct, face_in
-from facesim.detector.ladder import NEAR, find_faces
+from facesim.detector.finding import find_faces
+from facesim.detector.ladder import NEAR
 from facesim.detector.shipped import shipped_file
 from facesim.photo import open_photo
 

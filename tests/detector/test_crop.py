@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw
 
 from facesim.detector.box import Box, Face
 from facesim.detector.crop import centre_crop, cut_wide_crop
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.photo import open_photo
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facesim.detector import cnn, shipped
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.photo import open_photo
 
 

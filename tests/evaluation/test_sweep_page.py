@@ -12,7 +12,7 @@ from facesim.data.dataset import Dataset
 from facesim.data.pairs import Pairs
 from facesim.data.source import Source
 from facesim.detector.crop import cut_wide_crop
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.sweep_page import number, percent

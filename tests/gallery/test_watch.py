@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from facesim.detector import ladder
-from facesim.detector.ladder import glance
+from facesim.detector import finding
+from facesim.detector.finding import glance
 from facesim.errors import FaceSimError
 from facesim.gallery.collect import enrol
 from facesim.gallery.store import open_or_create_gallery
@@ -173,8 +173,8 @@ def test_one_look_shows_faces_of_all_sizes(both, faceless):
 
 
 def test_a_frame_gets_one_look(run, gallery, clip, monkeypatch):
-    looks, look = [], ladder._hog_look
-    monkeypatch.setattr(ladder, "_hog_look", lambda *about: looks.append(about) or look(*about))
+    looks, look = [], finding._hog_look
+    monkeypatch.setattr(finding, "_hog_look", lambda *about: looks.append(about) or look(*about))
     run("watch", gallery, clip)
     assert len(looks) == 12
 

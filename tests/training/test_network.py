@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from facesim.detector.crop import cut_wide_crop
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.photo import open_photo
 from facesim.training.dlib_files import RECOGNISER_FILE, find_dlib_file
@@ -78,5 +78,5 @@ def test_training_from_scratch_reaches_every_weight():
 def test_a_file_that_is_not_dlibs_is_refused(tmp_path):
     path = tmp_path / "weights.dat"
     path.write_bytes(b"\x01\x02" * 1000)
-    with pytest.raises(FaceSimError, match="is not dlib's"):
+    with pytest.raises(FaceSimError, match="does not hold dlib's"):
         load_dlib_weights(Recogniser(), path)

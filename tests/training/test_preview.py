@@ -6,7 +6,7 @@ from PIL import Image
 
 from facesim.data.dataset import read_folder
 from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.photo import open_photo
 from facesim.training.preview import AUGMENTED, draw_preview

@@ -19,7 +19,7 @@ from facesim import Model
 from facesim.data.dataset import read_folder
 from facesim.data.split import split_by_identity
 from facesim.detector.crop import centre_crop, cut_wide_crop
-from facesim.detector.ladder import find_faces
+from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.photo import open_photo
 from facesim.training.run import train

@@ -6,7 +6,8 @@ from PIL import Image
 from facesim.detector.box import Box, Face
 from facesim.detector.cnn import cnn_windows, distinct, face_in
 from facesim.detector.crop import centre_crop, cut_wide_crop
-from facesim.detector.ladder import NEAR, climb, find_faces, look_closely
+from facesim.detector.finding import find, find_faces, look_closely
+from facesim.detector.ladder import NEAR
 from facesim.photo import open_photo
 
 
@@ -206,7 +207,7 @@ def test_a_face_of_40_pixels_is_found_in_1280(portrait):
 
 
 def test_who_asks_where_no_face_is_looked_for_gets_none(faceless):
-    assert climb(open_photo(faceless)) == ([], "nothing")
+    assert find(open_photo(faceless)) == ([], "nothing")
     assert look_closely(open_photo(faceless), Box(50, 50, 100, 100)) == []
 
 

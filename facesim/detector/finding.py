@@ -1,0 +1,104 @@
+"""Find the faces in a photo: dlib's HOG detector looks first, and where it is not sure, dlib's CNN."""
+
+import math
+
+import numpy as np
+
+from facesim.detector.box import SAME_FACE, Box, Face, main_first, off_centre, overlap
+from facesim.detector.hog import HALF_SEEN, SURE, hog_faces
+from facesim.photo import Photo, open_photo
+from facesim.pixels import resized
+
+HOG_SIDE = 640  # pixels of the photo's longer side, at which it looks
+CREDIBLE = 0.1  # a face that scores less counts only where it is the best
+CENTRAL = 0.75  # of its side is how far from the photo's centre a sure face may lie for no other to be looked for
+CLOSE = 240  # pixels, at which a box is looked at closely
+GLANCE_SIDE, GLANCE_SCORE = 1280, 0.3  # all that a video's frame gets: its faces are upright, and a next frame follows
+
+
+def find_faces(photo: Photo, small_too: bool = False) -> list[Face]:
+    """Return the faces in a photo, the main one first, as `main_first` orders them; empty when none is found.
+
+    What finds the main face finds others about as large; with `small_too`, the CNN looks for smaller ones as well.
+
+    Raises FaceSimError when the photo cannot be read.
+    """
+    return find(photo, small_too)[0]
+
+
+def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
+    """Return what `find_faces` does, and by what: "HOG", the name of a look, "in doubt", "HOG alone" or "nothing".
+
+    Where HOG is sure of a face in the middle, the CNN is not asked. Where the CNN is in doubt about every face that it
+    sees, the best one counts, and where it sees none, the best of those that HOG sees without being sure.
+    """
+    half_seen = _hog_look(photo, HOG_SIDE, HALF_SEEN)
+    clear = [face for face in half_seen if face.score >= 0]
+    if clear and clear[0].score >= SURE and not small_too:
+        faces = main_first([face for face in clear if face.score >= CREDIBLE], photo.size)
+        if off_centre(faces[0].box, photo.size) <= 2 * CENTRAL * faces[0].box.side:
+            return faces, "HOG"
+    from facesim.detector import ladder  # not worth its import where HOG suffices
+
+    faces, name = ladder.climb(photo, half_seen, ladder.LADDER, ladder.FAR if small_too else ladder.NEAR)
+    if not faces:
+        faces = _hog_alone(photo, half_seen)
+        name = "HOG alone" if faces else "nothing"
+    if name == ladder.FINE.name:
+        faces = [_seen_closely(photo, face) for face in faces]
+    return main_first(faces, photo.size), name
+
+
+def look_closely(photo: Photo, box: Box) -> list[Face]:
+    """Return the faces, in no order, that both detectors see around a box of a photo.
+
+    Raises FaceSimError when the photo cannot be read.
+    """
+    from facesim.detector import ladder
+
+    width, height = photo.size
+    view = photo.view(math.ceil(max(photo.size) * CLOSE / box.side))
+    scale = view.width / width
+    around = (
+        max(0, box.left - box.side), max(0, box.top - box.side),
+        min(width, box.right + box.side), min(height, box.bottom + box.side),
+    )  # fmt: skip
+    part = open_photo(view.crop([round(edge * scale) for edge in around]))
+    half_seen = _hog_look(part, HOG_SIDE, HALF_SEEN)
+    faces, _ = ladder.climb(part, half_seen, (ladder.NEAR, ladder.TURNED))
+    faces = faces or _hog_alone(part, half_seen)
+    starts = around[:2] * 2
+    boxes = [
+        Box(*(round(edge / scale) + start for edge, start in zip(face.box, starts, strict=True))) for face in faces
+    ]
+    return [face._replace(box=box) for face, box in zip(faces, boxes, strict=True)]
+
+
+def glance(photo: Photo) -> list[Face]:
+    """Return the upright faces that a single look by HOG shows, the main one first: `find_faces` for a video's frame.
+
+    It misses profiles, and faces under 75 pixels in a frame of 1280.
+
+    Raises FaceSimError when the photo cannot be read.
+    """
+    return main_first(_hog_look(photo, GLANCE_SIDE, GLANCE_SCORE), photo.size)
+
+
+def _seen_closely(photo: Photo, face: Face) -> Face:
+    """Return a tiny face with a better box: its window, the smallest, may be too large for it."""
+    closer = [other for other in look_closely(photo, face.box) if overlap(other.box, face.box) >= SAME_FACE]
+    return max(closer, key=lambda other: other.score, default=face)
+
+
+def _hog_alone(photo: Photo, half_seen: list[Face]) -> list[Face]:
+    """Return the best face that HOG sees where the CNN sees none: HOG does not mind a lack of contrast."""
+    if max(photo.size) < HOG_SIDE:
+        half_seen = _hog_look(photo, HOG_SIDE, 0.0, enlarged=2)
+    return [face for face in half_seen[:1] if face.score >= 0]
+
+
+def _hog_look(photo: Photo, longer_side: int, min_score: float, enlarged: int = 1) -> list[Face]:
+    longer_side = min(longer_side, enlarged * max(photo.size))
+    scale = max(photo.size) / longer_side
+    faces = hog_faces(np.asarray(resized(photo.view(longer_side), longer_side)), min_score)
+    return [face._replace(box=Box(*(round(edge * scale) for edge in face.box))) for face in faces]
