@@ -94,6 +94,15 @@ def test_windows_of_one_face_become_one_in_their_middle():
     assert distinct([]) == []
 
 
+def test_of_a_photo_of_thousands_no_more_faces_are_looked_at_than_the_best_ones():
+    windows = [
+        Window(score, 100 * x, 100 * y, 80) for x in range(60) for y in range(50) for score in (0.5, 0.5 + y / 99)
+    ]
+    faces = distinct(windows)
+    assert len(faces) == cnn.MAX_FACES
+    assert min(face.score for face in faces) > 0.9
+
+
 @pytest.mark.parametrize("angle", range(0, 360, 30))
 def test_a_face_is_turned_upright_from_any_angle(portrait, angle):
     photo, _ = portrait
