@@ -13,6 +13,7 @@ HOG_SIDE = 640  # pixels of the photo's longer side, at which it looks
 CREDIBLE = 0.1  # a face that scores less counts only where it is the best
 CENTRAL = 0.75  # of its side is how far from the photo's centre a sure face may lie for no other to be looked for
 CLOSE = 240  # pixels, at which a box is looked at closely
+CLOSER = 10  # tiny faces at most, the main one among them, that are looked at closely for a better box
 GLANCE_SIDE, GLANCE_SCORE = 1280, 0.3  # all that a video's frame gets: its faces are upright, and a next frame follows
 
 
@@ -44,19 +45,21 @@ def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
     if not faces:
         faces = _hog_alone(photo, half_seen)
         name = "HOG alone" if faces else "nothing"
+    faces = main_first(faces, photo.size)
     if name == ladder.FINE.name:
-        faces = [_seen_closely(photo, face) for face in faces]
-    return main_first(faces, photo.size), name
+        faces[:CLOSER] = [_seen_closely(photo, face) for face in faces[:CLOSER]]
+    return faces, name
 
 
 def look_closely(photo: Photo, box: Box) -> list[Face]:
-    """Return the faces, in no order, that both detectors see around a box of a photo.
+    """Return the faces, in no order, that both detectors see around a box that lies in a photo, if only in part.
 
     Raises FaceSimError when the photo cannot be read.
     """
     from facesim.detector import ladder
 
     width, height = photo.size
+    box = Box(max(0, box.left), max(0, box.top), min(width, box.right), min(height, box.bottom))
     view = photo.view(math.ceil(max(photo.size) * CLOSE / box.side))
     scale = view.width / width
     around = (

@@ -18,8 +18,15 @@ def box_of(photo, box: Box) -> Box:
 
 @pytest.mark.parametrize(
     "box",
-    [HOPPER, Box(120, 100, 400, 380), Box(100, 50, 450, 450), Box(220, 160, 330, 300), Box(60, 0, 480, 600)],
-    ids=["framed", "loose", "with hair", "eyes and mouth", "head and shoulders"],
+    [
+        HOPPER,
+        Box(120, 100, 400, 380),
+        Box(100, 50, 450, 450),
+        Box(220, 160, 330, 300),
+        Box(60, 0, 480, 600),
+        Box(-(10**6), -9, 10**6, 9**6),
+    ],
+    ids=["framed", "loose", "with hair", "eyes and mouth", "head and shoulders", "more than the photo"],
 )
 def test_a_box_finds_the_face_that_it_marks(hopper, box):
     assert overlap(box_of(hopper, box), HOPPER) > 0.65
