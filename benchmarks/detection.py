@@ -45,11 +45,12 @@ def main(folders, every, ladder_only, faceless):
 
     FTA is the share of photos in which no face is found, with its 95 % interval (Wilson). Beside facesim stands dlib's
     frontal face detector alone, upsampling once, as face_recognition runs it. Then follows what found the faces, how
-    many of them it had to turn, and the median time for such a photo. Whether the face is the right one is not asked.
+    many of them it had to turn, and the median time for such a photo while all cores are busy. Whether the face is the
+    right one is not asked.
     FACESIM_DATA names the folder that holds lfw, pins, hard and poses; a missing LFW is downloaded, and a set that
     cannot be had is skipped.
 
-    At last come pictures without a face: samples of installed packages, and noise, textures, text, drawings and
+    Last come pictures without a face: samples of installed packages, and noise, textures, text, drawings and
     landscapes that are made here; and the time that a photo without a face takes in several sizes.
     """
     for name, photos in photo_sets(folders):
@@ -123,8 +124,9 @@ def fta(missed: list[bool]) -> str:
 def sample_pictures() -> list[str]:
     """Return the pictures that installed packages bring as samples, but for those with a face."""
     folders = [Path(find_spec(name).origin).parent for name in SAMPLES if find_spec(name)]
-    pictures = {path for folder in folders for path in photos_in(folder) if "test" not in path}
-    return sorted(path for path in pictures if not any(name in path for name in WITH_FACES) and is_picture(path))
+    pictures = {path: path.removeprefix(str(folder)) for folder in folders for path in photos_in(folder)}
+    left_out = ("test", *WITH_FACES)
+    return sorted(path for path, name in pictures.items() if not any(w in name for w in left_out) and is_picture(path))
 
 
 def is_picture(path: str) -> bool:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 SAME_FACE = 0.35  # overlap of two boxes of one face
 SAME_SIZE = 1.25  # boxes come in sizes a fifth apart: within this ratio none is the larger face
-CUT_SIZE = 2 / 3  # of its size is what a face counts that the photo's edge cuts: mostly a bystander's
+CUT_SIZE = 2 / 3  # of its size, for a face that the photo's edge cuts: it is mostly a bystander's
+IN_BOX = 0.25  # overlap of a face with the box that marks it
 
 
 class Box(NamedTuple):
@@ -42,6 +43,13 @@ def overlap(one: Box, other: Box) -> float:
     shared = max(0, width) * max(0, height)
     whole = sum((box.right - box.left) * (box.bottom - box.top) for box in (one, other))
     return shared / (whole - shared)
+
+
+def marks(box: Box, face: Box) -> bool:
+    """Return whether a box that somebody gave means a face: it frames the face, or holds the face's middle."""
+    x, y = (face.left + face.right) / 2, (face.top + face.bottom) / 2
+    held = box.left <= x <= box.right and box.top <= y <= box.bottom
+    return held or overlap(face, box) >= IN_BOX
 
 
 def main_first(faces: list[Face], photo_size: tuple[int, int]) -> list[Face]:

@@ -31,12 +31,12 @@ STRIDE = 8  # pixels from one window to the next
 FIRST_CENTRE = 14.5  # pixels from an image's edge to the centre of its first window, after three 5×5 convolutions
 NEUTRAL = (123, 117, 104)  # the network's mean colour, zero to its layers: a border of black hides faces at the edge
 BORDER = 48  # pixels of it around each image
-MAX_TILE = 960  # pixels on which the network is run at once: more take 50 bytes each, and more time each
+MAX_TILE = 960  # pixels, the side of what the network is run on at once: it takes 50 bytes for each pixel in it
 MIN_SCORE = -0.4  # of 1,520 pieces of photos without a face none scores over -0.59, upright
 
 MAX_FACES = 500  # on one photo
 SAME_WINDOW = 0.5  # overlap of windows whose mean is a face's place: it is finer than their grid
-SAME_FACE = 0.3  # overlap of windows that show the same face
+ONE_FACE = 0.3  # overlap of windows of which the better one alone counts
 SHIFT_RIGHT, SHIFT_DOWN = 0.03, 0.07  # of its side, from a window to HOG's box of the same face, which is as large
 
 TURNS = 8  # in which a face is looked at to see how it lies
@@ -98,7 +98,7 @@ def distinct(windows: Iterable[Window]) -> list[Window]:
     while len(left) and len(faces) < MAX_FACES:
         of_best = _overlaps(left, left[0])
         face = _mean(left[of_best >= SAME_WINDOW])
-        left = left[np.maximum(of_best, _overlaps(left, face)) < SAME_FACE]
+        left = left[np.maximum(of_best, _overlaps(left, face)) < ONE_FACE]
         faces.append(Window(*face.tolist()))
     return faces
 
@@ -177,7 +177,7 @@ def _mean(windows: np.ndarray) -> np.ndarray:
 
 
 def _overlaps(windows: np.ndarray, one: np.ndarray) -> np.ndarray:
-    """Return the area that each of windows `(n, 4)` shares with one, as a part of what both cover: `(n,)`."""
+    """Return, as `overlap` does of boxes, the area that each of windows `(n, 4)` shares with one: `(n,)`."""
     reach = (windows[:, 3:] + one[3]) / 2 - np.abs(windows[:, 1:3] - one[1:3])
     shared = np.clip(reach, 0, np.minimum(windows[:, 3:], one[3])).prod(axis=1)
     return shared / (windows[:, 3] ** 2 + one[3] ** 2 - shared)

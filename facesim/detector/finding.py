@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 
-from facesim.detector.box import SAME_FACE, Box, Face, main_first, off_centre, overlap
+from facesim.detector.box import SAME_FACE, Box, Face, main_first, marks, off_centre, overlap
 from facesim.detector.hog import HALF_SEEN, SURE, hog_faces
 from facesim.photo import Photo, open_photo
 from facesim.pixels import resized
 
 HOG_SIDE = 640  # pixels of the photo's longer side, at which it looks
-CREDIBLE = 0.1  # a face that scores less counts only where it is the best
-CENTRAL = 0.75  # of its side is how far from the photo's centre a sure face may lie for no other to be looked for
+HOG_CREDIBLE = 0.1  # a face that scores less counts only where it is the best
+CENTRAL = 0.75  # sides of a sure main face: the farthest from the photo's centre at which no other is looked for
 CLOSE = 240  # pixels, at which a box is looked at closely
 CLOSER = 10  # tiny faces at most, the main one among them, that are looked at closely for a better box
 GLANCE_SIDE, GLANCE_SCORE = 1280, 0.3  # all that a video's frame gets: its faces are upright, and a next frame follows
@@ -28,7 +28,7 @@ def find_faces(photo: Photo, small_too: bool = False) -> list[Face]:
 
 
 def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
-    """Return what `find_faces` does, and by what: "HOG", the name of a look, "in doubt", "HOG alone" or "nothing".
+    """Return what `find_faces` does, and "HOG", the last look needed, "in doubt", "HOG alone" or "nothing".
 
     Where HOG is sure of a face in the middle, the CNN is not asked. Where the CNN is in doubt about every face that it
     sees, the best one counts, and where it sees none, the best of those that HOG sees without being sure.
@@ -36,8 +36,9 @@ def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
     half_seen = _hog_look(photo, HOG_SIDE, HALF_SEEN)
     clear = [face for face in half_seen if face.score >= 0]
     if clear and clear[0].score >= SURE and not small_too:
-        faces = main_first([face for face in clear if face.score >= CREDIBLE], photo.size)
-        if off_centre(faces[0].box, photo.size) <= 2 * CENTRAL * faces[0].box.side:
+        faces = main_first([face for face in clear if face.score >= HOG_CREDIBLE], photo.size)
+        main = faces[0]
+        if main.score >= SURE and off_centre(main.box, photo.size) <= 2 * CENTRAL * main.box.side:
             return faces, "HOG"
     from facesim.detector import ladder  # not worth its import where HOG suffices
 
@@ -52,7 +53,7 @@ def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
 
 
 def look_closely(photo: Photo, box: Box) -> list[Face]:
-    """Return the faces, in no order, that both detectors see around a box that lies in a photo, if only in part.
+    """Return the faces, in no order, that both detectors see in a box that lies in a photo, if only in part.
 
     Raises FaceSimError when the photo cannot be read.
     """
@@ -61,20 +62,22 @@ def look_closely(photo: Photo, box: Box) -> list[Face]:
     width, height = photo.size
     box = Box(max(0, box.left), max(0, box.top), min(width, box.right), min(height, box.bottom))
     view = photo.view(math.ceil(max(photo.size) * CLOSE / box.side))
-    scale = view.width / width
-    around = (
-        max(0, box.left - box.side), max(0, box.top - box.side),
-        min(width, box.right + box.side), min(height, box.bottom + box.side),
-    )  # fmt: skip
-    part = open_photo(view.crop([round(edge * scale) for edge in around]))
-    half_seen = _hog_look(part, HOG_SIDE, HALF_SEEN)
-    faces, _ = ladder.climb(part, half_seen, (ladder.NEAR, ladder.TURNED))
-    faces = faces or _hog_alone(part, half_seen)
-    starts = around[:2] * 2
-    boxes = [
-        Box(*(round(edge / scale) + start for edge, start in zip(face.box, starts, strict=True))) for face in faces
-    ]
-    return [face._replace(box=box) for face, box in zip(faces, boxes, strict=True)]
+    scales = (view.width / width, view.height / height) * 2
+    inner = Box(*(round(edge * scale) for edge, scale in zip(box, scales, strict=True)))
+    left, top = max(0, inner.left - inner.side), max(0, inner.top - inner.side)
+    right, bottom = min(view.width, inner.right + inner.side), min(view.height, inner.bottom + inner.side)
+    part = open_photo(np.asarray(view)[top : max(bottom, top + 1), left : max(right, left + 1)])
+    inner = Box(inner.left - left, inner.top - top, inner.right - left, inner.bottom - top)
+
+    half_seen = [face for face in _hog_look(part, HOG_SIDE, HALF_SEEN) if marks(inner, face.box)]
+    faces, _ = ladder.climb(part, half_seen, (ladder.NEAR, ladder.TURNED), within=inner)
+    faces = faces or [face for face in _hog_alone(part, half_seen) if marks(inner, face.box)]
+    places = list(zip((left, top) * 2, scales, strict=True))
+
+    def in_photo(box: Box) -> Box:
+        return Box(*(round((edge + start) / scale) for edge, (start, scale) in zip(box, places, strict=True)))
+
+    return [face._replace(box=in_photo(face.box)) for face in faces]
 
 
 def glance(photo: Photo) -> list[Face]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from facesim.detector.box import SAME_FACE, Face, overlap
+from facesim.detector.box import SAME_FACE, Box, Face, marks, overlap
 from facesim.detector.cnn import MIN_SCORE, Window, cnn_windows, distinct, face_in
 from facesim.detector.hog import SURE
 from facesim.photo import Photo
@@ -30,19 +30,19 @@ LADDER = (NEAR, FAR, TURNED, FINE)  # climbed until a face is credible
 
 
 def climb(
-    photo: Photo, half_seen: Sequence[Face], ladder: Sequence[Look], at_least: Look = NEAR
+    photo: Photo, half_seen: Sequence[Face], ladder: Sequence[Look], at_least: Look = NEAR, within: Box | None = None
 ) -> tuple[list[Face], str]:
-    """Return the faces that the CNN sees, or HOG is sure of, in no order, and the look that found them, or "in doubt".
+    """Return the faces that the CNN sees, or HOG is sure of, in no order, and the last look needed, or "in doubt".
 
     `half_seen` are HOG's, from `HALF_SEEN` on, the best first. The ladder is climbed until a face is credible, and to
-    `at_least` in any case.
+    `at_least` in any case. Only faces that the box `within` marks count.
 
     Raises FaceSimError when the photo cannot be read.
     """
     sure = [face for face in half_seen if face.score >= SURE]
     windows, needed = [], True
     for look in ladder:
-        windows += _cnn_look(photo, look)
+        windows += [window for window in _cnn_look(photo, look) if within is None or marks(within, window.box())]
         needed &= look is not at_least
         if not needed and (sure or any(window.score >= CREDIBLE for window in windows)):
             break
@@ -50,8 +50,8 @@ def climb(
     credible = [window for window in seen if window.score >= CREDIBLE]
     faces = list(sure)
     for window in credible or ([] if sure else seen[:1]):
-        known = [face for face in half_seen if overlap(face.box, window.box()) >= SAME_FACE and look is not TURNED]
-        if not known:
+        known = [face for face in half_seen if overlap(face.box, window.box()) >= SAME_FACE]
+        if not known or (credible and look is TURNED):
             faces.append(face_in(photo, window))
         elif known[0] not in faces:
             faces.append(known[0])
@@ -60,7 +60,7 @@ def climb(
 
 def _cnn_look(photo: Photo, look: Look) -> list[Window]:
     most = look.enlarged * max(photo.size)
-    sides = {min(side, most) for side in look.sides if side < most * 4 / 3}
+    sides = {side if side < 0.9 * most else most for side in look.sides if side < most * 4 / 3}
     return [
         window for angle in look.angles for window in cnn_windows(photo, sides, angle) if window.score >= look.min_score
     ]

@@ -12,7 +12,7 @@ from facesim.detector.crop import CROP_SIZE
 SIDE = 40  # pixels in the photo; errors double between 32 and 24 only, but a tiny face's box may be too large
 CONTRAST = 20  # grey levels of 256; no photo of either set has under 41
 WHITE = 0.5  # of the face
-DETAIL = 0.05  # errors double below 0.1 already, but so do too many photos lie
+DETAIL = 0.05  # errors double below 0.1 already, but too many photos lie there
 DARK = 64  # grey level; under it a face without contrast is called black
 
 _MIDDLE = slice(CROP_SIZE // 4, CROP_SIZE * 3 // 4)  # of the crop: eyes, nose and mouth, little hair or background
@@ -33,8 +33,8 @@ class Measures(NamedTuple):
 def crop_warnings(crop: np.ndarray, box: Box) -> tuple[str, ...]:
     """Return why a verdict on a crop may be wrong, each a clause such as "the face is nearly black"; mostly none.
 
-    `crop` is `(160, 160, 3) uint8`, `box` the face's in the photo. Of what a crop is too small for, it is not said to
-    be blurred as well.
+    `crop` is `(160, 160, 3) uint8`, `box` the face's in the photo. A small face is
+    not called blurred as well.
     """
     measures, small = crop_measures(crop), box.side < SIDE
     warnings = [f"the face is only {box.side} pixels wide"] if small else []

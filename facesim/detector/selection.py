@@ -14,12 +14,11 @@ from facesim.errors import FaceSimError, NoFaceError
 from facesim.photo import Photo, PhotoSource, open_photo
 
 FACES = ("largest", "centre", "all")
-IN_BOX = 0.25  # overlap of a face that is found with the box that it was looked for in
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFace:
-    """A face that was compared: its box in the upright photo, and how many faces the photo shows."""
+    """A face that was compared: its box in the upright photo, and how many faces there are to choose from."""
 
     photo: str
     box: Box
@@ -80,19 +79,12 @@ def _cut(photo: Photo, face: Face, faces: int) -> tuple[FoundFace, np.ndarray]:
 
 
 def _faces_in(photo: Photo, box: Box) -> list[Face]:
-    """Return the face that a box frames, or holds, as a list: empty where there is none."""
+    """Return the face that a box marks, in a list that is empty where there is none."""
     width, height = photo.size
     if box.side <= 0 or min(box.right, width) <= max(box.left, 0) or min(box.bottom, height) <= max(box.top, 0):
         raise FaceSimError(f"the box {box_text(box)} holds nothing of {photo.name}, which is {width}×{height}.")
-    near = look_closely(photo, box)
-    framed = [face for face in near if overlap(face.box, box) >= IN_BOX or _holds(box, face.box)]
-    return [max(framed, key=lambda face: overlap(face.box, box))] if framed else []
-
-
-def _holds(box: Box, face: Box) -> bool:
-    """Return whether the middle of a face lies in a box."""
-    x, y = (face.left + face.right) / 2, (face.top + face.bottom) / 2
-    return box.left <= x <= box.right and box.top <= y <= box.bottom
+    marked = look_closely(photo, box)
+    return [max(marked, key=lambda face: overlap(face.box, box))] if marked else []
 
 
 def box_text(box: Box) -> str:

@@ -44,6 +44,39 @@ def test_a_box_on_the_background_holds_no_face(hopper, refuses, box):
     assert f"{box.left},{box.top}," in str(caught.value)
 
 
+@pytest.mark.parametrize(("orientation", "turned"), [(3, Image.Transpose.ROTATE_180), (6, Image.Transpose.ROTATE_90)])
+def test_a_box_lies_in_the_upright_photo(hopper, tmp_path, orientation, turned):
+    stored, exif = Image.open(hopper).transpose(turned), Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    ((found, _),) = cut_faces(tmp_path / "turned.jpg", box=HOPPER)
+    assert overlap(found.box, HOPPER) > 0.7
+    assert found.angle == 0
+
+
+def test_a_neighbour_is_not_taken_for_the_face_in_the_box(hopper):
+    head = open_photo(hopper).view().crop((100, 60, 440, 400)).resize((200, 200))
+    pair = Image.new("RGB", (400, 200))
+    pair.paste(head, (0, 0))
+    pair.paste(head.rotate(180), (200, 0))
+    ((found, _),) = cut_faces(pair, box=Box(220, 20, 380, 180))
+    assert found.box.left > 200
+    assert found.angle == 180
+
+
+def test_a_box_in_a_long_strip_lies_where_it_is_said(hopper):
+    head = open_photo(hopper).view().crop((100, 60, 440, 400))
+    strip = Image.new("RGB", (341, 12_000), "grey")
+    strip.paste(head, (0, 11_000))
+    ((found, _),) = cut_faces(strip, box=Box(0, 11_000, 341, 11_341))
+    assert overlap(found.box, Box(61, 11_077, 277, 11_293)) > 0.7
+
+
+def test_a_box_in_a_photo_of_hardly_any_height_holds_no_face():
+    with pytest.raises(NoFaceError):
+        cut_faces(Image.new("RGB", (20_000, 30)), box=Box(0, 0, 20_000, 30))
+
+
 def test_the_corners_of_photos_hold_no_face(lfw):
     """A bystander's face may lie in one."""
     photos = sorted(lfw.glob("*/*_0001.jpg"))[::90]
