@@ -17,10 +17,12 @@ from tqdm import tqdm
 
 from facesim import FaceSimError
 from facesim.data.lfw import data_home, find_lfw
-from facesim.detector.finding import find
+from facesim.detector.finding import HOG_SIDE, find
+from facesim.detector.hog import hog_faces
 from facesim.detector.ladder import LADDER
 from facesim.evaluation.uncertainty import wilson_interval
 from facesim.photo import Photo, open_photo, photos_in
+from facesim.pixels import resized
 
 DLIB_DOUBLINGS = 1  # of the photo's size, as face_recognition has it
 FOUND_BY = ("HOG", *(look.name for look in LADDER), "in doubt", "HOG alone")
@@ -43,12 +45,11 @@ SIDES = (250, 1280, 4000)  # pixels of the longer side at which a photo without 
 def main(folders, every, ladder_only, faceless):
     """Print the failure-to-acquire rate (FTA) on LFW, on other sets that are there, and on the photos of any FOLDERS.
 
-    FTA is the share of photos in which no face is found, with its 95 % interval (Wilson). Beside facesim stands dlib's
-    frontal face detector alone, upsampling once, as face_recognition runs it. Then follows what found the faces, how
-    many of them it had to turn, and the median time for such a photo while all cores are busy. Whether the face is the
-    right one is not asked.
-    FACESIM_DATA names the folder that holds lfw, pins, hard and poses; a missing LFW is downloaded, and a set that
-    cannot be had is skipped.
+    FTA is the share of photos in which no face is found, with its 95 % interval (Wilson). Beside facesim stand its
+    first look alone, and dlib's frontal face detector upsampling once, as face_recognition runs it. Then follows what
+    found the faces, how many of them it had to turn, and the median time for such a photo while all cores are busy.
+    Whether the face is the right one is not asked. FACESIM_DATA names the folder that holds lfw, pins, hard and poses;
+    a missing LFW is downloaded, and a set that cannot be had is skipped.
 
     Last come pictures without a face: samples of installed packages, and noise, textures, text, drawings and
     landscapes that are made here; and the time that a photo without a face takes in several sizes.
@@ -67,10 +68,11 @@ def report(name: str, photos: list, ladder_only: bool) -> None:
         looks = [look for look in tqdm(seen, name, len(photos), unit="photo") if look is not None]
     click.echo(f"{name}: {len(looks):,} photos")
     click.echo(f"  facesim    {fta([found_by == 'nothing' for found_by, *_ in looks])}")
+    click.echo(f"  HOG once   {fta([not hog_found for *_, hog_found, _ in looks])}")
     if not ladder_only:
         click.echo(f"  dlib       {fta([not dlib_found for *_, dlib_found in looks])}")
     for rung in FOUND_BY:
-        rows = [(angle, seconds) for found_by, angle, seconds, _ in looks if found_by == rung]
+        rows = [(angle, seconds) for found_by, angle, seconds, *_ in looks if found_by == rung]
         if rows:
             angles, seconds = zip(*rows, strict=True)
             turned = f"{np.count_nonzero(angles):,} of them turned, {1000 * np.median(seconds):.0f} ms"
@@ -95,18 +97,19 @@ def photo_sets(folders: tuple[Path, ...]) -> list[tuple[str, list[str]]]:
     return [(name, photos) for name, photos in sets if photos]
 
 
-def look(photo: str | Image.Image, ladder_only: bool) -> tuple[str, int, float, bool] | None:
-    """Return what found a face, its angle, the seconds that took, and whether dlib finds one; None if unreadable."""
+def look(photo: str | Image.Image, ladder_only: bool) -> tuple[str, int, float, bool, bool] | None:
+    """Return what found a face, its angle, the seconds that took, and whether HOG and dlib do; None if unreadable."""
     try:
         opened = open_photo(photo)
         start = time.perf_counter()
         faces, found_by = find(opened)
         seconds = time.perf_counter() - start
+        hog_found = bool(hog_faces(np.asarray(resized(opened.view(HOG_SIDE), min(HOG_SIDE, max(opened.size))))))
         dlib_found = not ladder_only and bool(dlib_detector()(np.asarray(opened.view()), DLIB_DOUBLINGS))
     except FaceSimError as error:
         click.echo(str(error), err=True)
         return None
-    return found_by, faces[0].angle if faces else 0, seconds, dlib_found
+    return found_by, faces[0].angle if faces else 0, seconds, hog_found, dlib_found
 
 
 @functools.cache
