@@ -17,12 +17,10 @@ from tqdm import tqdm
 
 from facesim import FaceSimError
 from facesim.data.lfw import data_home, find_lfw
-from facesim.detector.finding import HOG_SIDE, find
-from facesim.detector.hog import hog_faces
+from facesim.detector.finding import HOG_SIDE, find, hog_look
 from facesim.detector.ladder import LADDER
 from facesim.evaluation.uncertainty import wilson_interval
 from facesim.photo import Photo, open_photo, photos_in
-from facesim.pixels import resized
 
 DLIB_DOUBLINGS = 1  # of the photo's size, as face_recognition has it
 FOUND_BY = ("HOG", *(look.name for look in LADDER), "in doubt", "HOG alone")
@@ -104,7 +102,7 @@ def look(photo: str | Image.Image, ladder_only: bool) -> tuple[str, int, float, 
         start = time.perf_counter()
         faces, found_by = find(opened)
         seconds = time.perf_counter() - start
-        hog_found = bool(hog_faces(np.asarray(resized(opened.view(HOG_SIDE), min(HOG_SIDE, max(opened.size))))))
+        hog_found = bool(hog_look(opened, HOG_SIDE, 0.0))
         dlib_found = not ladder_only and bool(dlib_detector()(np.asarray(opened.view()), DLIB_DOUBLINGS))
     except FaceSimError as error:
         click.echo(str(error), err=True)

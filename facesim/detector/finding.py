@@ -33,7 +33,7 @@ def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
     Where HOG is sure of a face in the middle, the CNN is not asked. Where the CNN is in doubt about every face that it
     sees, the best one counts, and where it sees none, the best of those that HOG sees without being sure.
     """
-    half_seen = _hog_look(photo, HOG_SIDE, HALF_SEEN)
+    half_seen = hog_look(photo, HOG_SIDE, HALF_SEEN)
     clear = [face for face in half_seen if face.score >= 0]
     if clear and clear[0].score >= SURE and not small_too:
         faces = main_first([face for face in clear if face.score >= HOG_CREDIBLE], photo.size)
@@ -44,7 +44,7 @@ def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
 
     faces, name = ladder.climb(photo, half_seen, ladder.LADDER, ladder.FAR if small_too else ladder.NEAR)
     if not faces:
-        faces = _hog_alone(photo, half_seen)
+        faces = _hog_alone(photo, half_seen)[:1]
         name = "HOG alone" if faces else "nothing"
     faces = main_first(faces, photo.size)
     if name == ladder.FINE.name:
@@ -69,7 +69,7 @@ def look_closely(photo: Photo, box: Box) -> list[Face]:
     part = open_photo(np.asarray(view)[top : max(bottom, top + 1), left : max(right, left + 1)])
     inner = Box(inner.left - left, inner.top - top, inner.right - left, inner.bottom - top)
 
-    half_seen = [face for face in _hog_look(part, HOG_SIDE, HALF_SEEN) if marks(inner, face.box)]
+    half_seen = [face for face in hog_look(part, HOG_SIDE, HALF_SEEN) if marks(inner, face.box)]
     faces, _ = ladder.climb(part, half_seen, (ladder.NEAR, ladder.TURNED), within=inner)
     faces = faces or [face for face in _hog_alone(part, half_seen) if marks(inner, face.box)]
     places = list(zip((left, top) * 2, scales, strict=True))
@@ -87,7 +87,7 @@ def glance(photo: Photo) -> list[Face]:
 
     Raises FaceSimError when the photo cannot be read.
     """
-    return main_first(_hog_look(photo, GLANCE_SIDE, GLANCE_SCORE), photo.size)
+    return main_first(hog_look(photo, GLANCE_SIDE, GLANCE_SCORE), photo.size)
 
 
 def _seen_closely(photo: Photo, face: Face) -> Face:
@@ -97,13 +97,17 @@ def _seen_closely(photo: Photo, face: Face) -> Face:
 
 
 def _hog_alone(photo: Photo, half_seen: list[Face]) -> list[Face]:
-    """Return the best face that HOG sees where the CNN sees none: HOG does not mind a lack of contrast."""
+    """Return the faces that HOG sees where the CNN sees none, the best first: HOG does not mind a lack of contrast."""
     if max(photo.size) < HOG_SIDE:
-        half_seen = _hog_look(photo, HOG_SIDE, 0.0, enlarged=2)
-    return [face for face in half_seen[:1] if face.score >= 0]
+        half_seen = hog_look(photo, HOG_SIDE, 0.0, enlarged=2)
+    return [face for face in half_seen if face.score >= 0]
 
 
-def _hog_look(photo: Photo, longer_side: int, min_score: float, enlarged: int = 1) -> list[Face]:
+def hog_look(photo: Photo, longer_side: int, min_score: float, enlarged: int = 1) -> list[Face]:
+    """Return the faces that score `min_score` when HOG looks at a photo resized to `longer_side`, the best first.
+
+    The photo is enlarged no more than `enlarged` times. Raises FaceSimError when it cannot be read.
+    """
     longer_side = min(longer_side, enlarged * max(photo.size))
     scale = max(photo.size) / longer_side
     faces = hog_faces(np.asarray(resized(photo.view(longer_side), longer_side)), min_score)

@@ -15,12 +15,12 @@ HALF_SEEN = -0.3  # from here on, a face that the CNN sees, too, has HOG's box, 
 _of_thread = threading.local()
 
 
-def hog_faces(image: np.ndarray, least: float = 0.0) -> list[Face]:
-    """Return the faces of 75 pixels and more in an image, `(h, w, 3) uint8`, that score `least`, the best first.
+def hog_faces(image: np.ndarray, min_score: float) -> list[Face]:
+    """Return the faces of 75 pixels and more in an image, `(h, w, 3) uint8`, that score `min_score`, the best first.
 
     Raises FaceSimError when the detector's file is damaged.
     """
-    rectangles, scores, _ = _detector().run(image, 0, least)
+    rectangles, scores, _ = _detector().run(image, 0, min_score)
     return [
         Face(Box(r.left(), r.top(), r.right() + 1, r.bottom() + 1), 0, score)
         for r, score in zip(rectangles, scores, strict=True)

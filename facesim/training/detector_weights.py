@@ -70,7 +70,7 @@ def detector_model(layers: list[tuple[np.ndarray, np.ndarray]]) -> onnx.ModelPro
     ]
     tensors, last = [], "planes"
     *features, scoring = (_filled_up(*layer) for layer in layers)
-    for number, (layer, (_, _, _, stride, padding)) in enumerate(zip(features, LAYERS, strict=False), 1):
+    for number, (layer, (_, _, _, stride, padding)) in enumerate(zip(features, LAYERS[:-1], strict=True), 1):
         tensors += _tensors(number, layer)
         nodes += [
             _convolution(number, last, f"convolved{number}", layer, stride, [padding] * 4),

@@ -243,7 +243,7 @@ def test_both_detectors_give_a_face_the_same_crop(data_home, model):
 
 def test_a_face_that_hog_hardly_sees_does_not_end_the_search_as_the_main_one(monkeypatch):
     seen = [Face(Box(0, 0, 90, 90), 0, 1.5), Face(Box(245, 165, 395, 315), 0, 0.12)]
-    monkeypatch.setattr(finding, "_hog_look", lambda *_, **__: seen)
+    monkeypatch.setattr(finding, "hog_look", lambda *_, **__: seen)
     faces, found_by = find(open_photo(Image.new("RGB", (640, 480), "grey")))
     assert found_by != "HOG"
     assert faces == seen[:1]

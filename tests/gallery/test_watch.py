@@ -173,8 +173,8 @@ def test_one_look_shows_faces_of_all_sizes(both, faceless):
 
 
 def test_a_frame_gets_one_look(run, gallery, clip, monkeypatch):
-    looks, look = [], finding._hog_look
-    monkeypatch.setattr(finding, "_hog_look", lambda *about: looks.append(about) or look(*about))
+    looks, look = [], finding.hog_look
+    monkeypatch.setattr(finding, "hog_look", lambda *about: looks.append(about) or look(*about))
     run("watch", gallery, clip)
     assert len(looks) == 12
 
