@@ -22,7 +22,9 @@ from facesim.evaluation.summary import judge_folds
 from facesim.photo import open_photo
 from facesim.training.dlib_files import LANDMARK_FILE, RECOGNISER_FILE, find_dlib_file
 from facesim.training.dlib_weights import load_dlib_weights
-from facesim.training.network import CHIP_SIZE, RGB_MEAN, Recogniser
+from facesim.training.backbones import RGB_MEAN
+from facesim.training.network import Recogniser
+from facesim.training.poses import CHIP_SIZE
 
 PADDING = 0.25  # share around the face
 BATCH = 32  # chips

@@ -236,8 +236,8 @@ def test_every_setting_of_a_run_is_an_option_and_listing_them_loads_nothing_heav
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("--init imagenet", "give one of scratch, dlib, MODEL.onnx"),
-        ("--backbone resnet18 --init dlib", "give one of scratch, imagenet, MODEL.onnx"),
+        ("--init imagenet", "give one of sources, shipped, MODEL.onnx"),
+        ("--backbone resnet18 --init sources", "give one of scratch, imagenet, MODEL.onnx"),
         ("--backbone vgg", "mobilenet_v3_small"),
         ("--margin 0", "--margin 0"),
         ("--photos-per-person 1", "no genuine pair"),

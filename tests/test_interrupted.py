@@ -58,7 +58,7 @@ EXPORT = """
 from facesim.model import Model
 from facesim.training.export import export
 from facesim.training.network import Recogniser, SiameseNet
-export(SiameseNet(Recogniser("small")).eval(), Model().info, target)
+export(SiameseNet([Recogniser("small")]).eval(), Model().info, target)
 """
 
 

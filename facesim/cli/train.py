@@ -15,7 +15,8 @@ def _with_settings(command):
     """Give a command one option for each setting, as settings.py defines it."""
     for name, kind, repeats, help, choices in reversed(options()):
         kind = click.Choice(choices) if choices else kind
-        command = click.option(option(name), name, type=kind, multiple=repeats, help=help)(command)
+        spelled = f"{option(name)}/--no-{name}" if kind is bool else option(name)
+        command = click.option(spelled, name, type=kind, default=None, multiple=repeats, help=help)(command)
     return command
 
 

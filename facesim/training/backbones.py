@@ -1,8 +1,10 @@
-"""Backbones: what turns an aligned chip into features, to be described by the recogniser's last layer.
+"""Backbones: what turns a straightened face into features, to be described by the recogniser's last layer.
 
-`facesim` has the architecture of dlib's face recognition ResNet (King 2017), so that it can start from dlib's weights;
-`small` is the same with one block a group, a seventh of the work; the others are torchvision's.
+`resnet29` has the architecture of dlib's face recognition ResNet (King 2017), so that it can start from dlib's weights;
+`small` is the same with one block a group, a seventh of the work; `resnet18` and `mobilenet_v3_small` are torchvision's.
 """
+
+from typing import NamedTuple
 
 import torch
 import torchvision
@@ -10,13 +12,51 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facesim.errors import FaceSimError
+from facesim.training.mobilefacenet import FEATURES, MobileFaceFeatures
 
 RGB_MEAN = (122.782, 117.001, 104.298)  # subtracted from pixels 0..255 before they are divided by 256
 GROUPS = {  # channels, blocks, whether the first halves the size
-    "facesim": ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True)),
+    "resnet29": ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True)),
     "small": ((32, 1, False), (64, 1, True), (128, 1, True), (256, 1, True)),
 }
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels 0..1, as torchvision's want
+# dlib's weights give unnormalised descriptors, whose length tells faces apart too; beside a constant it survives
+# normalisation. Chosen on folds 1-8 of LFW and on Pins.
+CONSTANT = 1.5
+
+
+class Window(NamedTuple):
+    """The square that a backbone reads: its pixels, and where it lies around dlib's chip, which reaches from −1 to 1."""
+
+    size: int = 150
+    reach: float = 1.0  # half its side
+    x: float = 0.0  # its centre
+    y: float = 0.0
+
+    def grid(self) -> Tensor:
+        """Return where its pixels' centres lie, as (x, y, 1): `(size², 3)`."""
+        centres = ((torch.arange(self.size) + 0.5) * 2 / self.size - 1) * self.reach
+        rows, columns = torch.meshgrid(centres + self.y, centres + self.x, indexing="ij")
+        return torch.stack([columns, rows, torch.ones_like(rows)], -1).reshape(-1, 3)
+
+
+class Backbone(NamedTuple):
+    """What a recogniser is made of, besides the network of its name."""
+
+    window: Window = Window()
+    descriptor: int = 128  # numbers
+    constant: float = CONSTANT  # beside the descriptor; 0 for none
+    share: float = 1.0  # of the squared distance, beside other recognisers
+
+
+BACKBONES = {
+    "resnet29": Backbone(share=8.0),
+    "mobilefacenet": Backbone(Window(112, 1.1947, -0.0152, -0.3275), 192, 0.0),
+    "small": Backbone(),
+    "resnet18": Backbone(),
+    "mobilenet_v3_small": Backbone(),
+}
+PARTS = {"facesim": ("resnet29", "mobilefacenet")}  # backbones that are several side by side
 
 
 class Affine(nn.Module):
@@ -32,7 +72,9 @@ class Affine(nn.Module):
 
 
 def make_features(backbone: str, norm: type[nn.Module]) -> tuple[nn.Module, int]:
-    """Return a network from normalised chips `(n, 3, 150, 150)` to features `(n, channels)`, and the channels."""
+    """Return a network from normalised chips `(n, 3, s, s)` to features `(n, channels)`, and the channels."""
+    if backbone == "mobilefacenet":
+        return nn.Sequential(_PixelInput((127.5 / 255,) * 3, (128 / 255,) * 3), MobileFaceFeatures()), FEATURES
     if backbone in GROUPS:
         return ResidualFeatures(GROUPS[backbone], norm), GROUPS[backbone][-1][0]
     network = torchvision.models.get_model(backbone, weights=None, norm_layer=norm)
@@ -40,7 +82,7 @@ def make_features(backbone: str, norm: type[nn.Module]) -> tuple[nn.Module, int]
     layers = getattr(network, last)
     channels = (layers if isinstance(layers, nn.Linear) else layers[0]).in_features
     setattr(network, last, nn.Identity())
-    return nn.Sequential(_ImageNetInput(), network), channels
+    return nn.Sequential(_PixelInput(IMAGENET_MEAN, IMAGENET_STD), network), channels
 
 
 def load_imagenet_weights(features: nn.Module, backbone: str) -> None:
@@ -61,12 +103,12 @@ def load_imagenet_weights(features: nn.Module, backbone: str) -> None:
     network.load_state_dict({name: state[name] for name in network.state_dict() if name in state})
 
 
-class _ImageNetInput(nn.Module):
-    """Turn our normalisation into torchvision's."""
+class _PixelInput(nn.Module):
+    """Turn our normalisation into another: pixels 0..1 minus `mean`, divided by `std`, for each channel."""
 
-    def __init__(self):
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]):
         super().__init__()
-        mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+        mean, std = torch.tensor(mean), torch.tensor(std)
         self.register_buffer("scale", (256 / 255 / std).view(3, 1, 1), persistent=False)
         self.register_buffer("offset", ((torch.tensor(RGB_MEAN) / 255 - mean) / std).view(3, 1, 1), persistent=False)
 
@@ -75,7 +117,7 @@ class _ImageNetInput(nn.Module):
 
 
 class ResidualFeatures(nn.Module):
-    """Groups of residual blocks after a stem; `facesim` has 29 convolutions, 5.6 M parameters."""
+    """Groups of residual blocks after a stem; `resnet29` has 29 convolutions, 5.6 M parameters."""
 
     def __init__(self, groups: tuple[tuple[int, int, bool], ...], norm: type[nn.Module]):
         super().__init__()

@@ -23,7 +23,7 @@ def find_dlib_file(name: str) -> Path:
     if path is None or not path.is_file():
         raise FaceSimError(
             f"{name} comes in the package face_recognition_models, which is not installed: "
-            "pip install face_recognition_models, or train without it by --init scratch --localiser-epochs 0."
+            "pip install 'facesim[sources]', or train without it (--init shipped --localiser-epochs 0)."
         )
     return path
 

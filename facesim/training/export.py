@@ -14,10 +14,13 @@ from facesim.detector.crop import CROP_SIZE
 from facesim.errors import FaceSimError
 from facesim.files import write_whole
 from facesim.model import Model, ModelInfo, info_to_metadata
+from facesim.training.folding import fold
 from facesim.training.network import SiameseNet
 
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-4  # between ONNX Runtime's embeddings and PyTorch's
+WEIGHT_PREFIX = "net."  # of the names that the exporter gives the network's weights
+HALF_PRECISION_FROM = 1024  # numbers in a tensor of weights; smaller ones, biases above all, are worth no conversion
 
 
 class _Embedder(nn.Module):
@@ -25,26 +28,29 @@ class _Embedder(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        return self.net.embed(crops)
+    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.net.embed_with_poses(crops)
 
 
 def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
-    """Write `net` and `info` to `path`: uint8 crops `(n, 160, 160, 3)` in, unit embeddings out, any `n`.
+    """Write `net` and `info` to `path`: uint8 crops `(n, 160, 160, 3)` in, unit embeddings and poses out, any `n`.
 
-    The file takes its place only once its embeddings equal the network's to 1e-4; else FaceSimError is raised.
+    Weights are stored in half precision, each under its name in the network, whose normalisation is part of them.
+
+    The file takes its place only once its embeddings equal those of the network with such weights to 1e-4; else
+    FaceSimError is raised.
     """
-    net = copy.deepcopy(net).cpu().eval().to(memory_format=torch.contiguous_format)
-    recogniser = net.recogniser
-    if isinstance(recogniser.spread, nn.BatchNorm1d):
-        recogniser.head = nn.utils.fuse_linear_bn_eval(recogniser.head, recogniser.spread)
-        recogniser.spread = nn.Identity()
+    net = fold(copy.deepcopy(net).cpu().to(memory_format=torch.contiguous_format))
+    with torch.no_grad():
+        for weights in net.parameters():
+            if weights.numel() >= HALF_PRECISION_FROM:
+                weights.copy_(weights.half())
     crops = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, CROP_SIZE, CROP_SIZE, 3), np.uint8))
     program = torch.onnx.export(
         _Embedder(net).eval(),
         (crops,),
         input_names=["crops"],
-        output_names=["embeddings"],
+        output_names=["embeddings", "poses"],
         dynamic_shapes=({0: torch.export.Dim("n")},),
         opset_version=OPSET,
         dynamo=True,
@@ -55,7 +61,7 @@ def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
     onnx.helper.set_model_props(proto, info_to_metadata(info))
     with write_whole(path) as scratch:
         path.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save(_folded(proto), scratch)
+        onnx.save(_halved(_folded(proto), {WEIGHT_PREFIX + name for name in net.state_dict()}), scratch)
         with torch.inference_mode():
             expected = net.embed(crops).numpy()
         try:
@@ -78,3 +84,18 @@ def _folded(proto: onnx.ModelProto) -> onnx.ModelProto:
         folded = onnx.load(options.optimized_model_filepath)
     del folded.graph.value_info[:]
     return folded
+
+
+def _halved(proto: onnx.ModelProto, names: set[str]) -> onnx.ModelProto:
+    """Store the large ones of the weights called `names`, which half precision holds exactly, in it."""
+    graph, casts = proto.graph, []
+    for tensor in graph.initializer:
+        weights = onnx.numpy_helper.to_array(tensor)
+        if tensor.name in names and weights.size >= HALF_PRECISION_FROM:
+            stored, name = tensor.name.removeprefix(WEIGHT_PREFIX), tensor.name
+            tensor.CopyFrom(onnx.numpy_helper.from_array(weights.astype(np.float16), stored))
+            casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    graph.node.extend(casts)
+    for _ in casts:  # to the front: a graph's nodes stand in the order in which they run
+        graph.node.insert(0, graph.node.pop())
+    return proto

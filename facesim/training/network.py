@@ -1,21 +1,19 @@
-"""The Siamese network: a localiser that straightens the crop, then a recogniser, with shared weights.
+"""The Siamese network: a localiser that straightens the crop, then recognisers that describe it, with shared weights.
 
 The localiser is a spatial transformer (Jaderberg et al. 2015): four numbers (a, b, x, y) say where in the 160×160
-crop the aligned chip lies, c = [[a, −b], [b, a]]·q + (x, y) with q and c in −1..1 from edge to edge. The recogniser
-is one of the backbones and a linear layer.
+crop the aligned chip lies, c = [[a, −b], [b, a]]·q + (x, y) with q and c in −1..1 from edge to edge. Each recogniser is
+a backbone and a linear layer, and reads a window of its own around that chip.
 """
+
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facesim.training.backbones import RGB_MEAN, Affine, make_features
+from facesim.training.backbones import BACKBONES, PARTS, RGB_MEAN, Affine, make_features
 
-CHIP_SIZE = 150  # pixels, the straightened face that the recogniser reads
-DESCRIPTOR_SIZE = 128
-# dlib's weights give unnormalised descriptors, whose length tells faces apart too; beside a constant it survives
-# normalisation. Chosen on folds 1-8 of LFW and on Pins.
-CONSTANT = 1.5
 UNTRAINED_POSE = (0.79, 0.0, 0.0, 0.0)  # the average aligned chip
 
 
@@ -40,72 +38,98 @@ class Localiser(nn.Module):
 
 
 class Recogniser(nn.Module):
-    """Map aligned chips to 128 numbers.
+    """Describe a straightened face by `descriptor` numbers.
 
     `norm` is `Affine` to take over weights whose normalisation is fixed, `nn.BatchNorm2d` to learn it.
     """
 
-    def __init__(self, backbone: str = "facesim", norm: type[nn.Module] = Affine):
+    def __init__(self, backbone: str = "resnet29", norm: type[nn.Module] = Affine):
         super().__init__()
+        kind = BACKBONES[backbone]
+        self.window, self.constant, self.share = kind.window, kind.constant, kind.share
         self.features, channels = make_features(backbone, norm)
         fixed = norm is Affine
-        self.head = nn.Linear(channels, DESCRIPTOR_SIZE, bias=fixed)
+        self.head = nn.Linear(channels, kind.descriptor, bias=fixed)
         # descriptors with a fixed spread: else the contrastive loss first draws all faces to one point
-        self.spread = nn.Identity() if fixed else nn.BatchNorm1d(DESCRIPTOR_SIZE)
+        self.spread = nn.Identity() if fixed else nn.BatchNorm1d(kind.descriptor)
         if fixed:
             nn.init.zeros_(self.head.bias)
 
     def forward(self, chips: Tensor) -> Tensor:
-        """Map normalised chips `(n, 3, 150, 150)` to descriptors `(n, 128)`."""
+        """Map normalised chips `(n, 3, s, s)`, s the window's size, to descriptors `(n, d)`."""
         return self.spread(self.head(self.features(chips)))
 
 
 class SiameseNet(nn.Module):
     """Map two crops to two L2-normalised embeddings with shared weights."""
 
-    def __init__(self, recogniser: Recogniser | None = None, localiser: Localiser | None = None):
+    def __init__(
+        self, recognisers: Sequence[Recogniser] | None = None, localiser: Localiser | None = None, mirror: bool = False
+    ):
+        """Join a localiser and one recogniser or several; with `mirror`, a face's mirror image is described, too."""
         super().__init__()
         self.localiser = localiser or Localiser()
-        self.recogniser = recogniser or Recogniser()
-        centres = (torch.arange(CHIP_SIZE) + 0.5) * 2 / CHIP_SIZE - 1
-        rows, columns = torch.meshgrid(centres, centres, indexing="ij")
-        base = torch.stack([columns, rows, torch.ones_like(rows)], -1).reshape(-1, 3)
-        self.register_buffer("chip_grid", base, persistent=False)
+        self.recognisers = nn.ModuleList(recognisers or map(Recogniser, PARTS["facesim"]))
+        self.mirror = mirror
+        for i, recogniser in enumerate(self.recognisers):
+            self.register_buffer(f"grid{i}", recogniser.window.grid(), persistent=False)
         self.register_buffer("rgb_mean", torch.tensor(RGB_MEAN).view(3, 1, 1), persistent=False)
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Embed two batches of crops, each `(n, 160, 160, 3)`, 0..255."""
         return self.embed(first), self.embed(second)
 
-    def embed(self, crops: Tensor) -> Tensor:
-        """Map crops `(n, 160, 160, 3)`, 0..255 in any type, to unit embeddings `(n, 129)`.
+    def embed(self, crops: Tensor, mirror: bool | None = None) -> Tensor:
+        """Map crops `(n, 160, 160, 3)`, 0..255 in any type, to unit embeddings `(n, d)`.
 
-        A face and its mirror image are described, and the mean of the two counts.
+        With `mirror`, by default the network's own, the mean of a face's descriptor and its mirror image's counts.
         """
-        pixels = self.normalise(crops)
-        # one pass over both: in two, the exported graph would hold every weight twice once optimised
-        descriptors = self.describe(torch.cat([pixels, pixels.flip(3)]))
-        return to_unit(descriptors.unflatten(0, (2, -1)).mean(0))
+        return self.embed_with_poses(crops, mirror)[0]
 
-    def describe(self, pixels: Tensor) -> Tensor:
-        """Map normalised crops `(n, 3, 160, 160)` to descriptors `(n, 128)`, looking at them once."""
-        return self.recogniser(self.straighten(pixels, self.localiser(pixels)))
+    def embed_with_poses(self, crops: Tensor, mirror: bool | None = None) -> tuple[Tensor, Tensor]:
+        """Return the embeddings as `embed` does, and the poses `(n, 4)` at which the faces were found."""
+        pixels = self.normalise(crops)
+        if not (self.mirror if mirror is None else mirror):
+            poses = self.localiser(pixels)
+            return self.unite(self.describe(self.straighten(pixels, poses))), poses
+        # one pass over both: in two, the exported graph would hold every weight twice once optimised
+        both = torch.cat([pixels, pixels.flip(3)])
+        poses = self.localiser(both)
+        descriptors = self.describe(self.straighten(both, poses))
+        means = [part.unflatten(0, (2, -1)).mean(0) for part in descriptors]
+        return self.unite(means), poses.unflatten(0, (2, -1))[0]
 
     def normalise(self, crops: Tensor) -> Tensor:
         """Map crops `(n, 160, 160, 3)`, 0..255, to the networks' input `(n, 3, 160, 160)`, zero for mean grey."""
         return (crops.permute(0, 3, 1, 2).float() - self.rgb_mean) / 256
 
-    def straighten(self, pixels: Tensor, poses: Tensor) -> Tensor:
-        """Sample the chips `(n, 3, 150, 150)` that `poses` `(n, 4)` point at; black where they leave the crop."""
-        black = -self.rgb_mean / 256
-        # a matrix product with a constant grid, so that the exported graph leaves the batch size free
-        grid = (self.chip_grid @ pose_matrix(poses).transpose(1, 2)).view(-1, CHIP_SIZE, CHIP_SIZE, 2)
-        return F.grid_sample(pixels - black, grid, align_corners=False) + black
+    def straighten(self, pixels: Tensor, poses: Tensor) -> list[Tensor]:
+        """Sample each recogniser's window `(n, 3, s, s)` around the chips that `poses` `(n, 4)` point at.
 
+        It is black where it leaves the crop.
+        """
+        black, matrix = -self.rgb_mean / 256, pose_matrix(poses).transpose(1, 2)
+        chips = []
+        for i, recogniser in enumerate(self.recognisers):
+            size = recogniser.window.size
+            # a matrix product with a constant grid, so that the exported graph leaves the batch size free
+            grid = (getattr(self, f"grid{i}") @ matrix).view(-1, size, size, 2)
+            chips.append(F.grid_sample(pixels - black, grid, align_corners=False) + black)
+        return chips
 
-def to_unit(descriptors: Tensor) -> Tensor:
-    """Set `CONSTANT` beside descriptors `(n, 128)` and scale the whole to unit length, `(n, 129)`."""
-    return F.normalize(F.pad(descriptors, (0, 1), value=CONSTANT))
+    def describe(self, chips: list[Tensor]) -> list[Tensor]:
+        """Map each recogniser's chips to its descriptors `(n, d)`."""
+        return [recogniser(part) for recogniser, part in zip(self.recognisers, chips, strict=True)]
+
+    def unite(self, descriptors: list[Tensor]) -> Tensor:
+        """Join the recognisers' descriptors to embeddings of unit length: each has its share of a squared distance."""
+        shares = sum(recogniser.share for recogniser in self.recognisers)
+        parts = []
+        for recogniser, part in zip(self.recognisers, descriptors, strict=True):
+            if recogniser.constant:
+                part = F.pad(part, (0, 1), value=recogniser.constant)
+            parts.append(F.normalize(part) * math.sqrt(recogniser.share / shares))
+        return torch.cat(parts, 1)
 
 
 def pose_matrix(poses: Tensor) -> Tensor:

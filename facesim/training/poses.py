@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE, WIDE_CROP_SIZE
 from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
-from facesim.training.network import CHIP_SIZE
+from facesim.training.backbones import Window
 
+CHIP_SIZE = Window().size
 CHIP_PADDING = 0.25  # dlib's own, that its recogniser was trained with
 
 

@@ -22,8 +22,8 @@ from facesim.data.source import Source, open_source
 from facesim.data.split import Split
 from facesim.errors import FaceSimError
 from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
+from facesim.evaluation.trial import people_seen
 from facesim.files import save_picture, write_whole
-from facesim.model import Model
 from facesim.training.checkpoint import Checkpoint
 from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
 from facesim.training.embedding import distances_among, embed_photos
@@ -38,7 +38,7 @@ from facesim.training.processes import Processes, joined
 from facesim.training.record import Record, RunFiles, check_tensorboard
 from facesim.training.settings import Settings
 from facesim.training.stages import IdentityStage, LocaliserStage
-from facesim.training.start import starting_network
+from facesim.training.start import begun_from_model, starting_network
 
 TRIPLETS = 1000  # drawn after each epoch, to see how many still violate the margin
 PAIRS_SHOWN = 12  # on TensorBoard, half of them genuine
@@ -71,6 +71,8 @@ def train(
         start = processes.first_on_each_machine(lambda: starting_network(settings))
         source = processes.first_on_each_machine(lambda: _open_source(settings))
         splits = source.folds(settings.folds, settings.seed) if settings.folds else [source.split(settings.seed)]
+        if settings.folds:
+            _check_unseen(settings, source, splits)
         for split in splits:
             _check_people(source, split.train, processes)
         processes.from_main(lambda: _open_run(settings, run_folder, resume))
@@ -119,13 +121,13 @@ class _Run:
         if settings.epochs:
             # the localiser as the stage finds it: one that has been taught keeps still, so a resumed run has the same
             start = copy.deepcopy(net if settings.localiser_epochs else self.start).to(processes.device)
-            start.recogniser.load_state_dict(self.start.recogniser.state_dict())
+            start.recognisers.load_state_dict(self.start.recognisers.state_dict())
             targets = torch.from_numpy(embed_photos(start, wide_crops, photos)) if settings.hold else None
             identities = self.source.dataset.identities[photos]
             stage = IdentityStage(settings, wide_crops, photos, identities, targets, processes)
             triplets = photos[sample_triplets(identities, TRIPLETS, settings.seed)]
             run_stage(net, stage, settings, processes, lambda: self._judge(net, split, triplets), record, done)
-            _blend(start.recogniser, net.recogniser, settings.blend)
+            _blend(start.recognisers, net.recognisers, settings.blend)
         return processes.from_main(lambda: self._finish(net, split, files, output or files.model))
 
     @functools.cached_property
@@ -139,10 +141,10 @@ class _Run:
 
     def _judge(self, net: SiameseNet, split: Split, triplets: np.ndarray | None = None) -> dict[str, float]:
         pairs = split.validation
-        measured = judge_validation(distances_among(net, self.crops, pairs.photos(), mirrored=False)(pairs), pairs)
+        measured = judge_validation(distances_among(net, self.crops, pairs.photos(), mirror=False)(pairs), pairs)
         if triplets is not None:
             photos = np.unique(triplets)
-            embeddings = torch.from_numpy(embed_photos(net, self.crops.wide, photos, mirrored=False))
+            embeddings = torch.from_numpy(embed_photos(net, self.crops.wide, photos, mirror=False))
             measured["violations"] = violations(self.settings, *embeddings[np.searchsorted(photos, triplets)])
         return measured
 
@@ -156,8 +158,9 @@ class _Run:
             "photos_passed_over": int((~self.source.counted).sum()),
             "settings": self.settings.as_dict(),
         }
-        if self.settings.init.endswith(".onnx"):
-            about["begun_from"] = Model(self.settings.init).info.trained_on
+        begun_from = begun_from_model(self.settings)
+        if begun_from:
+            about["begun_from"] = begun_from.trained_on
         info, results = judge(distances, self.source.dataset, self.source.counted, split, about)
         export(net, info, output)
         self._draw_pairs(net, split, distances, info.threshold, files)
@@ -200,6 +203,18 @@ def _check_output(settings: Settings, output: Path | None) -> None:
 def _open_source(settings: Settings) -> Source:
     exclude = Path(settings.exclude) if settings.exclude else None
     return open_source(settings.data, settings.identities, settings.max_per_identity, settings.seed, exclude)
+
+
+def _check_unseen(settings: Settings, source: Source, splits: list[Split]) -> None:
+    """Raise FaceSimError where the model that the run starts from has seen people whom a fold is to be tested on."""
+    begun_from = begun_from_model(settings)
+    seen = people_seen(begun_from, source.dataset) if begun_from else set()
+    tested = {person for split in splits for person in split.identities(source.dataset)["test"]}
+    if seen & tested:
+        raise FaceSimError(
+            f"the model that --init {settings.init} starts from has seen {len(seen & tested):,} of the {len(tested):,} "
+            "people to test on: add --init sources, or teach a new localiser by --localiser-epochs 16."
+        )
 
 
 def _check_people(source: Source, photos: np.ndarray, processes: Processes) -> None:

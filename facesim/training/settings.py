@@ -10,7 +10,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 from facesim.errors import FaceSimError
 
 STARTS = {  # the weights that each backbone can start from, the best last; besides, any goes on from its own model file
-    "facesim": ("scratch", "dlib"),
+    "facesim": ("sources", "shipped"),
+    "resnet29": ("scratch", "sources"),
     "small": ("scratch",),
     "resnet18": ("scratch", "imagenet"),
     "mobilenet_v3_small": ("scratch", "imagenet"),
@@ -30,13 +31,15 @@ _UNTAUGHT = {
     "hold": 0.0,
     "blend": 0.0,
     "random_epochs": 2,
+    "mirror": True,
 }
 RECIPES = {
     "scratch": _UNTAUGHT,
     "imagenet": _UNTAUGHT | {"epochs": 20, "learning_rate": 3e-4},
-    "MODEL.onnx": {"localiser_epochs": 0},
+    "sources": {"localiser_epochs": 16},
 }
-MARGINS = {  # by loss, and by whether the start knows faces already
+KNOWN = ("sources", "shipped", "MODEL.onnx")  # starts that know faces already
+MARGINS = {  # by loss, and by whether the start is one of KNOWN
     ("contrastive", True): 0.35,
     ("contrastive", False): 1.0,
     ("triplet", True): 0.1,
@@ -62,8 +65,15 @@ class Settings:
         None, "Cross-validate: so many models, each tested on people it never saw. 10 on lfw are View 2."
     )
     backbone: str = _setting("facesim", "The network that describes the straightened face.", tuple(STARTS))
-    init: str = _setting("dlib", "Its starting weights: scratch, dlib, imagenet, or a MODEL.onnx to go on from.")
-    localiser_epochs: int = _setting(16, "Epochs of learning where a face is, from dlib's landmarks.")
+    init: str = _setting(
+        "shipped",
+        "Its starting weights: shipped (the model inside facesim), sources (its recognisers as their authors published "
+        "them), imagenet, scratch, or a MODEL.onnx to go on from.",
+    )
+    mirror: bool = _setting(False, "Describe each face's mirror image, too: twice the time, slightly fewer errors.")
+    localiser_epochs: int = _setting(
+        0, "Epochs of learning anew where a face is, from dlib's landmarks; 0 keeps the localiser of the start."
+    )
     epochs: int = _setting(3, "Epochs of learning who it is, at most.")
     freeze_until: int = _setting(0, "Until after this epoch, train the last layer only.")
     loss: str = _setting("contrastive", "What is learned by: pairs, or triplets.", LOSSES)
@@ -96,7 +106,7 @@ class Settings:
         init = given.get("init", STARTS.get(given.get("backbone"), STARTS["facesim"])[-1])
         start = _kind(init)
         loss = given.get("loss", "contrastive")
-        margin = MARGINS.get((loss, start in ("dlib", "MODEL.onnx")), 0.2)
+        margin = MARGINS.get((loss, start in KNOWN), 0.2)
         settings = cls(**{"init": init, "margin": margin} | RECIPES.get(start, {}) | given)
         settings.check()
         return settings
@@ -126,13 +136,13 @@ class Settings:
 
     @property
     def start(self) -> str:
-        """Return the kind of start: "scratch", "imagenet", "dlib" or "MODEL.onnx"."""
+        """Return the kind of start: "scratch", "imagenet", "sources", "shipped" or "MODEL.onnx"."""
         return _kind(self.init)
 
     @property
     def localiser_is_taught(self) -> bool:
         """Return whether the localiser knows where a face is before identities are learned."""
-        return self.localiser_epochs > 0 or self.start == "MODEL.onnx"
+        return self.localiser_epochs > 0 or self.start in ("shipped", "MODEL.onnx")
 
     def check(self) -> None:
         """Raise FaceSimError where a setting makes no sense."""

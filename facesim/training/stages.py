@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from facesim.data.batches import IdentityBatches
 from facesim.training.augment import augment
-from facesim.training.network import SiameseNet, to_unit
+from facesim.training.network import SiameseNet
 from facesim.training.objectives import make_objective
 from facesim.training.poses import Similarity
 from facesim.training.processes import Processes
@@ -34,7 +34,7 @@ class LocaliserStage:
 
     def begin(self, net: SiameseNet, epoch: int) -> list[nn.Parameter]:
         """Set the modes of the network's parts and return what is trained."""
-        net.recogniser.requires_grad_(False)
+        net.recognisers.requires_grad_(False)
         net.train()
         return list(net.localiser.parameters())
 
@@ -60,7 +60,7 @@ class LocaliserStage:
 class IdentityStage:
     """Teach the network who is who, by pairs or triplets of batches of P identities × K photos.
 
-    `targets` `(m, 129)` are the embeddings that the start gives: where they are given, new ones are held near them, so
+    `targets` `(m, d)` are the embeddings that the start gives: where they are given, new ones are held near them, so
     that what was known of other people is not lost. A localiser that has been taught keeps still.
     """
 
@@ -87,10 +87,11 @@ class IdentityStage:
         trained = net
         if self._settings.localiser_is_taught:
             net.localiser.eval().requires_grad_(False)
-            trained = net.recogniser
+            trained = net.recognisers
         if epoch < self._settings.freeze_until:
             net.localiser.eval().requires_grad_(False)
-            net.recogniser.features.eval().requires_grad_(False)
+            for recogniser in net.recognisers:
+                recogniser.features.eval().requires_grad_(False)
         self._objective = make_objective(self._settings, epoch)
         return list(trained.parameters())
 
@@ -110,11 +111,11 @@ class IdentityStage:
         chips = net.straighten(pixels, net.localiser(pixels))  # in full precision: a face must be found exactly
         half = crops.is_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
         with torch.autocast(crops.device.type, torch.bfloat16, enabled=half):
-            descriptors = net.recogniser(chips)
-        return to_unit(descriptors.float())
+            descriptors = net.describe(chips)
+        return net.unite([part.float() for part in descriptors])
 
     def loss(self, output: Tensor, people: list[Tensor], targets: Tensor | None) -> Tensor:
-        """Return the loss over the embeddings of all processes, of which `output` `(b, 129)` are ours."""
+        """Return the loss over the embeddings of all processes, of which `output` `(b, d)` are ours."""
         embeddings = self._processes.gather(output, [len(part) for part in people])
         loss = self._objective(embeddings, torch.cat(people).to(output.device))
         if targets is not None:

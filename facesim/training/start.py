@@ -9,99 +9,99 @@ from torch import nn
 
 from facesim.detector.crop import CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.model import Model
-from facesim.training.backbones import Affine, load_imagenet_weights
+from facesim.model import Model, ModelInfo, default_model
+from facesim.training.backbones import PARTS, Affine, load_imagenet_weights
 from facesim.training.dlib_weights import load_dlib_weights
+from facesim.training.export import WEIGHT_PREFIX
+from facesim.training.folding import fold
+from facesim.training.mobilefacenet_weights import load_mobilefacenet_weights
 from facesim.training.network import Localiser, Recogniser, SiameseNet
 from facesim.training.settings import Settings
 
 LARGEST_DIFFERENCE = 1e-3  # between a model file's embeddings and those of the network read from it
+_SOURCES = {"resnet29": load_dlib_weights, "mobilefacenet": load_mobilefacenet_weights}
 
 
 def starting_network(settings: Settings) -> SiameseNet:
     """Build the network and fill it with the weights that `init` names; the rest is drawn by the seed.
 
+    A localiser that is to be taught starts from nothing, so that it has seen nobody before.
+
     Raises FaceSimError where those weights cannot be had.
     """
     torch.manual_seed(settings.seed)
-    if settings.start == "MODEL.onnx":
-        return read_network(Path(settings.init), settings.backbone)
-    norm = Affine if settings.start == "dlib" else nn.BatchNorm2d
-    net = SiameseNet(Recogniser(settings.backbone, norm))
-    if settings.start == "dlib":
-        load_dlib_weights(net.recogniser)
-    elif settings.start == "imagenet":
-        load_imagenet_weights(net.recogniser.features, settings.backbone)
+    path = _model_file(settings)
+    if path:
+        net = read_network(path, settings.backbone)
+        net.mirror = settings.mirror
+        if settings.localiser_epochs:
+            net.localiser = Localiser()
+        return net
+    norm = Affine if settings.start == "sources" else nn.BatchNorm2d
+    net = make_network(settings.backbone, norm, settings.mirror)
+    for name, recogniser in zip(PARTS.get(settings.backbone, (settings.backbone,)), net.recognisers, strict=True):
+        if settings.start == "sources":
+            _SOURCES[name](recogniser)
+        elif settings.start == "imagenet":
+            load_imagenet_weights(recogniser.features, name)
     return net
 
 
+def _model_file(settings: Settings) -> Path | None:
+    if settings.start == "shipped":
+        return default_model()
+    return Path(settings.init) if settings.start == "MODEL.onnx" else None
+
+
+def begun_from_model(settings: Settings) -> ModelInfo | None:
+    """Return what is said of the model that a run starts from; None where nothing that it takes over saw anybody.
+
+    That is so, too, where the model's own run taught its localiser only, and the new one learns another.
+    """
+    path = _model_file(settings)
+    info = Model(path).info if path else None
+    taken_over = info and not (settings.localiser_epochs and _taught_localiser_only(info.trained_on))
+    return info if taken_over else None
+
+
+def _taught_localiser_only(trained_on: dict) -> bool:
+    begun_from = trained_on.get("begun_from")
+    taught = trained_on.get("settings", {}).get("epochs") == 0
+    return taught and (not begun_from or _taught_localiser_only(begun_from))
+
+
+def make_network(
+    backbone: str, norm: type[nn.Module], mirror: bool = False, localiser: Localiser | None = None
+) -> SiameseNet:
+    """Return an untrained network of the recognisers that `backbone` names."""
+    return SiameseNet([Recogniser(name, norm) for name in PARTS.get(backbone, (backbone,))], localiser, mirror)
+
+
 def read_network(path: Path, backbone: str) -> SiameseNet:
-    """Read a network out of a model file; its normalisation is fixed there, and so comes back as part of the weights.
+    """Read a network out of a model file, by the names of its weights; normalisation is part of them there.
 
     Raises FaceSimError when the file is not a model with this backbone.
     """
     model = Model(path)
-    stored = model.info.trained_on.get("settings", {}).get("backbone", "facesim")
+    settings = model.info.trained_on.get("settings", {})
+    stored = settings.get("backbone", backbone)
     if stored != backbone:
         raise FaceSimError(f"{path} has the backbone {stored}: add --backbone {stored} to go on from it.")
-    net = SiameseNet(Recogniser(backbone, Affine), Localiser(Affine)).eval()
+    net = fold(make_network(backbone, Affine, settings.get("mirror", False), Localiser(Affine)))
+    weights = {name: torch.zeros_like(bias) for name, bias in net.state_dict().items() if name.endswith(".bias")}
+    for tensor in onnx.load(path).graph.initializer:  # which lacks biases that are all zero
+        name = tensor.name.removeprefix(WEIGHT_PREFIX)
+        if name in net.state_dict():
+            weights[name] = torch.from_numpy(onnx.numpy_helper.to_array(tensor).astype(np.float32))
     crops = np.random.default_rng(0).integers(0, 256, (2, CROP_SIZE, CROP_SIZE, 3), np.uint8)
-    weights = _weights_in_order(onnx.load(path).graph)
-    fits = True
-    with torch.inference_mode():
-        layers = _layers_in_order(net, torch.from_numpy(crops))
-    with torch.no_grad():
-        for layer, norm in layers:
-            # of one size, weights lie one behind the other on the graph's way, so the first is the right one
-            found = next((i for i, (weight, _) in enumerate(weights) if weight.shape == layer.weight.shape), None)
-            if found is None:
-                fits = False
-                break
-            weight, bias = weights.pop(found)
-            layer.weight.copy_(weight)
-            for target in (layer, norm):
-                if target is not None and target.bias is not None:
-                    target.bias.zero_()
-            if bias is not None:
-                (norm or layer).bias.copy_(bias.view_as((norm or layer).bias))
-    if fits:
+    try:
+        net.load_state_dict(weights)
         with torch.inference_mode():
             difference = np.abs(net.embed(torch.from_numpy(crops)).numpy() - model.embed(crops)).max()
-        fits = difference <= LARGEST_DIFFERENCE
-    if not fits:
-        raise FaceSimError(f"{path} holds a network that facesim train did not write: it cannot be trained further.")
+    except (RuntimeError, ValueError):  # a weight is missing, or of another shape; embeddings of another size
+        difference = np.inf
+    if not difference <= LARGEST_DIFFERENCE:
+        raise FaceSimError(
+            f"{path} holds a network that this facesim's training did not write: it cannot be trained further."
+        )
     return net
-
-
-def _layers_in_order(net: SiameseNet, crops: torch.Tensor) -> list[tuple[nn.Module, Affine | None]]:
-    """Return convolutions and linear layers as `net` passes through them, each with the Affine behind it, if any."""
-    layers = []
-
-    def passed(layer, inputs, output):
-        if isinstance(layer, Affine):
-            layers[-1] = (layers[-1][0], layer)
-        else:
-            layers.append((layer, None))
-
-    kinds = (nn.Conv2d, nn.Linear, Affine)
-    hooks = [layer.register_forward_hook(passed) for layer in net.modules() if isinstance(layer, kinds)]
-    net.describe(net.normalise(crops))
-    for hook in hooks:
-        hook.remove()
-    return layers
-
-
-def _weights_in_order(graph: onnx.GraphProto) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Return weights and biases of the convolutions and linear layers, in the order of the graph's nodes."""
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    found = []
-    for node in graph.node:
-        if not node.op_type.endswith(("Conv", "Gemm")) or node.input[1] not in tensors:
-            continue
-        weight = torch.from_numpy(onnx.numpy_helper.to_array(tensors[node.input[1]]).copy())
-        if node.op_type.endswith("Gemm") and not any(a.name == "transB" and a.i for a in node.attribute):
-            weight = weight.T
-        biased = len(node.input) > 2 and node.input[2] in tensors
-        bias = torch.from_numpy(onnx.numpy_helper.to_array(tensors[node.input[2]]).copy()) if biased else None
-        found.append((weight, bias))
-    return found

@@ -25,7 +25,7 @@ INFO = ModelInfo(
 @pytest.mark.parametrize("norm", [Affine, nn.BatchNorm2d])
 def test_the_model_file_embeds_as_the_network_does_and_keeps_what_is_said_of_it(tmp_path, norm):
     torch.manual_seed(0)
-    net = SiameseNet(Recogniser(norm=norm)).eval()
+    net = SiameseNet([Recogniser(norm=norm)]).eval()
     nn.init.normal_(net.localiser.head[-1].weight, std=0.02)  # poses that differ from crop to crop
     model = Model(export(net, INFO, tmp_path / "new" / "model.onnx"))
     assert model.info == INFO
@@ -33,14 +33,14 @@ def test_the_model_file_embeds_as_the_network_does_and_keeps_what_is_said_of_it(
         crops = np.random.default_rng(count).integers(0, 256, (count, 160, 160, 3), np.uint8)
         with torch.inference_mode():
             expected = net.embed(torch.from_numpy(crops)).numpy()
-        assert np.abs(model.embed(crops) - expected).max() < 1e-4
+        assert np.abs(model.embed(crops) - expected).max() < 1e-3  # weights are stored in half precision
 
 
 def test_a_network_that_cannot_be_matched_replaces_nothing(tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"the old one")
     net = SiameseNet()
-    nn.init.constant_(net.recogniser.head.weight, float("nan"))
+    nn.init.constant_(net.recognisers[0].head.weight, float("nan"))
     with pytest.raises(FaceSimError, match="was not written"):
         export(net, INFO, path)
     assert path.read_bytes() == b"the old one"

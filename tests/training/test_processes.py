@@ -22,7 +22,7 @@ IDENTITIES = np.repeat(["Ana", "Bo", "Cleo", "Dan", "Eve", "Flo", "Gil"], [3, 2,
 def gradients(rank, count, loss, mining):
     """Return the gradients of one step on all people, of which this process has its share."""
     torch.manual_seed(0)
-    net = SiameseNet(Recogniser("small", Affine), Localiser(Affine))
+    net = SiameseNet([Recogniser("small", Affine)], Localiser(Affine))
     nn.init.normal_(net.localiser.head[-1].weight, std=0.02)
     processes = Processes(rank, count, torch.device("cpu"))
     settings = Settings.best(

@@ -115,8 +115,8 @@ def test_until_told_otherwise_only_the_last_layer_is_trained(people, tmp_path):
         stem = next(value for name, value in weights(run / "model.onnx").items() if "stem.0.weight" in name)
         return np.abs(directions(stem) - start).max()
 
-    start = directions(starting_network(frozen).recogniser.features.stem[0].weight.detach().numpy())
-    assert turned(tmp_path / "frozen") < 1e-5 < turned(tmp_path / "free")
+    start = directions(starting_network(frozen).recognisers[0].features.stem[0].weight.detach().numpy())
+    assert turned(tmp_path / "frozen") < 1e-3 < turned(tmp_path / "free")  # weights are stored in half precision
 
 
 def test_training_ends_when_it_no_longer_helps(people, tmp_path, model):

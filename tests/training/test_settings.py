@@ -11,7 +11,13 @@ def test_what_is_given_wins_and_the_rest_is_the_best_known_for_the_start():
     assert (settings.epochs, settings.photos_per_person, settings.hold) == (7, 4, 0)
     assert Settings.best(epochs=None) == Settings() == Settings.best()
     assert Settings.best(loss="triplet", init="scratch").margin == 0.2
-    assert [Settings.best(backbone=name).init for name in STARTS] == ["dlib", "scratch", "imagenet", "imagenet"]
+    assert [Settings.best(backbone=name).init for name in STARTS] == [
+        "shipped",
+        "sources",
+        "scratch",
+        "imagenet",
+        "imagenet",
+    ]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -28,7 +34,7 @@ def test_every_choice_goes_with_every_other_and_comes_back_from_its_file(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("backbone", "init"), [("small", "dlib"), ("resnet18", "dlib"), ("facesim", "imagenet"), ("facesim", "magic")]
+    ("backbone", "init"), [("small", "sources"), ("resnet18", "shipped"), ("facesim", "imagenet"), ("facesim", "magic")]
 )
 def test_a_start_that_does_not_fit_the_backbone_is_refused_with_those_that_do(backbone, init):
     with pytest.raises(FaceSimError, match=f"--init {init}") as refused:
@@ -72,7 +78,7 @@ def test_settings_without_sense_are_refused_by_name(wrong):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"data": "lfw", "init": "dlib"}', '{"data": ["lfw"], "init": "dlib", "colour": "red"}']
+    "text", ["", "[]", "{}", '{"data": "lfw", "init": "sources"}', '{"data": ["lfw"], "init": "sources", "colour": "red"}']
 )
 def test_a_file_that_holds_no_settings_is_refused(tmp_path, refuses, text):
     path = tmp_path / "settings.json"

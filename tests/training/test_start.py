@@ -11,7 +11,7 @@ from facesim.training.backbones import Affine
 from facesim.training.export import export
 from facesim.training.network import Localiser, Recogniser, SiameseNet
 from facesim.training.settings import STARTS, Settings
-from facesim.training.start import read_network, starting_network
+from facesim.training.start import make_network, read_network, starting_network
 
 
 def crops(count=3, seed=0):
@@ -32,7 +32,7 @@ def lived_in(net):
             nn.init.normal_(module.bias, std=0.1)
     with torch.no_grad():
         net.train()
-        net.describe(net.normalise(crops(16, seed=1)))
+        net.embed(crops(16, seed=1))
     return net
 
 
@@ -49,15 +49,15 @@ def told(model):
 @pytest.mark.parametrize("backbone", STARTS)
 def test_every_backbone_comes_back_out_of_its_model_file(backbone, told, tmp_path):
     torch.manual_seed(0)
-    net = lived_in(SiameseNet(Recogniser(backbone, nn.BatchNorm2d)))
+    net = lived_in(make_network(backbone, nn.BatchNorm2d))
     path = export(net, told(backbone), tmp_path / "model.onnx")
     again = read_network(path, backbone)
-    assert (embed(again) - embed(net)).abs().max() < 1e-4
+    assert (embed(again) - embed(net)).abs().max() < 1e-3  # weights are stored in half precision
     assert not any(isinstance(module, nn.BatchNorm2d) for module in again.modules())
 
 
 def test_the_model_that_ships_can_be_trained_further_and_exported_again(model, told, tmp_path):
-    net = starting_network(Settings.best(init=str(model.path)))
+    net = starting_network(Settings.best())
     expected = model.embed(crops().numpy())
     assert np.abs(embed(net).numpy() - expected).max() < 1e-4
     loss = net.embed(crops()).var()
@@ -84,7 +84,7 @@ def test_imagenet_weights_come_from_torchvisions_cache(backbone, tmp_path, monke
     older = {name: tensor for name, tensor in theirs.state_dict().items() if "num_batches_tracked" not in name}
     torch.save(older, tmp_path / "hub" / "checkpoints" / url.rsplit("/", 1)[1])
     net = starting_network(Settings.best(backbone=backbone, init="imagenet"))
-    loaded = net.recogniser.features[1].state_dict()
+    loaded = net.recognisers[0].features[1].state_dict()
     assert len(loaded) > 50
     assert all(torch.equal(tensor, loaded[name]) for name, tensor in older.items() if name in loaded)
 
@@ -110,11 +110,11 @@ def test_imagenet_weights_that_cannot_be_fetched_say_where_to_put_them(tmp_path,
 
 
 def test_the_seed_draws_what_is_not_loaded():
-    first, again, other = (embed(starting_network(Settings.best(init="scratch", seed=seed))) for seed in (1, 1, 2))
+    first, again, other = (embed(starting_network(Settings.best(backbone="small", seed=seed))) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_a_fixed_start_has_no_batch_norm_to_drift():
-    net = SiameseNet(Recogniser("resnet18", Affine), Localiser(Affine))
+    net = SiameseNet([Recogniser("resnet18", Affine)], Localiser(Affine))
     assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules())
