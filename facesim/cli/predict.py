@@ -107,7 +107,10 @@ def _print(verdict, boxes: bool) -> None:
     click.echo("Same person." if verdict.same else "Different people.")
     click.echo(f"distance     {verdict.distance:.4f}")
     click.echo(f"threshold    {verdict.threshold:.4f}")
-    click.echo(f"probability  {verdict.probability_text} that it is one person")
+    contradicted = ""
+    if verdict.same != (verdict.probability >= 0.5):
+        contradicted = f"; the threshold asks for {'less' if verdict.same else 'more'}"
+    click.echo(f"probability  {verdict.probability_text} that it is one person{contradicted}")
     if boxes:
         for number, face in ((1, verdict.face1), (2, verdict.face2)):
             click.echo(f"face {number}       {box_text(face.box)} of {face.photo}")

@@ -25,17 +25,18 @@ class Reliability:
     pairs: np.ndarray  # (10,) int
 
 
-def fit_calibration(distances: np.ndarray, same: np.ndarray) -> tuple[float, float]:
-    """Fit the intercept and slope by logistic regression from score to log odds (Morrison 2013).
+def fit_calibration(distances: np.ndarray, same: np.ndarray, threshold: float) -> tuple[float, float]:
+    """Fit the slope by logistic regression from score to log odds (Morrison 2013); return intercept and slope.
 
-    The slope never rises: of distances that know less than nothing the best that can be said is a half.
+    At the threshold the probability is a half, so that verdict and probability never contradict each other. The slope
+    never rises: of distances that know less than nothing the best that can be said is a half.
     """
     found = ~np.isnan(distances)
     scale = distances[found].std() or 1.0
-    model = LogisticRegression(C=100.0, class_weight="balanced")
-    model.fit(distances[found, None] / scale, same[found])
-    slope = float(model.coef_[0, 0] / scale)
-    return (float(model.intercept_[0]), slope) if slope < 0 else (0.0, 0.0)
+    model = LogisticRegression(C=100.0, class_weight="balanced", fit_intercept=False)
+    model.fit((distances[found, None] - threshold) / scale, same[found])
+    slope = min(0.0, float(model.coef_[0, 0] / scale))
+    return -slope * threshold, slope
 
 
 def judge_calibration(distances: np.ndarray, same: np.ndarray, calibration: tuple[float, float]) -> Reliability:

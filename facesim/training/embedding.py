@@ -15,9 +15,7 @@ BATCH = 64  # crops
 
 
 @torch.inference_mode()
-def embed_photos(
-    net: SiameseNet, wide_crops: np.ndarray, photos: np.ndarray, mirror: bool | None = None
-) -> np.ndarray:
+def embed_photos(net: SiameseNet, wide_crops: np.ndarray, photos: np.ndarray, mirror: bool | None = None) -> np.ndarray:
     """Embed the unaugmented crops of `photos`, `(n,)`: `(n, d) float32`.
 
     `mirror` is as in `SiameseNet.embed`: without, half the time, and nearly as good.

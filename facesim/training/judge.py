@@ -42,13 +42,13 @@ def judge(
     """
     validation, same = distances(split.validation), split.validation.same
     threshold = SortedDistances.of(failures_as_errors(validation, same), same).best_f1_threshold()
-    calibration = fit_calibration(validation, same)
     test, same = distances(split.test), split.test.same
     tested = SortedDistances.of(failures_as_errors(test, same), same).rates(threshold)
 
     choosing, measuring = (_many_pairs(dataset, counted, pairs) for pairs in (split.validation, split.test))
     chosen_on = SortedDistances.of(distances(choosing), choosing.same)
     measured = SortedDistances.of(distances(measuring), measuring.same)
+    calibration = fit_calibration(distances(choosing), choosing.same, threshold)
     thresholds = {"best F1": threshold}
     for fmr in OPERATING_FMRS:
         strict = chosen_on.threshold_for_fmr(fmr)

@@ -51,7 +51,7 @@ class LocaliserStage:
         return max(1, len(self.photos) // (LOCALISER_BATCH * self.processes.count))
 
     def forward(self, net: SiameseNet, crops: Tensor) -> Tensor:
-        return net.localiser(net.normalise(crops))
+        return net.localiser.measure(net.normalise(crops))
 
     def loss(self, output: Tensor, poses: Tensor) -> Tensor:
         return F.smooth_l1_loss(output, poses)

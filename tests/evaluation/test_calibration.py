@@ -15,7 +15,20 @@ def pairs_of(calibration, count=40_000, seed=0):
 
 def test_calibration_recovers_the_probability_it_was_made_with():
     distances, same = pairs_of(TRUE)
-    assert fit_calibration(np.append(distances, np.nan), np.append(same, True)) == pytest.approx(TRUE, rel=0.05)
+    fitted = fit_calibration(np.append(distances, np.nan), np.append(same, True), threshold=0.5)
+    assert fitted == pytest.approx(TRUE, rel=0.05)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.9])
+def test_the_probability_is_a_half_at_the_threshold_wherever_that_lies(threshold):
+    intercept, slope = fit_calibration(*pairs_of(TRUE, 2000), threshold)
+    assert slope < 0
+    assert intercept + slope * threshold == pytest.approx(0, abs=1e-9)
+
+
+def test_distances_that_know_less_than_nothing_say_a_half():
+    distances, same = pairs_of((-6.0, 12.0), 2000)
+    assert fit_calibration(distances, same, 0.5) == (0, 0)
 
 
 def test_a_true_calibration_errs_little_and_its_bins_lie_on_the_diagonal():
