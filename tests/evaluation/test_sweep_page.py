@@ -44,7 +44,7 @@ def make_scores(faces, hopper, tmp_path_factory):
         dataset = Dataset(WICKED, root, ("0.jpg",) * count, names)
         shifted = np.stack([np.roll(faces[i % 2], i % 11, axis=0) for i in range(min(count, 22))])
         wide = shifted[np.arange(count) % len(shifted)]
-        crops = CachedCrops(wide, problems, np.ones(count, int), np.full((count, 2), 250), "")
+        crops = CachedCrops(wide, problems, np.ones(count, int), np.full((count, 2), 250), np.full(count, "hog"), "")
         source = Source((dataset,), dataset, np.ones(count, bool), ())
         pairs = Pairs(np.arange(0, count, 2), np.arange(1, count, 2), same)
         return Scores(Trial(WICKED, source, pairs), crops, distances, None)
