@@ -1,12 +1,15 @@
 import csv
+import dataclasses
 import json
 import math
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from facesim.evaluation.open_set import sample_open_set
+from facesim.model import Model
 from facesim.verifier import Verifier
 
 pytestmark = pytest.mark.usefixtures("own_folders")
@@ -79,7 +82,9 @@ def test_evaluate_prints_json_without_what_is_not_json(run, pairs):
         (["evaluate", "--enrolled", "5"], "belong to --open-set"),
         (["evaluate", "--probes", "5", "--data", "nowhere"], "belong to --open-set"),
         (["evaluate", "--draw", "a.png"], "belong to --open-set"),
-        (["evaluate", "--open-set", "--by", "gender"], "leave out --view, --pairs, --count and --by"),
+        (["evaluate", "--open-set", "--by", "gender"], "leave out --view, --pairs, --count, --by"),
+        (["evaluate", "--record"], "--record changes a model file: name it with -w"),
+        (["evaluate", "--open-set", "--record"], "--by and --record"),
         (["evaluate", "--by", "gender", "--draw", "a.gif"], "a.gif: pictures are written as .png or .jpg"),
         (["compare", "MODEL", "nowhere.onnx"], "nowhere.onnx is not a file"),
         (["compare", "MODEL", "MODEL", "--draw", "a.gif"], "a.gif: pictures are written as .png or .jpg"),
@@ -194,6 +199,25 @@ def test_json_holds_the_groups_at_each_threshold_of_the_model(run, by_region, mo
     groups = {group["group"]: group for group in told["groups"]["points"][0]["groups"]}
     assert {"north, hog", "north, no face", "south, hog"} <= set(groups)
     assert (groups["north, hog"]["fnmr"]["pairs"], groups["north, hog"]["people"]) == (12, 2)
+
+
+def test_what_is_recorded_is_stated_by_every_verb_that_uses_the_threshold(run, by_region, write_model, hopper, collins):
+    points = [{"name": "loose", "threshold": 1.9, "fmr": 0.01, "fnmr": 0.01, "genuine": 900, "impostor": 900}]
+    path = write_model(threshold="1.9", operating_points=json.dumps(points), trained_on='{"data": "lfw"}')
+    assert "operating_point" not in json.loads(run("predict", "-w", path, hopper, collins, "--json")[1])
+    status, printed, _ = run("evaluate", "-w", path, "--data", by_region, "--record")
+    assert (status, printed.splitlines()[-1]) == (0, f"recorded      in {path}")
+    (point,) = Model(path).info.operating_points
+    assert (point.worst.data, point.worst.group, point.worst.fnmr) == ("people", "", None)  # 45 genuine pairs
+    said = f"FMR 1 % on lfw; up to {100 * point.worst.fmr:.3g} % on people"
+    told = json.loads(run("predict", "-w", path, hopper, collins, "--json")[1])
+    assert told["operating_point"]["worst"] == dataclasses.asdict(point.worst)
+    run("enrol", "gallery", hopper, "--name", "Grace", "-w", path)
+    assert f"facesim: threshold 1.9000: {said}.\n" in run("identify", "gallery", collins, "-w", path)[2]
+    told = json.loads(run("identify", "gallery", collins, "-w", path, "--json")[1])
+    assert told["operating_point"]["worst"]["data"] == "people"
+    run("sweep", "-w", path, "--data", by_region, "--count", 5)
+    assert said in Path("sweep-people", "index.html").read_text("utf-8")
 
 
 def test_there_is_no_figure_for_people_that_the_model_has_seen(run, lfw_by_name):

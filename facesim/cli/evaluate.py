@@ -7,7 +7,7 @@ import click
 
 from facesim.cli import HELP, MODEL, Command
 from facesim.cli.trial_options import BY, with_trial
-from facesim.files import check_picture_path, printable, save_picture
+from facesim.files import check_picture_path, check_writable, printable, save_picture
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -20,8 +20,9 @@ from facesim.files import check_picture_path, printable, save_picture
 @click.option(
     "--draw", type=click.Path(path_type=Path), help="The picture's file.  [default: open-set.png or groups.png]"
 )
+@click.option("--record", is_flag=True, help="Write the error rates into the model file that -w names.")
 @click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
-def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, probes, draw, as_json):
+def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, probes, draw, record, as_json):
     """Say how accurate a model is, on people that it never saw.
 
     \b
@@ -31,6 +32,7 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     facesim evaluate --pairs pairs.csv    lines of photo1,photo2,same
     facesim evaluate --view 2             LFW's View 2: ten folds, each at the threshold of the nine others
     facesim evaluate --data photos --by gender    errors by group, also drawn to groups.png
+    facesim evaluate -w my.onnx --data pins --record    write the rates into the model file
     facesim evaluate --open-set           find people among many, strangers among those who come
 
     Where the model was trained on people of the view there is no figure, but a line that says so; who is in a CSV file
@@ -43,6 +45,10 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     (identity,COLUMN,...), or of the CSV file of pairs (COLUMN, or COLUMN1 and COLUMN2 for its two photos); or detector,
     the one that found the face; or prefix, what a photo's file name begins with (frontal_03.jpg: frontal). Given twice,
     it makes combined groups. All pairs are taken, up to a million. A rate of fewer than 100 pairs is not stated.
+
+    --record: FMR and FNMR at each threshold in the model file, on all pairs and on the groups of --by, are written into
+    it, in place of those recorded of the same data; predict --json, identify and sweep state the highest FMR from there
+    on. The network stays as it is.
 
     --open-set: of every person whom the model has not seen and who has two photos or more, one photo is enrolled and
     the others are mated probes; a person's only photo is a non-mated probe. Where people with one photo are fewer than
@@ -61,6 +67,7 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     from facesim.evaluation.evaluate import evaluate
     from facesim.evaluation.groups import check_columns
     from facesim.evaluation.groups_chart import draw_groups
+    from facesim.evaluation.recorded import write_measured
     from facesim.evaluation.scoring import score
     from facesim.evaluation.summary import as_dict
     from facesim.evaluation.text import evaluation_text
@@ -68,23 +75,32 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     from facesim.model import Model
 
     if open_set:
-        if view or pairs or count or by:
-            raise click.UsageError("--open-set draws its own probes: leave out --view, --pairs, --count and --by.")
+        if view or pairs or count or by or record:
+            other = "--view, --pairs, --count, --by and --record"
+            raise click.UsageError(f"--open-set draws its own probes: leave out {other}.")
         _evaluate_open_set(model, data, enrolled, probes, seed, draw or Path("open-set.png"), as_json)
         return
     if enrolled or probes or (draw and not by):
         raise click.UsageError("--enrolled, --probes and --draw belong to --open-set (--draw also to --by): add it.")
+    if record and model is None:
+        raise click.UsageError("--record changes a model file: name it with -w.")
     draw = draw or Path("groups.png")
     if by:
         check_picture_path(draw)
     model = Model(model)
+    if record:
+        check_writable(model.path)
     trial = open_trial(model.info, data, view, pairs, count, seed, every_pair=bool(by))
     check_columns(trial, by)
-    evaluation = evaluate(score(trial, model), model, by)
+    scores = score(trial, model)
+    evaluation = evaluate(scores, model, by)
     result, text = as_dict(evaluation), evaluation_text(evaluation)
     if by:
         save_picture(draw_groups(evaluation.groups, evaluation.trial), draw)
         result["picture"], text = str(draw), f"{text}\n\ndrawn         {printable(str(draw))}"
+    if record:
+        write_measured(scores, model, evaluation.groups)
+        text += f"\nrecorded      in {printable(str(model.path))}"
     click.echo(json.dumps(result) if as_json else text)
 
 

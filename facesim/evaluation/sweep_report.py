@@ -82,6 +82,7 @@ def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, facel
         "photos_without_face": faceless,
         "seed": scores.trial.seed,
         "threshold": summary.rates.threshold,
+        "recorded": model.info.worst_text(summary.rates.threshold),
         "summary": as_dict(summary),
         "best_f1_on_these_pairs": best,
     }

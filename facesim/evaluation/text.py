@@ -93,7 +93,7 @@ def _summary(summary: Summary, threshold_from: str) -> list[str]:
         if tar is not None:
             said = _measured(tar.tar, summary.tar_intervals[fmr], percent)
             said += f", at the threshold {number(tar.threshold)}"
-        lines.append(f"TAR at {100 * fmr:g} %".ljust(14) + said)
+        lines.append(f"TAR at {100 * fmr:g} %".ljust(13) + f" {said}")
     reliability = summary.reliability
     if not math.isnan(reliability.cllr):
         lines += [
