@@ -44,7 +44,8 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     worst group's rate to the best group's (docs/groups.md). COLUMN is one of people.csv in the data set's folder
     (identity,COLUMN,...), or of the CSV file of pairs (COLUMN, or COLUMN1 and COLUMN2 for its two photos); or detector,
     the one that found the face; or prefix, what a photo's file name begins with (frontal_03.jpg: frontal). Given twice,
-    it makes combined groups. All pairs are taken, up to a million. A rate of fewer than 100 pairs is not stated.
+    it makes combined groups. All pairs are taken, or of over a million 100,000 of each kind. A rate on fewer than 100
+    pairs is not stated.
 
     --record: FMR and FNMR at each threshold in the model file, on all pairs and on the groups of --by, are written into
     it, in place of those recorded of the same data; predict --json, identify and sweep state the highest FMR from there

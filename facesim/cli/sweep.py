@@ -26,7 +26,8 @@ def sweep(model, data, view, pairs, count, seed, by, output, errors, as_json):
     facesim sweep --data photos --by gender    errors by group, as photos/people.csv has them
 
     Writes a folder: index.html, one page that opens without a network, with a slider, charts and the worst errors;
-    sweep.csv, a line per threshold; metrics.json; and every chart as a PNG.
+    sweep.csv, a line per threshold; metrics.json; and every chart as a PNG. With --by, the page, metrics.json and
+    groups.png show errors by group (facesim evaluate --help); a rate on fewer than 100 pairs is not stated.
 
     Exit status: 0 done, 2 trouble.
     """

@@ -59,7 +59,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class GroupsAt:
-    """What one of the model file's thresholds costs each group; a ratio is None where no two groups give one."""
+    """What one of the model file's thresholds costs each group; a ratio is None where the pairs do not give one."""
 
     name: str
     threshold: float
@@ -223,5 +223,5 @@ def _ratio(rates: list[tuple[str, Rate]]) -> Ratio | None:
     if len(stated) < 2 or not max(stated)[0]:
         return None
     (worst, _, worst_name), (best, upper, best_name) = max(stated), min(stated)
-    ratio = worst / best if best else max(1.0, worst / upper)
-    return Ratio(ratio, not best, worst_name, best_name)
+    ratio = worst / (best or upper)
+    return Ratio(ratio, not best, worst_name, best_name) if best or ratio > 1 else None

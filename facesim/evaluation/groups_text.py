@@ -38,7 +38,7 @@ def rate_in_words(rate: Rate) -> str:
 def ratio_text(ratio: Ratio | None) -> str:
     """Say the ratio of the worst group's rate to the best group's, and which these are."""
     if ratio is None:
-        return "nothing to compare"
+        return "too few pairs or errors to say"
     value = f"{ratio.ratio:,.1f}" if ratio.ratio < 10 else f"{ratio.ratio:,.0f}"
     least = "at least " if ratio.at_least else ""
     return f"{least}{value} ({printable(ratio.worst)} to {printable(ratio.best)})"

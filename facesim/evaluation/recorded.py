@@ -15,8 +15,11 @@ def write_measured(scores: Scores, model: Model, groups: GroupReport | None = No
 
     They take the place of what was recorded of a data set of the same name; the network stays as it is.
 
-    Raises FaceSimError where the file cannot be written, or holds too much already; it is then as it was.
+    Raises FaceSimError where the file cannot be written, has no operating points, or holds too much already; it is then
+    as it was.
     """
+    if not model.info.operating_points:
+        raise FaceSimError(f"{model.path} has no operating points to measure: make it again with facesim train.")
     data = scores.trial.source.dataset.name
     measured = SortedDistances.of(scores.distances, scores.trial.pairs.same)
     points = []

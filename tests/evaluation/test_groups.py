@@ -150,6 +150,16 @@ def test_where_the_best_group_shows_no_error_the_ratio_is_a_bound(unequal):
     assert "max/min ratio of FMR between groups: at least 1.0 (female to male)" in groups_text(unequal)
 
 
+def test_there_is_no_ratio_where_no_error_is_seen_or_the_bound_says_nothing(unequal, make_scores, model, tmp_path):
+    assert unequal.points[0].fnmr_ratio is None  # too few genuine pairs
+    (tmp_path / "people.csv").write_text("identity,half\n" + "".join(f"{i:02},{i < 16}\n" for i in range(32)))
+    names = [f"{i:02}" for i in range(32)]
+    nobody = measure_groups(make_scores(names, 2, lambda i, j: 1), model.info, ["half"])
+    once = measure_groups(make_scores(names, 2, lambda i, j: 0.1 if (i, j) == (0, 2) else 1), model.info, ["half"])
+    assert [report.points[0].fmr_ratio for report in (nobody, once)] == [None, None]
+    assert once.points[0].groups[1].fmr.errors == 1
+
+
 def test_a_rate_of_too_few_pairs_is_not_stated(unequal):
     alone = unequal.points[0].groups[2]
     assert (alone.group, alone.people, alone.fmr.rate, alone.fnmr.interval) == ("other", 1, None, None)

@@ -97,6 +97,12 @@ def test_a_file_that_cannot_be_written_is_left_as_it_was(own, make_scores, monke
     assert list(own.path.parent.glob(".model*")) == []
 
 
+def test_a_file_without_operating_points_has_none_to_measure(write_model, make_scores, refuses):
+    path = write_model("bare.onnx", operating_points="[]")
+    with refuses(path):
+        write_measured(make_scores(), Model(path))
+
+
 def test_metadata_are_set_as_the_onnx_package_reads_them_and_all_else_stays(own):
     write_metadata(own.path, {"facesim.threshold": "0.25", "new": "ü" * 300})
     file = onnx.load(own.path)
