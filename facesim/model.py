@@ -17,6 +17,7 @@ import onnxruntime
 from facesim.cores import cores
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
+from facesim.files import printable
 from facesim.onnx_file import check_onnx_file, network_fingerprint
 
 FORMAT_VERSION = 1
@@ -28,14 +29,27 @@ _MOST_MEMORY = 2**29 + 2**24 * (os.cpu_count() or 1)  # bytes that pass between 
 _FARTHEST = 2.00001  # that two embeddings of unit length can be, and how exact a length is in float32
 _UNIT = 1e-3  # by which an embedding's length may differ from 1
 _MOST_POINTS = 1000
+MAX_MEASURED = 1000  # of an operating point
 _DEEPEST = 100  # lists and objects in each other; a model begun from another holds what that was trained on
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The error rates of an operating point on other data, or on a group in it; None where too few pairs could say."""
+
+    data: str
+    group: str  # "" for the whole of the data
+    fmr: float | None
+    fnmr: float | None
+    genuine: int
+    impostor: int
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
     """A threshold and the error rates measured there, on `genuine` and `impostor` pairs of unseen people.
 
-    A pair in which no face is found is a non-match.
+    A pair in which no face is found is a non-match. `measured` is what `facesim evaluate --record` has added.
     """
 
     name: str
@@ -44,6 +58,12 @@ class OperatingPoint:
     fnmr: float
     genuine: int
     impostor: int
+    measured: tuple[Measured, ...] = ()
+
+    @property
+    def worst(self) -> Measured | None:
+        """Return the data, or the group, with the highest FMR recorded; None where none is."""
+        return max((one for one in self.measured if one.fmr is not None), key=lambda one: one.fmr, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +88,36 @@ class ModelInfo:
         intercept, slope = self.calibration
         return math.exp(max(-700.0, min(700.0, intercept + slope * distance)))
 
+    def point_at(self, threshold: float) -> OperatingPoint | None:
+        """Return the operating point of a threshold, or the next less strict one; None where there is none."""
+        less_strict = (point for point in self.operating_points if point.threshold >= threshold)
+        return min(less_strict, key=lambda point: point.threshold, default=None)
+
+    def worst_at(self, threshold: float) -> dict[str, Any]:
+        """Return for JSON the FMR stated at a threshold, and the highest recorded; empty where none is recorded."""
+        point = self.point_at(threshold)
+        if point is None or point.worst is None:
+            return {}
+        return {"operating_point": {"name": point.name, "fmr": point.fmr, "worst": dataclasses.asdict(point.worst)}}
+
+    def worst_text(self, threshold: float) -> str:
+        """Say what `worst_at` returns: "FMR 0.07 % on lfw; up to 10 % on london (black)"; "" where none is higher."""
+        point = self.point_at(threshold)
+        if point is None or point.worst is None or point.worst.fmr <= point.fmr:
+            return ""
+        worst, data = point.worst, self.trained_on.get("data", "")
+        own = f" on {data if isinstance(data, str) else '+'.join(data)}" if data else ""
+        group = f" ({worst.group})" if worst.group else ""
+        return printable(f"FMR {100 * point.fmr:.3g} %{own}; up to {100 * worst.fmr:.3g} % on {worst.data}{group}")
+
 
 def info_to_metadata(info: ModelInfo) -> dict[str, str]:
     """Return the ONNX metadata entries that `Model` reads back."""
-    return {METADATA_PREFIX + key: json.dumps(value) for key, value in dataclasses.asdict(info).items()}
+    fields = dataclasses.asdict(info)
+    for point in fields["operating_points"]:
+        if not point["measured"]:
+            del point["measured"]  # so that an earlier facesim reads the file
+    return {METADATA_PREFIX + key: json.dumps(value) for key, value in fields.items()}
 
 
 def info_from_metadata(metadata: dict[str, str], path: Path) -> ModelInfo:
@@ -139,6 +185,27 @@ def _calibration(value) -> tuple[float, float]:
     return _finite(intercept), _finite(slope, high=0)
 
 
+def _rate_or_none(value) -> float | None:
+    return None if value is None else _rate(value)
+
+
+def _list_of(kind: type, checks: dict[str, Any], most: int):
+    def check(value) -> tuple:
+        if len(_list(value)) > most:
+            raise ValueError(f"{len(value)} entries are too many")
+        return tuple(kind(**{name: checks[name](field) for name, field in _object(item).items()}) for item in value)
+
+    return check
+
+
+_MEASURED_CHECKS = {
+    "data": _text,
+    "group": _text,
+    "fmr": _rate_or_none,
+    "fnmr": _rate_or_none,
+    "genuine": _count,
+    "impostor": _count,
+}
 _POINT_CHECKS = {
     "name": _text,
     "threshold": _threshold,
@@ -146,16 +213,8 @@ _POINT_CHECKS = {
     "fnmr": _rate,
     "genuine": _count,
     "impostor": _count,
+    "measured": _list_of(Measured, _MEASURED_CHECKS, MAX_MEASURED),
 }
-
-
-def _operating_points(value) -> tuple[OperatingPoint, ...]:
-    if len(_list(value)) > _MOST_POINTS:
-        raise ValueError(f"{len(value)} operating points are too many")
-    return tuple(
-        OperatingPoint(**{name: _POINT_CHECKS[name](field) for name, field in _object(point).items()})
-        for point in value
-    )
 
 
 def _trained_on(value) -> dict[str, Any]:
@@ -190,7 +249,7 @@ _CHECKS = {
     "crop_size": _exactly(CROP_SIZE),
     "crop_margin": _exactly(CROP_MARGIN),
     "calibration": _calibration,
-    "operating_points": _operating_points,
+    "operating_points": _list_of(OperatingPoint, _POINT_CHECKS, _MOST_POINTS),
     "trained_on": _trained_on,
 }
 

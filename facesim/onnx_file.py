@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facesim.errors import FaceSimError
+from facesim.files import write_whole
 
 LARGEST_FILE = 2**28  # bytes; the largest network that facesim train makes has 45 MB
 LARGEST_REST = 2**23  # bytes besides the weights: metadata, which may name 400,000 people, and the graph
@@ -32,6 +33,7 @@ _REFUSED = {
     "tensor": {13: "weights in another file"},
 }
 _RAW_DATA = 9  # a tensor's field
+_METADATA, _KEY, _VALUE = 14, 1, 2  # a model's field, an entry's
 _VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}  # how a value is stored, and how many bytes a number of fixed size has
 
 
@@ -62,6 +64,38 @@ def network_fingerprint(path: Path) -> str:
             if _INSIDE["model"].get(number) == "graph":
                 whole.update(memoryview(data)[begin:stop])
     return whole.hexdigest()
+
+
+def write_metadata(path: Path, entries: dict[str, str]) -> None:
+    """Set metadata entries, by key, in a file that `check_onnx_file` takes; all else in it stays, byte for byte.
+
+    Raises FaceSimError where it cannot be written; it is then as it was.
+    """
+    with write_whole(path) as scratch, open(path, "rb") as file, open(scratch, "wb") as changed:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            start = 0
+            for number, begin, stop in _fields(data, 0, len(data)):
+                if number != _METADATA or _key_of(data, begin, stop) not in entries:
+                    changed.write(data[start:stop])
+                start = stop
+        for key, value in entries.items():
+            entry = _bytes_field(_KEY, key.encode()) + _bytes_field(_VALUE, value.encode())
+            changed.write(_bytes_field(_METADATA, entry))
+
+
+def _key_of(data: mmap.mmap, start: int, end: int) -> str:
+    return next((data[begin:stop].decode() for number, begin, stop in _fields(data, start, end) if number == _KEY), "")
+
+
+def _bytes_field(number: int, value: bytes) -> bytes:
+    """Return a field that holds bytes, as protobuf stores it."""
+    key_and_length = bytearray()
+    for part in (number << 3 | _BYTES, len(value)):
+        while part > 127:
+            key_and_length.append(part & 127 | 128)
+            part >>= 7
+        key_and_length.append(part)
+    return bytes(key_and_length) + value
 
 
 def _walk(data: mmap.mmap) -> str:

@@ -1,12 +1,15 @@
 import csv
+import dataclasses
 import json
 import math
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from facesim.evaluation.open_set import sample_open_set
+from facesim.model import Model
 from facesim.verifier import Verifier
 
 pytestmark = pytest.mark.usefixtures("own_folders")
@@ -39,6 +42,19 @@ def test_evaluate_says_how_accurate_a_model_is(run, pairs, model):
     assert "were each an error: F1 0.5000, accuracy 50.00 %" in printed
 
 
+def test_a_list_of_pairs_says_its_own_groups(run, pairs, tmp_path):
+    rows = pairs.read_text("utf-8").splitlines()
+    pairs.write_text("\n".join(f"{row},{light}" for row, light in zip(rows, ("light", *"aabb"), strict=True)), "utf-8")
+    status, printed, _ = run("evaluate", "--pairs", pairs, "--by", "light", "--json")
+    a, b = json.loads(printed)["groups"]["points"][0]["groups"]
+    assert status == 0
+    assert (a["group"], a["people"], a["fmr"]["pairs"], a["fnmr"]["errors"]) == ("a", None, 1, 0)
+    assert (b["group"], b["fmr"]["pairs"], b["fnmr"]["errors"]) == ("b", 1, 1)
+    status, printed, complaint = run("evaluate", "--pairs", pairs, "--by", "dark")
+    assert (status, printed) == (2, "")
+    assert "--by dark: there is no such column; there are detector, light, prefix." in complaint
+
+
 def test_evaluate_prints_json_without_what_is_not_json(run, pairs):
     _, printed, _ = run("evaluate", "--pairs", pairs, "--json")
     said = json.loads(printed, parse_constant=pytest.fail)
@@ -57,7 +73,7 @@ def test_evaluate_prints_json_without_what_is_not_json(run, pairs):
         (["evaluate", "--view", "3"], "--view"),
         (["evaluate", "-w", "nowhere.onnx"], "nowhere.onnx is not a file"),
         (["evaluate", "--open-set", "--view", "2"], "--open-set draws its own probes"),
-        (["evaluate", "--open-set", "--pairs", "pairs.csv"], "leave out --view, --pairs and --count"),
+        (["evaluate", "--open-set", "--pairs", "pairs.csv"], "leave out --view, --pairs, --count"),
         (["evaluate", "--open-set", "--count", "5"], "--open-set draws its own probes"),
         (["evaluate", "--open-set", "--data", "nowhere"], "nowhere is not a folder"),
         (["evaluate", "--open-set", "--draw", "a.gif"], "a.gif: pictures are written as .png or .jpg"),
@@ -66,6 +82,10 @@ def test_evaluate_prints_json_without_what_is_not_json(run, pairs):
         (["evaluate", "--enrolled", "5"], "belong to --open-set"),
         (["evaluate", "--probes", "5", "--data", "nowhere"], "belong to --open-set"),
         (["evaluate", "--draw", "a.png"], "belong to --open-set"),
+        (["evaluate", "--open-set", "--by", "gender"], "leave out --view, --pairs, --count, --by"),
+        (["evaluate", "--record"], "--record changes a model file: name it with -w"),
+        (["evaluate", "--open-set", "--record"], "--by and --record"),
+        (["evaluate", "--by", "gender", "--draw", "a.gif"], "a.gif: pictures are written as .png or .jpg"),
         (["compare", "MODEL", "nowhere.onnx"], "nowhere.onnx is not a file"),
         (["compare", "MODEL", "MODEL", "--draw", "a.gif"], "a.gif: pictures are written as .png or .jpg"),
         (["compare", "MODEL"], "MODEL_B"),
@@ -145,6 +165,59 @@ def test_an_open_set_is_told_and_drawn(run, people, tmp_path):
     assert "FNIR at FPIR 10 %   too few to say: 2 non-mated probes, 100 are needed" in lines
     assert lines[-1] == "drawn               curve.jpg"
     assert Image.open(tmp_path / "here" / "curve.jpg").format == "JPEG"
+
+
+@pytest.fixture
+def by_region(people):
+    """The photos of `people`, and a people.csv that says where three of them live."""
+    rows = [("identity", "region"), (KNOWN[0], "north"), (KNOWN[1], "north"), (UNKNOWN[0], "south")]
+    with open(people / "people.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return people
+
+
+def test_errors_are_told_and_drawn_by_group(run, by_region, tmp_path):
+    status, printed, _ = run("evaluate", "--data", by_region, "--by", "region")
+    lines = printed.splitlines()
+    assert status == 0
+    assert lines[0] == "judged on     people, people it never saw, all pairs"
+    assert "errors by region, with 95 % intervals" in lines
+    rows = [line.split() for line in lines if line.startswith(("north ", "south ", "unknown ", "north × unknown "))]
+    assert [row[:2] for row in rows[:3]] == [["north", "2"], ["south", "1"], ["unknown", "3"]]
+    assert "too few pairs to say (36)" in printed  # 6 photos of each of the two in the north
+    assert lines[-1] == "drawn         groups.png"
+    assert Image.open(tmp_path / "here" / "groups.png").width > 1000
+
+
+def test_json_holds_the_groups_at_each_threshold_of_the_model(run, by_region, model):
+    _, printed, _ = run(
+        "evaluate", "--data", by_region, "--by", "region", "--by", "detector", "--json", "--draw", "a.png"
+    )
+    told = json.loads(printed, parse_constant=pytest.fail)
+    assert told["picture"] == "a.png"
+    assert [at["threshold"] for at in told["groups"]["points"]] == [at.threshold for at in model.info.operating_points]
+    groups = {group["group"]: group for group in told["groups"]["points"][0]["groups"]}
+    assert {"north, hog", "north, no face", "south, hog"} <= set(groups)
+    assert (groups["north, hog"]["fnmr"]["pairs"], groups["north, hog"]["people"]) == (12, 2)
+
+
+def test_what_is_recorded_is_stated_by_every_verb_that_uses_the_threshold(run, by_region, write_model, hopper, collins):
+    points = [{"name": "loose", "threshold": 1.9, "fmr": 0.01, "fnmr": 0.01, "genuine": 900, "impostor": 900}]
+    path = write_model(threshold="1.9", operating_points=json.dumps(points), trained_on='{"data": "lfw"}')
+    assert "operating_point" not in json.loads(run("predict", "-w", path, hopper, collins, "--json")[1])
+    status, printed, _ = run("evaluate", "-w", path, "--data", by_region, "--record")
+    assert (status, printed.splitlines()[-1]) == (0, f"recorded      in {path}")
+    (point,) = Model(path).info.operating_points
+    assert (point.worst.data, point.worst.group, point.worst.fnmr) == ("people", "", None)  # 45 genuine pairs
+    said = f"FMR 1 % on lfw; up to {100 * point.worst.fmr:.3g} % on people"
+    told = json.loads(run("predict", "-w", path, hopper, collins, "--json")[1])
+    assert told["operating_point"]["worst"] == dataclasses.asdict(point.worst)
+    run("enrol", "gallery", hopper, "--name", "Grace", "-w", path)
+    assert f"facesim: threshold 1.9000: {said}.\n" in run("identify", "gallery", collins, "-w", path)[2]
+    told = json.loads(run("identify", "gallery", collins, "-w", path, "--json")[1])
+    assert told["operating_point"]["worst"]["data"] == "people"
+    run("sweep", "-w", path, "--data", by_region, "--count", 5)
+    assert said in Path("sweep-people", "index.html").read_text("utf-8")
 
 
 def test_there_is_no_figure_for_people_that_the_model_has_seen(run, lfw_by_name):

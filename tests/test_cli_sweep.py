@@ -3,6 +3,7 @@ import functools
 import json
 
 import pytest
+from PIL import Image
 
 from facesim.evaluation.sweep import COLUMNS
 
@@ -50,6 +51,25 @@ def test_sweep_writes_a_report_on_ones_own_pairs(run, pairs, tmp_path, model):
     stored = next(row for row in rows if float(row["threshold"]) == model.info.threshold)
     assert [stored[name] for name in ("TP", "FP", "TN", "FN", "FMR", "precision")] == ["2", "0", "2", "1", "0.0", "1.0"]
     assert "wall.png" in (folder / "index.html").read_text("utf-8")
+
+
+def test_errors_by_group_stand_in_every_part_of_the_report(run, pairs, tmp_path):
+    rows = pairs.read_text().splitlines()
+    pairs.write_text("\n".join(f"{row},{kind}" for row, kind in zip(rows, ("<kind>", *"aabbb"), strict=True)))
+    status, printed, _ = run("--pairs", pairs, "--by", "<kind>")
+    folder = tmp_path / "here" / "sweep-mine"
+    assert status == 0
+    assert "errors by <kind>, with 95 % intervals" in printed
+    groups = json.loads((folder / "metrics.json").read_text())["groups"]["points"][0]["groups"]
+    assert [(group["group"], group["fnmr"]["pairs"], group["fmr"]["pairs"]) for group in groups] == [
+        ("a", 2, 0),
+        ("b", 1, 2),
+    ]
+    page = (folder / "index.html").read_text("utf-8")
+    assert "Errors by &lt;kind&gt;" in page
+    assert "too few pairs to say (2)" in page
+    assert "No group has 100 genuine pairs." in page
+    assert Image.open(folder / "groups.png").format == "PNG"
 
 
 def test_json_is_what_metrics_json_holds(run, pairs, tmp_path):

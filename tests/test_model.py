@@ -14,6 +14,7 @@ from facesim.photo import open_photo
 
 FIELDS = [field.name for field in dataclasses.fields(ModelInfo)]
 POINT = {"name": "best F1", "threshold": 0.3, "fmr": 0.01, "fnmr": 0.02, "genuine": 600, "impostor": 600}
+MEASURED = {"data": "web", "group": "", "fmr": 0.02, "fnmr": None, "genuine": 60, "impostor": 600}
 POINT_CHANGES = [
     {"name": 1},
     {"threshold": None},
@@ -22,6 +23,13 @@ POINT_CHANGES = [
     {"genuine": -1},
     {"impostor": 1.5},
     {"x": 1},
+    {"measured": 1},
+    {"measured": [{"data": "web"}]},
+    {"measured": [MEASURED | {"fmr": 2}]},
+    {"measured": [MEASURED | {"group": None}]},
+    {"measured": [MEASURED | {"impostor": -1}]},
+    {"measured": [MEASURED | {"x": 1}]},
+    {"measured": [MEASURED] * 2000},
 ]
 
 
@@ -130,6 +138,13 @@ def test_a_model_begun_from_a_model_begun_from_others_is_read(write_model):
         trained_on = trained_on | {"begun_from": trained_on}
     path = write_model(trained_on=json.dumps(trained_on), operating_points=json.dumps([POINT]))
     assert Model(path).info.trained_on == trained_on
+
+
+def test_a_point_may_say_what_was_measured_elsewhere_and_one_that_does_not_is_stored_as_before(write_model, model):
+    points = [POINT, POINT | {"measured": [MEASURED, MEASURED | {"group": "dark", "fmr": 0.1}]}]
+    info = Model(write_model(operating_points=json.dumps(points))).info
+    assert [point.worst and point.worst.group for point in info.operating_points] == [None, "dark"]
+    assert json.loads(info_to_metadata(info)["facesim.operating_points"]) == points
 
 
 def test_crops_of_another_kind_are_said_to_be_so(model):

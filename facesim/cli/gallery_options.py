@@ -54,3 +54,10 @@ def say_how_many_strangers_pass(identifier) -> None:
             f"{identifier.threshold:.4f} some {100 * min(share, 0.99):.0f} % of strangers are. --fmr asks for fewer.",
             err=True,
         )
+
+
+def say_worst_recorded(identifier) -> None:
+    """Tell on stderr where the model's file records a higher FMR, on other data or a group, than it states."""
+    worst = identifier.info.worst_text(identifier.threshold)
+    if worst:
+        click.echo(f"facesim: threshold {identifier.threshold:.4f}: {worst}.", err=True)

@@ -17,6 +17,7 @@ from facesim.cli.gallery_options import (
     identified_line,
     open_identifier,
     say_how_many_strangers_pass,
+    say_worst_recorded,
 )
 from facesim.errors import FaceSimError
 from facesim.files import check_picture_path, save_picture
@@ -59,8 +60,9 @@ def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
     identifier = open_identifier(address, model, gpu, fmr, threshold, faces)
     if fmr is None:
         say_how_many_strangers_pass(identifier)
-    status = 0
+    status, recorded = 0, identifier.info.worst_at(identifier.threshold)
     if not as_json:
+        say_worst_recorded(identifier)
         click.echo(IDENTIFIED_COLUMNS)
     for photo, found in zip(photos, identifier.identify_many(photos), strict=True):
         if isinstance(found, FaceSimError):
@@ -70,7 +72,7 @@ def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
             status = 2
             continue
         for face in found:
-            click.echo(json.dumps(face.as_dict()) if as_json else identified_line(face))
+            click.echo(json.dumps(face.as_dict() | recorded) if as_json else identified_line(face))
             for warning in face.face.warnings:
                 click.echo(f"facesim: {face.face.photo}: {warning}; the name may be wrong.", err=True)
         if status != 2 and not all(face.name for face in found):

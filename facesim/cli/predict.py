@@ -86,7 +86,8 @@ def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, mo
         from facesim.cli.predict_many import compare_with_folder
 
         return compare_with_folder(Verifier(model, threshold, gpu), first, second, faces, as_json)
-    verdict = Verifier(Model(model, gpu, quick=True), threshold).verify(first, second, faces, box1, box2)
+    verifier = Verifier(Model(model, gpu, quick=True), threshold)
+    verdict = verifier.verify(first, second, faces, box1, box2)
     if show:
         from facesim.picture import draw_verdict
 
@@ -97,7 +98,7 @@ def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, mo
         for warning in face.warnings:
             click.echo(f"facesim: {face.photo}: {warning}; the verdict may be wrong.", err=True)
     if as_json:
-        click.echo(json.dumps(verdict.as_dict()))
+        click.echo(json.dumps(verdict.as_dict() | verifier.model.info.worst_at(verdict.threshold)))
     else:
         _print(verdict, faces == "all" or box1 is not None or box2 is not None)
     return 0 if verdict.same else 1

@@ -16,6 +16,14 @@ _OPTIONS = (
 )
 
 
+BY = click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    help="Tell errors apart by group: a column of people.csv or of the CSV file of pairs, detector, or prefix.",
+)
+
+
 def with_trial(command):
     """Give a command the parameters data, view, pairs, count and seed, as `open_trial` takes them."""
     for option in reversed(_OPTIONS):

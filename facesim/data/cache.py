@@ -21,7 +21,7 @@ from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.photo import open_photo
 
-CROP_VERSION = 5  # raised whenever the same photo would be cut otherwise, or more be kept of it
+CROP_VERSION = 6  # raised whenever the same photo would be cut otherwise, or more be kept of it
 A_DAY = 86_400  # seconds
 _CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
 
@@ -34,6 +34,7 @@ class CachedCrops:
     problems: dict[int, str]  # photo index: why it has no crop
     faces: np.ndarray  # (n,) int, how many faces the photo shows
     sizes: np.ndarray  # (n, 2) int, the photo's width and height in pixels; 0 where it cannot be opened
+    detectors: np.ndarray  # (n,) str, which detector found the face, "hog" or "cnn"; "" where there is none
     fingerprint: str  # of the data set
 
     @property
@@ -65,12 +66,13 @@ def cached_crops(dataset: Dataset, home: Path | None = None) -> CachedCrops:
     try:
         facts = json.loads((folder / "facts.json").read_text("utf-8"))
         problems = {int(i): reason for i, reason in facts["problems"].items()}
+        faces, sizes, detectors = (np.array(facts[name]) for name in ("faces", "sizes", "detectors"))
         wide = np.load(folder / "crops.npy", mmap_mode="r")
     except (OSError, ValueError, KeyError) as error:
         raise FaceSimError(f"{folder} is damaged: delete it, and the faces are cut again.") from error
     if len(problems) == len(dataset.photos):
         raise FaceSimError(f"{dataset.root}: no face was found in any of its {len(problems)} photos.")
-    return CachedCrops(wide, problems, np.array(facts["faces"]), np.array(facts["sizes"]), fingerprint)
+    return CachedCrops(wide, problems, faces, sizes, detectors, fingerprint)
 
 
 class JoinedArrays:
@@ -104,6 +106,7 @@ def join_crops(parts: list[CachedCrops]) -> CachedCrops:
         {start + i: reason for start, part in zip(starts, parts, strict=False) for i, reason in part.problems.items()},
         np.concatenate([part.faces for part in parts]),
         np.concatenate([part.sizes for part in parts]),
+        np.concatenate([part.detectors for part in parts]),
         hashlib.sha256("".join(part.fingerprint for part in parts).encode()).hexdigest(),
     )
 
@@ -125,10 +128,10 @@ def _fill(folder: Path, dataset: Dataset) -> None:
         if hasattr(os, "posix_fallocate"):  # else a disk that fills up later would end the process without a word
             with open(scratch / "crops.npy", "rb+") as file:
                 os.posix_fallocate(file.fileno(), 0, os.path.getsize(scratch / "crops.npy"))
-        facts = {"problems": {}, "faces": [], "sizes": []}
+        facts = {"problems": {}, "faces": [], "sizes": [], "detectors": []}
         with ThreadPoolExecutor(cores()) as pool:
             cut = pool.map(_cut, dataset.paths())
-            for i, (crop, faces, size) in enumerate(
+            for i, (crop, faces, size, detector) in enumerate(
                 tqdm(cut, f"cropping {dataset.name}", len(dataset.photos), unit="photo")
             ):
                 if isinstance(crop, str):
@@ -137,6 +140,7 @@ def _fill(folder: Path, dataset: Dataset) -> None:
                     wide[i] = crop
                 facts["faces"].append(faces)
                 facts["sizes"].append(size)
+                facts["detectors"].append(detector)
         wide.flush()
         (scratch / "facts.json").write_text(json.dumps(facts), "utf-8")
         if not folder.is_dir():  # another run may have been faster
@@ -148,12 +152,12 @@ def _fill(folder: Path, dataset: Dataset) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _cut(path: Path) -> tuple[np.ndarray | str, int, tuple[int, int]]:
-    """Return the wide crop, or why there is none; how many faces; the photo's size."""
+def _cut(path: Path) -> tuple[np.ndarray | str, int, tuple[int, int], str]:
+    """Return the wide crop, or why there is none; how many faces; the photo's size; which detector found the face."""
     try:
         photo = open_photo(path)
         faces = find_faces(photo)
         crop = cut_wide_crop(photo, faces[0]) if faces else f"no face was found in {path}."
     except FaceSimError as error:
-        return str(error), 0, (0, 0)
-    return crop, len(faces), photo.size
+        return str(error), 0, (0, 0), ""
+    return crop, len(faces), photo.size, faces[0].detector if faces else ""

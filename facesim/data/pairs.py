@@ -7,6 +7,8 @@ import numpy as np
 
 from facesim.errors import FaceSimError
 
+_BLOCK = 65_536  # pairs measured in one go, so that memory stays bounded
+
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
@@ -30,7 +32,18 @@ class Pairs:
     def distances(self, photos: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
         """Return the pairs' distances, `(n,)`, given the embeddings `(m, d)` of the sorted `photos` `(m,)`."""
         first, second = np.searchsorted(photos, self.first), np.searchsorted(photos, self.second)
-        return np.linalg.norm(embeddings[first] - embeddings[second], axis=1)
+        distances = np.empty(len(self), embeddings.dtype)
+        for start in range(0, len(self), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            distances[block] = np.linalg.norm(embeddings[first[block]] - embeddings[second[block]], axis=1)
+        return distances
+
+
+def all_pairs(identities: np.ndarray) -> Pairs:
+    """Return every pair of photos that show `identities`, `(n,) str`: n · (n − 1) / 2 of them."""
+    first, second = np.triu_indices(len(identities), 1)
+    people = np.unique(identities, return_inverse=True)[1]
+    return Pairs(first, second, people[first] == people[second])
 
 
 def join_pairs(parts: Sequence[Pairs]) -> Pairs:

@@ -75,7 +75,7 @@ def open_source(
         count += len(dataset.photos)
     dataset = join_datasets(parts)
     counted = ~np.concatenate([excluded(part, exclude) for part in parts])
-    counted[counted] = _subset(dataset.identities[counted], identities, max_per_identity, seed)
+    counted[counted] = draw_subset(dataset.identities[counted], identities, max_per_identity, seed)
     return Source(tuple(parts), dataset, counted, lfw_folds)
 
 
@@ -101,7 +101,7 @@ def _find(name: str) -> tuple[Dataset, list[Pairs]]:
     return read_folder(name), []
 
 
-def _subset(identities: np.ndarray, people: int | None, photos: int | None, seed: int) -> np.ndarray:
+def draw_subset(identities: np.ndarray, people: int | None, photos: int | None, seed: int) -> np.ndarray:
     """Return which of the photos of `identities`, `(n,)`, the seed draws, `(n,) bool`."""
     random = np.random.default_rng(seed)
     chosen = np.ones(len(identities), bool)

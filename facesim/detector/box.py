@@ -28,6 +28,7 @@ class Face(NamedTuple):
     box: Box
     angle: int = 0
     score: float = 0.0  # the detector's
+    detector: str = "hog"  # whose box it is: "hog" or "cnn"
 
 
 def off_centre(box: Box, photo_size: tuple[int, int]) -> float:

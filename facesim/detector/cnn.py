@@ -111,7 +111,7 @@ def face_in(photo: Photo, window: Window) -> Face:
     Raises FaceSimError when the photo cannot be read.
     """
     angle = _angle(photo, window)
-    return Face(window.box(angle), angle, window.score)
+    return Face(window.box(angle), angle, window.score, "cnn")
 
 
 class _Tile(NamedTuple):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from facesim.evaluation.groups import GroupReport, measure_groups
 from facesim.evaluation.metrics import SortedDistances, failures_as_errors
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.summary import FoldRates, Summary, judge_folds, summarise
@@ -19,13 +20,15 @@ class Evaluation:
     summary: Summary
     folds: FoldRates | None  # View 2
     strict_folds: FoldRates | None  # the same, every pair without a face counted as an error
+    groups: GroupReport | None  # where groups were asked for
 
 
-def evaluate(scores: Scores, model: Model) -> Evaluation:
+def evaluate(scores: Scores, model: Model, by: tuple[str, ...] = ()) -> Evaluation:
     """Judge a trial at the threshold that its protocol asks for.
 
     View 1 chooses it on its pairs for development and View 2, for each fold, on the nine others, both by accuracy.
-    Elsewhere, and for the figures of all of View 2's folds together, it is the model's own.
+    Elsewhere, and for the figures of all of View 2's folds together, it is the model's own. Errors are measured by the
+    groups that the columns `by` make, as `measure_groups` does.
     """
     trial, info, same = scores.trial, model.info, scores.trial.pairs.same
     threshold, threshold_from = info.threshold, "the model file"
@@ -46,4 +49,5 @@ def evaluate(scores: Scores, model: Model) -> Evaluation:
         summary=summarise(scores.distances, same, threshold, info.calibration, people),
         folds=folds,
         strict_folds=strict_folds,
+        groups=measure_groups(scores, info, by) if by else None,
     )

@@ -10,7 +10,8 @@ from facesim.evaluation.calibration import Reliability, judge_calibration
 from facesim.evaluation.metrics import Rates, SortedDistances, Tar, failures_as_errors
 from facesim.evaluation.uncertainty import bootstrap_by_identity, f1_interval, mean_with_error, wilson_interval
 
-FMRS = (0.01, 0.001)  # at which TAR is stated
+FMRS = (0.01, 0.001)  # at which TAR is stated, or that there are too few pairs to say
+STRICT_FMRS = (1e-4, 1e-5)  # the same, where there are enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,13 @@ def summarise(
     measured = SortedDistances.of(distances, same)
     rates = measured.rates(threshold)
     missing = np.isnan(distances)
-    auc_interval, eer_interval, *tar_intervals = bootstrap_by_identity(distances, same, people, _measure)
-    tars = {fmr: measured.tar(fmr) for fmr in FMRS}
+    fmrs = (*FMRS, *(fmr for fmr in STRICT_FMRS if measured.tar(fmr)))
+
+    def measure(pairs: SortedDistances) -> list[float]:
+        return [pairs.auc(), pairs.eer(), *(pairs.tar(fmr, least=0).tar for fmr in fmrs)]
+
+    auc_interval, eer_interval, *tar_intervals = bootstrap_by_identity(distances, same, people, measure)
+    tars = {fmr: measured.tar(fmr) for fmr in fmrs}
     return Summary(
         rates=rates,
         strict=SortedDistances.of(failures_as_errors(distances, same), same).rates(threshold),
@@ -66,15 +72,11 @@ def summarise(
         eer=measured.eer(),
         eer_interval=eer_interval,
         tars=tars,
-        tar_intervals={fmr: tars[fmr] and interval for fmr, interval in zip(FMRS, tar_intervals, strict=True)},
+        tar_intervals={fmr: tars[fmr] and interval for fmr, interval in zip(fmrs, tar_intervals, strict=True)},
         genuine_without_face=int((missing & same).sum()),
         impostor_without_face=int((missing & ~same).sum()),
         reliability=judge_calibration(distances, same, calibration),
     )
-
-
-def _measure(pairs: SortedDistances) -> list[float]:
-    return [pairs.auc(), pairs.eer(), *(pairs.tar(fmr, least=0).tar for fmr in FMRS)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from PIL import Image, ImageOps
 
 from facesim.detector.crop import centre_crop
 from facesim.errors import FaceSimError
+from facesim.evaluation.groups import MIN_PAIRS, GroupReport
+from facesim.evaluation.groups_plots import GROUP_COLOURS, group_plots, undrawable_groups
+from facesim.evaluation.groups_text import rate_in_words, ratio_text
 from facesim.evaluation.metrics import TOO_FEW, Rates
 from facesim.evaluation.page import bokeh_inside, jpeg_uri, page_environment
 from facesim.evaluation.scoring import Scores
@@ -52,21 +55,26 @@ def write_page(
     worst: WorstErrors,
     faceless: np.ndarray,
     metrics: dict,
+    groups: GroupReport | None,
     path: Path,
 ) -> None:
     """Write the page to `path`; `faceless`, `(m,) int`, are the photos without a face to show on it."""
-    script, charts = components(make_plots(sweep, summary)) if len(undrawable(sweep, summary)) < 5 else ("", {})
+    plots = make_plots(sweep, summary) | (group_plots(groups) if groups else {})
+    script, charts = components(plots) if plots else ("", {})
     page = _template().render(
         metrics=metrics,
         summary=summary,
         rates=summary.rates,
+        groups=groups,
+        min_pairs=MIN_PAIRS,
+        marks=GROUP_COLOURS,
         by_people=scores.trial.people is not None,
         needed={fmr: round(TOO_FEW / fmr) for fmr in summary.tars},
         best=None if sweep.best is None else _at(sweep.rates, sweep.best),
         false_matches=[_show_pair(scores, place) for place in worst.false_matches],
         false_non_matches=[_show_pair(scores, place) for place in worst.false_non_matches],
         faceless=[_show_faceless(scores, photo) for photo in faceless],
-        reasons=undrawable(sweep, summary),
+        reasons=undrawable(sweep, summary) | (undrawable_groups(groups) if groups else {}),
         charts={name: Markup(div) for name, div in charts.items()},
         bokeh=bokeh_inside() if charts else "",
         bokeh_charts=Markup(script),
@@ -79,6 +87,7 @@ def write_page(
 def _template():
     environment = page_environment()
     environment.filters |= {"percent": lambda rate: percent(rate).replace(" ", _NO_BREAK), "number": number}
+    environment.filters |= {"rate": rate_in_words, "ratio": ratio_text}
     environment.filters["count"] = lambda count, one, many: f"{count:,} {one if count == 1 else many}"
     return environment.get_template("sweep.html")
 

@@ -35,7 +35,7 @@ def _det_range(summary: Summary) -> tuple[float, float]:
     return det_range(max(summary.rates.genuine, summary.rates.impostor), summary.eer)
 
 
-def _new(title: str, x: str, y: str | None = None, **ranges) -> figure:
+def new_plot(title: str, x: str, y: str | None = None, **ranges) -> figure:
     plot = figure(
         height=_HEIGHT,
         sizing_mode="stretch_width",
@@ -59,12 +59,12 @@ def _new(title: str, x: str, y: str | None = None, **ranges) -> figure:
     return plot
 
 
-def _tag(renderer, colour: str, **changes):
+def tag(renderer, colour: str, **changes):
     renderer.update(tags=[colour], **changes)
     return renderer
 
 
-def _hover(plot, renderer, *lines: tuple[str, str], mode: str = "mouse") -> None:
+def hover(plot, renderer, *lines: tuple[str, str], mode: str = "mouse") -> None:
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=list(lines), mode=mode))
 
 
@@ -74,12 +74,12 @@ def _add_threshold_lines(plot, stored: float, name: str) -> None:
 
 
 def _add_places(plot, x: float, y: float, name: str) -> None:
-    _tag(plot.scatter([x], [y], size=13, fill_color=None, line_width=2), "muted")
-    _tag(plot.scatter([x], [y], size=9, line_color=None, name=name), "accent")
+    tag(plot.scatter([x], [y], size=13, fill_color=None, line_width=2), "muted")
+    tag(plot.scatter([x], [y], size=9, line_color=None, name=name), "accent")
 
 
 def _threshold(sweep: Sweep, summary: Summary) -> figure:
-    plot = _new("threshold", "threshold", x_range=(0, sweep.edges[-1]), y_range=(-0.02, 1.03))
+    plot = new_plot("threshold", "threshold", x_range=(0, sweep.edges[-1]), y_range=(-0.02, 1.03))
     rates = sweep.rates
     for measure, colour, dash, width in (
         ("precision", "precision", "dashed", 2),
@@ -87,17 +87,17 @@ def _threshold(sweep: Sweep, summary: Summary) -> figure:
         ("f1", "ink", "solid", 2.5),
     ):
         values = getattr(rates, measure)
-        line = _tag(plot.line(sweep.thresholds, values, line_dash=dash, line_width=width), colour)
+        line = tag(plot.line(sweep.thresholds, values, line_dash=dash, line_width=width), colour)
     for measure in ("precision", "recall"):
         line.data_source.data[measure] = getattr(rates, measure)
     shown = ("F1", "@y{0.0000}"), ("precision", "@precision{0.0000}"), ("recall", "@recall{0.0000}")
-    _hover(plot, line, ("threshold", "@x{0.0000}"), *shown, mode="vline")
+    hover(plot, line, ("threshold", "@x{0.0000}"), *shown, mode="vline")
     _add_threshold_lines(plot, summary.rates.threshold, "threshold line")
     return plot
 
 
 def _distances(sweep: Sweep, summary: Summary) -> figure:
-    plot = _new("distances", "distance", "share of pairs of the kind", x_range=(0, sweep.edges[-1]))
+    plot = new_plot("distances", "distance", "share of pairs of the kind", x_range=(0, sweep.edges[-1]))
     plot.y_range.start = 0
     plot.yaxis.formatter = NumeralTickFormatter(format="0.[0] %")
     left, right = sweep.edges[:-1], sweep.edges[1:]
@@ -108,16 +108,16 @@ def _distances(sweep: Sweep, summary: Summary) -> figure:
         if of:
             bars = plot.quad(left=left, right=right, bottom=0, top=counts / of, fill_alpha=0.3, line_color=None)
             bars.data_source.data["pairs"] = counts
-            _hover(plot, _tag(bars, kind), (kind, "@pairs{0,0} pairs"), ("distance", "@left{0.000} to @right{0.000}"))
+            hover(plot, tag(bars, kind), (kind, "@pairs{0,0} pairs"), ("distance", "@left{0.000} to @right{0.000}"))
             steps = plot.step(sweep.edges, np.append(counts / of, 0), mode="after")
-            _tag(steps, kind).glyph.update(line_dash=dash, line_width=1.5)
+            tag(steps, kind).glyph.update(line_dash=dash, line_width=1.5)
     _add_threshold_lines(plot, summary.rates.threshold, "distances line")
     return plot
 
 
 def _roc(sweep: Sweep, summary: Summary) -> figure:
     low = 0.5 / summary.rates.impostor
-    plot = _new(
+    plot = new_plot(
         "roc",
         "false match rate (0 at the left edge)",
         "genuine pairs matched",
@@ -127,7 +127,7 @@ def _roc(sweep: Sweep, summary: Summary) -> figure:
     )
     plot.xaxis.formatter = NumeralTickFormatter(format="0.[0000] %")
     plot.yaxis.formatter = NumeralTickFormatter(format="0 %")
-    line = _tag(plot.line(np.maximum(sweep.curve.fmr, low), sweep.curve.recall, line_width=2.5), "precision")
+    line = tag(plot.line(np.maximum(sweep.curve.fmr, low), sweep.curve.recall, line_width=2.5), "precision")
     _explain_curve(plot, line, sweep)
     _add_places(plot, max(summary.rates.fmr, low), summary.rates.recall, "roc marker")
     return plot
@@ -138,12 +138,12 @@ def _det(sweep: Sweep, summary: Summary) -> figure:
     ends, ticks = tuple(to_deviate(np.array(span), *span).tolist()), det_ticks(*span)
     margin = 0.03 * (ends[1] - ends[0])  # so that the marker shows whole on an edge
     ends = (ends[0] - margin, ends[1])
-    plot = _new("det", "false match rate, % (0 at the edge)", "false non-match rate, %", x_range=ends, y_range=ends)
+    plot = new_plot("det", "false match rate, % (0 at the edge)", "false non-match rate, %", x_range=ends, y_range=ends)
     for axis in plot.axis:
         axis.ticker = FixedTicker(ticks=list(ticks))
         axis.major_label_overrides = ticks
     plot.grid.ticker = FixedTicker(ticks=list(ticks))
-    line = _tag(plot.line(*_deviates(sweep.curve, summary), line_width=2.5), "precision")
+    line = tag(plot.line(*_deviates(sweep.curve, summary), line_width=2.5), "precision")
     _explain_curve(plot, line, sweep)
     _add_places(plot, *(float(place) for place in _deviates(summary.rates, summary)), "det marker")
     return plot
@@ -153,20 +153,20 @@ def _explain_curve(plot, line, sweep: Sweep) -> None:
     told = {"threshold": sweep.curve.threshold, "fmr": 100 * sweep.curve.fmr, "fnmr": 100 * sweep.curve.fnmr}
     line.data_source.data.update(told)
     shown = ("FMR", "@fmr{0.000} %"), ("FNMR", "@fnmr{0.000} %")
-    _hover(plot, line, ("threshold", "@threshold{0.0000}"), *shown)
+    hover(plot, line, ("threshold", "@threshold{0.0000}"), *shown)
 
 
 def _reliability(sweep: Sweep, summary: Summary) -> figure:
     told = summary.reliability
-    plot = _new("reliability", "probability stated", "share genuine", x_range=(-0.05, 1.05), y_range=(-0.05, 1.05))
+    plot = new_plot("reliability", "probability stated", "share genuine", x_range=(-0.05, 1.05), y_range=(-0.05, 1.05))
     plot.axis.formatter = NumeralTickFormatter(format="0 %")
-    _tag(plot.line([0, 1], [0, 1], line_dash="dotted", line_width=2), "muted")
+    tag(plot.line([0, 1], [0, 1], line_dash="dotted", line_width=2), "muted")
     some = told.pairs > 0
     sizes = 7 + 18 * np.sqrt(told.pairs[some] / told.pairs.max())
     dots = plot.scatter(told.stated[some], told.observed[some], size=sizes, fill_alpha=0.75, line_color=None)
     dots.data_source.data["pairs"] = told.pairs[some]
     stated = ("stated", "@x{0.0 %}"), ("was so", "@y{0.0 %}"), ("pairs", "@pairs{0,0}")
-    _hover(plot, _tag(dots, "precision"), *stated)
+    hover(plot, tag(dots, "precision"), *stated)
     return plot
 
 

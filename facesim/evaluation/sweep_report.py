@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from facesim.evaluation.groups import GroupReport, measure_groups
+from facesim.evaluation.groups_chart import draw_groups
+from facesim.evaluation.groups_text import groups_text
 from facesim.evaluation.pair_grid import draw_pairs, stack_titled
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.summary import Summary, as_dict, summarise
@@ -31,10 +34,13 @@ class Report:
     summary: Summary
     errors: WorstErrors
     metrics: dict  # as metrics.json holds it
+    groups: GroupReport | None  # where groups were asked for
 
 
-def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50) -> Report:
+def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50, by: tuple[str, ...] = ()) -> Report:
     """Write sweep.csv, metrics.json, the charts and index.html to `folder`, with up to `errors` errors of each kind.
+
+    Errors are told apart by the groups that the columns `by` make, as `measure_groups` does.
 
     Raises FaceSimError where the folder cannot be written; it is then as it was.
     """
@@ -44,15 +50,18 @@ def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50) -
     summary = summarise(distances, same, threshold, model.info.calibration, trial.people_of_pairs())
     worst = worst_errors(distances, same, threshold, errors)
     faceless = photos_without_face(trial.pairs, scores.crops.usable)
-    metrics = _metrics(scores, model, swept, summary, len(faceless))
-    report = Report(folder, swept, summary, worst, metrics)
+    groups = measure_groups(scores, model.info, by) if by else None
+    metrics = _metrics(scores, model, swept, summary, len(faceless)) | {"groups": as_dict(groups)}
+    report = Report(folder, swept, summary, worst, metrics, groups)
     with write_folder(folder) as scratch:
         write_csv(swept.rates, scratch / "sweep.csv")
         with write_whole(scratch / "metrics.json") as path:
             path.write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         draw_charts(swept, summary, trial.name, scratch)
         save_picture(_draw_errors(scores, worst, threshold), scratch / "errors.png")
-        write_page(scores, swept, summary, worst, faceless[:errors], metrics, scratch / "index.html")
+        if groups:
+            save_picture(draw_groups(groups, trial.name), scratch / "groups.png")
+        write_page(scores, swept, summary, worst, faceless[:errors], metrics, groups, scratch / "index.html")
     return report
 
 
@@ -73,6 +82,7 @@ def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, facel
         "photos_without_face": faceless,
         "seed": scores.trial.seed,
         "threshold": summary.rates.threshold,
+        "recorded": model.info.worst_text(summary.rates.threshold),
         "summary": as_dict(summary),
         "best_f1_on_these_pairs": best,
     }
@@ -110,5 +120,7 @@ def as_text(report: Report) -> str:
     lines.append(
         f"no face in    {metrics['photos_without_face']:,} of {metrics['photos']:,} photos{counted if missing else ''}"
     )
+    if report.groups:
+        lines += ["", groups_text(report.groups), ""]
     lines.append(f"report        {report.folder / 'index.html'}")
     return "\n".join(lines)

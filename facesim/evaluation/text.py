@@ -4,6 +4,7 @@ import math
 
 from facesim.evaluation.comparison import Comparison
 from facesim.evaluation.evaluate import Evaluation
+from facesim.evaluation.groups_text import groups_text
 from facesim.evaluation.metrics import TOO_FEW
 from facesim.evaluation.summary import FoldRates, Summary
 from facesim.evaluation.wording import number, percent
@@ -23,7 +24,10 @@ def evaluation_text(evaluation: Evaluation) -> str:
         lines += ["people        unknown: if the model was trained on some of them, the figures flatter it"]
     if evaluation.folds:
         lines += ["", *_folds(evaluation.folds, evaluation.strict_folds), "", "all folds together:"]
-    return "\n".join([*lines, *_summary(evaluation.summary, evaluation.threshold_from)])
+    lines += _summary(evaluation.summary, evaluation.threshold_from)
+    if evaluation.groups:
+        lines += ["", groups_text(evaluation.groups)]
+    return "\n".join(lines)
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -89,7 +93,7 @@ def _summary(summary: Summary, threshold_from: str) -> list[str]:
         if tar is not None:
             said = _measured(tar.tar, summary.tar_intervals[fmr], percent)
             said += f", at the threshold {number(tar.threshold)}"
-        lines.append(f"TAR at {100 * fmr:g} %".ljust(14) + said)
+        lines.append(f"TAR at {100 * fmr:g} %".ljust(13) + f" {said}")
     reliability = summary.reliability
     if not math.isnan(reliability.cllr):
         lines += [

@@ -1,19 +1,21 @@
 """What a model is judged on: pairs of photos whose people it has never seen."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from facesim.data.dataset import Dataset
 from facesim.data.lfw import find_view1
-from facesim.data.pairs import Pairs, join_pairs, sample_pairs
+from facesim.data.pairs import Pairs, all_pairs, join_pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.errors import FaceSimError
 from facesim.model import ModelInfo
 
 COUNT = 1000  # pairs drawn of each kind
+MAX_PAIRS = 1_000_000  # of all photos of unseen people; where there are more, MANY of each kind are drawn
+MANY = 100_000
 _SAME = dict.fromkeys(("1", "true", "yes", "same"), True) | dict.fromkeys(("0", "false", "no", "different"), False)
 _COLUMNS = ("photo1", "photo2", "same")
 
@@ -28,6 +30,7 @@ class Trial:
     folds: np.ndarray | None = None  # (n,) int, View 2: each fold is judged at the threshold that the others choose
     choosing: Pairs | None = None  # View 1: the pairs that choose the threshold
     seed: int | None = None  # that pairs were drawn with; None where they were not drawn
+    columns: dict[str, np.ndarray] = field(default_factory=dict)  # (n,) str: what else a CSV file says
 
     @property
     def people(self) -> int | None:
@@ -49,12 +52,14 @@ def open_trial(
     count: int | None = None,
     seed: int = 0,
     also: tuple[ModelInfo, ...] = (),
+    every_pair: bool = False,
 ) -> Trial:
     """Return the pairs to judge the model of `info` on, and those of `also`, other models to be compared with it.
 
     `pairs` names a CSV file; `view` is LFW's View "1" or "2"; else pairs come from `data` (data sets as `open_source`
     reads them; by default those that the model was trained on), from people whom the model has not seen: LFW's own
-    pairs, where whole folds of them hold nobody else, or `count` of each kind, drawn by identity with `seed`.
+    pairs, where whole folds of them hold nobody else, or `count` of each kind, drawn by identity with `seed`. Without
+    a `count`, `every_pair` takes all pairs of their photos; where those are over a million, 100,000 of each kind.
 
     Raises FaceSimError where there are no such pairs, or where the model has seen people of the view. Whom the photos
     of a CSV file show is not known, and so not whether the model has seen them.
@@ -69,7 +74,7 @@ def open_trial(
         if data not in ((), ("lfw",)):
             raise FaceSimError(f"View {view} is one of LFW's protocols: it cannot judge on {', '.join(data)}.")
         return _lfw_view((info, *also), view)
-    return _unseen_people((info, *also), open_data(info, data), count, seed)
+    return _unseen_people((info, *also), open_data(info, data), count, seed, every_pair)
 
 
 def open_data(info: ModelInfo, data: tuple[str, ...] = ()) -> Source:
@@ -81,16 +86,17 @@ def open_data(info: ModelInfo, data: tuple[str, ...] = ()) -> Source:
 
 
 def read_pairs(path: Path) -> Trial:
-    """Read a CSV file with the columns photo1, photo2 and same (1 or 0); photos lie relative to its folder.
+    """Read a CSV file with the columns photo1, photo2 and same (1 or 0), and any others; photos lie relative to it.
 
     Raises FaceSimError, with the line, where it makes no sense or a photo is missing.
     """
-    rows = []
+    rows, others = [], []
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             if not set(_COLUMNS) <= set(reader.fieldnames or ()):
                 raise FaceSimError(f"{path} must begin with the line {','.join(_COLUMNS)}.")
+            more = [column for column in reader.fieldnames if column not in _COLUMNS]
             for row in reader:
                 first, second, same = (row[column] or "" for column in _COLUMNS)
                 for photo in (first, second):
@@ -99,6 +105,7 @@ def read_pairs(path: Path) -> Trial:
                 if same.strip().lower() not in _SAME:
                     raise FaceSimError(f"{path}, line {reader.line_num}: same must be 1 or 0, not {same!r}.")
                 rows.append((first, second, _SAME[same.strip().lower()]))
+                others.append([(row[column] or "").strip() for column in more])
     except (UnicodeDecodeError, csv.Error) as error:
         raise FaceSimError(f"{path} is not a CSV file in UTF-8 ({error}).") from error
     if not rows:
@@ -108,7 +115,8 @@ def read_pairs(path: Path) -> Trial:
     first, second = (np.array([places[row[column]] for row in rows]) for column in (0, 1))
     dataset = Dataset(path.stem, path.parent, tuple(photos), np.full(len(photos), ""))
     source = Source((dataset,), dataset, np.ones(len(photos), bool), ())
-    return Trial(path.name, source, Pairs(first, second, np.array([same for *_, same in rows])))
+    columns = {column: np.array(values) for column, values in zip(more, zip(*others, strict=True), strict=True)}
+    return Trial(path.name, source, Pairs(first, second, np.array([same for *_, same in rows])), columns=columns)
 
 
 def people_seen(info: ModelInfo, dataset: Dataset) -> set[str]:
@@ -157,16 +165,25 @@ def _own_data(info: ModelInfo) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _unseen_people(infos: tuple[ModelInfo, ...], source: Source, count: int | None, seed: int) -> Trial:
+def _unseen_people(
+    infos: tuple[ModelInfo, ...], source: Source, count: int | None, seed: int, every_pair: bool
+) -> Trial:
     dataset = source.dataset
     seen = set().union(*(people_seen(info, dataset) for info in infos))
     unseen = ~np.isin(dataset.identities, list(seen))
-    if count is None:
+    if count is None and not every_pair:
         folds = [i for i, pairs in enumerate(source.lfw_folds) if unseen[pairs.photos()].all()]
         if folds:
             name = f"{dataset.name}, official folds {', '.join(str(fold + 1) for fold in folds)}"
             return Trial(name, source, join_pairs([source.lfw_folds[fold] for fold in folds]))
     photos = np.flatnonzero(unseen & source.counted)
+    kind = "people it never saw" if seen else "all its people"
+    if count is None and every_pair:
+        if 0 < len(photos) * (len(photos) - 1) // 2 <= MAX_PAIRS:
+            drawn = all_pairs(dataset.identities[photos])
+            pairs = Pairs(photos[drawn.first], photos[drawn.second], drawn.same)
+            return Trial(f"{dataset.name}, {kind}, all pairs", source, pairs)
+        count = MANY
     try:
         drawn = sample_pairs(dataset.identities[photos], count or COUNT, count or COUNT, seed)
     except FaceSimError as error:
@@ -174,6 +191,5 @@ def _unseen_people(infos: tuple[ModelInfo, ...], source: Source, count: int | No
         raise FaceSimError(
             f"{dataset.name} holds {people} people whom the model has not seen: {error} Name other data."
         ) from error
-    kind = "people it never saw" if seen else "all its people"
     name = f"{dataset.name}, {kind}, pairs drawn with seed {seed}"
     return Trial(name, source, Pairs(photos[drawn.first], photos[drawn.second], drawn.same), seed=seed)

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
 from scipy.stats import binomtest, norm
 
 from facesim.evaluation.metrics import Rates, SortedDistances
 
+_DRAWS = 1000  # of people, in a bootstrap of rates at given thresholds
 _WORK = 10_000_000  # pairs looked at in all draws of a bootstrap
 
 
@@ -67,6 +69,42 @@ def bootstrap_by_identity(
     edges = [0.5 - confidence / 2, 0.5 + confidence / 2]
     kept = (numbers[~np.isnan(numbers)] for numbers in values)
     return [tuple(np.quantile(numbers, edges).tolist()) if len(numbers) else (np.nan, np.nan) for numbers in kept]
+
+
+def rate_intervals(wrong: np.ndarray, people: np.ndarray | None, confidence: float = 0.95) -> list[tuple[float, float]]:
+    """Return the interval of each error rate, had other people been photographed: `wrong` is `(n, k) bool`, `k` rates.
+
+    As `bootstrap_by_identity`, for pairs of one kind: `people`, `(n, 2) int`, are drawn with replacement. Where the
+    draws say nothing, as where no pair is wrong, and without `people`, it is Wilson's: as if pairs were independent.
+    """
+    wilson = [wilson_interval(int(errors), len(wrong), confidence) for errors in wrong.sum(axis=0)]
+    if people is None or not len(wrong):
+        return wilson
+    drawn, (first, second) = _draw_people(people)
+    genuine = bool((first == second).all())
+
+    def weigh(weights: np.ndarray) -> np.ndarray:
+        """Sum the weights `(n,)` of the pairs, as often as each draw holds them: `(draws,)`."""
+        if genuine:
+            return drawn @ np.bincount(first, weights, drawn.shape[1])
+        of_people = coo_array((weights, (first, second)), shape=(drawn.shape[1],) * 2).tocsr()
+        return ((drawn @ of_people) * drawn).sum(axis=1)
+
+    pairs = weigh(np.ones(len(wrong)))
+    edges = [0.5 - confidence / 2, 0.5 + confidence / 2]
+    intervals = []
+    for errors, without in zip(wrong.T, wilson, strict=True):
+        low, high = np.quantile(weigh(errors.astype(float))[pairs > 0] / pairs[pairs > 0], edges).tolist()
+        intervals.append((low, high) if low < high else without)
+    return intervals
+
+
+def _draw_people(people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how often each person was drawn in each of many draws, `(draws, p)`, and who is in each pair, `(2, n)`."""
+    names, places = np.unique(people, return_inverse=True)
+    count = len(names)
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=_DRAWS).astype(float)
+    return drawn, places.reshape(people.shape).T
 
 
 def mean_with_error(values: np.ndarray) -> tuple[float, float]:

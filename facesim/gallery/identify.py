@@ -66,6 +66,7 @@ class Identifier:
         self._gallery, self._verifier, self._faces, self._quick = gallery, verifier, faces, quick
         self.enrolled = gallery.count_named()
         self.threshold = verifier.threshold
+        self.info = verifier.model.info
         if fmr is not None:
             self.threshold = threshold_among(verifier.model.info, fmr, self.enrolled)
 

@@ -29,12 +29,14 @@ def test_a_cached_crop_is_the_crop_that_a_verdict_is_given_on(dataset, tmp_path)
         if path.name == "torn.jpg":
             assert "torn.jpg" in crops.problems[i]
             assert not crops.usable[i]
+            assert crops.detectors[i] == ""
             continue
         photo = open_photo(path)
         wide = cut_wide_crop(photo, find_faces(photo)[0])
         assert (centre_crop(crops.wide[i]) == centre_crop(wide)).all()
         assert crops.faces[i] == 1
         assert tuple(crops.sizes[i]) == photo.size
+        assert crops.detectors[i] == "hog"
     assert crops.usable.sum() == 2
 
 

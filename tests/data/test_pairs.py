@@ -1,7 +1,9 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 
-from facesim.data.pairs import Pairs, sample_pairs
+from facesim.data.pairs import Pairs, all_pairs, sample_pairs
 from facesim.errors import FaceSimError
 
 IDENTITIES = np.repeat(["Bush", "Ana", "Bo", "Cy", "Di"], [500, 4, 3, 2, 1])
@@ -45,3 +47,16 @@ def test_distances_are_those_of_the_photos_named():
     embeddings = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
     assert pairs.photos().tolist() == [2, 7, 9]
     assert pairs.distances(pairs.photos(), embeddings).tolist() == [5.0, 1.0]
+
+
+def test_all_pairs_are_every_two_photos_once():
+    pairs = all_pairs(IDENTITIES[-10:])
+    assert list(zip(pairs.first, pairs.second, strict=True)) == list(combinations(range(10), 2))
+    assert pairs.same.sum() == 6 + 3 + 1  # four of Ana, three of Bo, two of Cy
+
+
+def test_distances_are_the_same_however_many_pairs_are_measured_at_once(monkeypatch):
+    pairs, embeddings = all_pairs(IDENTITIES[-10:]), np.random.default_rng(0).normal(size=(10, 4))
+    at_once = pairs.distances(np.arange(10), embeddings)
+    monkeypatch.setattr("facesim.data.pairs._BLOCK", 7)
+    assert np.array_equal(pairs.distances(np.arange(10), embeddings), at_once)

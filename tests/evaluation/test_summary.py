@@ -38,6 +38,15 @@ def test_a_summary_agrees_with_itself_and_counts_failures_twice_over():
     assert summary.tars[0.001] is None
 
 
+def test_tar_is_stated_at_stricter_rates_where_enough_pairs_support_them():
+    same = np.arange(101_000) < 1000
+    distances = np.where(same, 0.5, np.linspace(0.4, 1.4, 101_000))
+    assert list(summarise(*pairs_of(), 0.5, CALIBRATION).tars) == [0.01, 0.001]
+    tars = summarise(distances, same, 0.5, CALIBRATION).tars
+    assert list(tars) == [0.01, 0.001, 0.0001]
+    assert tars[0.0001].threshold == distances[1000 + 10]
+
+
 @pytest.mark.parametrize(
     ("distances", "same"),
     [

@@ -44,7 +44,7 @@ def make_scores(faces, hopper, tmp_path_factory):
         dataset = Dataset(WICKED, root, ("0.jpg",) * count, names)
         shifted = np.stack([np.roll(faces[i % 2], i % 11, axis=0) for i in range(min(count, 22))])
         wide = shifted[np.arange(count) % len(shifted)]
-        crops = CachedCrops(wide, problems, np.ones(count, int), np.full((count, 2), 250), "")
+        crops = CachedCrops(wide, problems, np.ones(count, int), np.full((count, 2), 250), np.full(count, "hog"), "")
         source = Source((dataset,), dataset, np.ones(count, bool), ())
         pairs = Pairs(np.arange(0, count, 2), np.arange(1, count, 2), same)
         return Scores(Trial(WICKED, source, pairs), crops, distances, None)
@@ -306,3 +306,23 @@ def test_a_folder_that_cannot_be_made_is_named(make_scores, model, tmp_path):
 )
 def test_a_rate_is_never_said_to_be_nothing_or_all_where_it_is_not(rate, said):
     assert percent(rate) == said
+
+
+def test_errors_by_group_are_drawn_on_the_page(open_page, make_scores, model, tmp_path):
+    random = np.random.default_rng(2)
+    same = np.arange(300) < 150
+    scores = make_scores(np.where(same, 0.2, random.normal(0.3, 0.05, 300)), same)
+    scores.crops.detectors[:50] = "cnn"
+    report = write_report(scores, model, tmp_path / "groups", 5, by=("detector",))
+    page = open_page(report.folder)
+    assert page.complaints == []
+    said = page.locator("section", has_text="Errors by detector").inner_text()
+    assert "0 % (0 to 3" in said  # no genuine pair of the 125 that HOG found is missed
+    assert "too few pairs to say (25)" in said
+    for kind in ("group_fmr", "group_fnmr"):
+        plot = page.evaluate(
+            "name => {const plot = Bokeh.documents[0].get_model_by_name(name);"
+            " return plot.renderers.map(one => one.data_source.data.said ?? []).flatMap(said => [...said])}",
+            kind,
+        )
+        assert len(plot) == len(model.info.operating_points)  # of HOG's pairs alone: the others are too few

@@ -9,6 +9,8 @@ from facesim.data.lfw import find_lfw, find_view1
 from facesim.errors import FaceSimError
 from facesim.evaluation.trial import open_trial, people_seen, read_pairs
 
+HEADER = ("photo1", "photo2", "same")
+
 
 def told(model, **trained_on):
     """What a model file says of itself, had it been trained so."""
@@ -31,7 +33,7 @@ def write_csv(tmp_path, hopper, collins):
     (tmp_path / "a.jpg").write_bytes(hopper.read_bytes())
     (tmp_path / "b, c.jpg").write_bytes(collins.read_bytes())
 
-    def write(*rows, header=("photo1", "photo2", "same")):
+    def write(*rows, header=HEADER):
         with open(tmp_path / "pairs.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([header, *rows])
         return tmp_path / "pairs.csv"
@@ -168,3 +170,19 @@ def test_a_list_without_its_header_or_in_no_text_is_refused(write_csv, refuses):
     path.write_bytes(b"photo1,photo2,same\n\xff\xfe,a.jpg,1\n")
     with refuses(path):
         read_pairs(path)
+
+
+def test_all_pairs_of_unseen_people_are_taken_where_they_are_at_most_a_million(model, people, monkeypatch):
+    info = told(model, data="photos", test_identities=[f"person_{i}" for i in range(6)])
+    trial = open_trial(info, (people,), every_pair=True)
+    assert (len(trial.pairs), trial.pairs.same.sum(), trial.seed) == (24 * 23 / 2, 6 * 6, None)
+    assert names_in(trial) == {f"person_{i}" for i in range(6)}
+    assert len(open_trial(info, (people,), count=10, every_pair=True).pairs) == 20
+    monkeypatch.setattr("facesim.evaluation.trial.MAX_PAIRS", 275)
+    monkeypatch.setattr("facesim.evaluation.trial.MANY", 20)
+    assert len(open_trial(info, (people,), every_pair=True).pairs) == 40
+
+
+def test_what_else_a_list_says_of_its_pairs_is_kept(write_csv):
+    trial = read_pairs(write_csv(("a.jpg", "b, c.jpg", 0, " old "), ("a.jpg", "a.jpg", 1), header=(*HEADER, "age")))
+    assert {name: values.tolist() for name, values in trial.columns.items()} == {"age": ["old", ""]}

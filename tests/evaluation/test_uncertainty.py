@@ -3,7 +3,14 @@ import pytest
 from scipy.stats import binom
 
 from facesim.evaluation.metrics import Rates
-from facesim.evaluation.uncertainty import f1_interval, mean_with_error, paired_test, wilson_interval
+from facesim.evaluation.uncertainty import (
+    bootstrap_by_identity,
+    f1_interval,
+    mean_with_error,
+    paired_test,
+    rate_intervals,
+    wilson_interval,
+)
 
 
 def test_wilsons_interval_is_the_one_in_the_books():
@@ -72,3 +79,34 @@ def test_the_interval_of_the_difference_covers_the_truth_about_as_often_as_it_sa
         result = paired_test(*right(*random.multinomial(400, [0.9, 0.02, 0.05, 0.03])))
         covered += result.interval[0] <= 0.03 <= result.interval[1]
     assert 0.92 <= covered / 500 <= 0.98
+
+
+def test_the_interval_of_a_rate_by_people_is_wider_than_that_of_independent_pairs():
+    """Ten of a hundred people are taken for everybody."""
+    first, second = np.triu_indices(100, 1)
+    people = np.stack([first, second], axis=1)
+    wrong = ((first < 10) | (second < 10))[:, None]
+    ((low, high),) = rate_intervals(wrong, people)
+    narrow = wilson_interval(int(wrong.sum()), len(wrong))
+    assert low < narrow[0] < wrong.mean() < narrow[1] < high
+
+
+@pytest.mark.parametrize("kind", ["genuine", "impostor"])
+def test_the_interval_of_a_rate_by_people_is_that_of_the_bootstrap_of_every_measure(kind):
+    random = np.random.default_rng(1)
+    people = random.integers(0, 30, (600, 2))
+    people[:, 1] = people[:, 0] if kind == "genuine" else (people[:, 0] + 1 + people[:, 1] % 29) % 30
+    distances, same = random.uniform(size=600), np.full(600, kind == "genuine")
+    rate = "fnmr" if kind == "genuine" else "fmr"
+    (plain,) = bootstrap_by_identity(distances, same, people, lambda pairs: [getattr(pairs.rates(0.3), rate)])
+    (fast,) = rate_intervals(((distances < 0.3) != same)[:, None], people)
+    assert fast == pytest.approx(plain, abs=0.01)
+
+
+def test_where_draws_say_nothing_the_interval_is_wilsons():
+    people = np.stack([np.arange(50), np.arange(50) + 50], axis=1)
+    wrong = np.zeros((50, 2), bool)
+    wrong[:, 1] = True
+    assert rate_intervals(wrong, people) == [wilson_interval(0, 50), wilson_interval(50, 50)]
+    assert rate_intervals(wrong, None) == [wilson_interval(0, 50), wilson_interval(50, 50)]
+    assert rate_intervals(np.array([[True], [False]]), np.zeros((2, 2), int)) == [wilson_interval(1, 2)]

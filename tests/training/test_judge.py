@@ -50,3 +50,16 @@ def test_the_results_are_those_of_the_test_people():
     assert info.trained_on["test_identities"] == [f"person {i}" for i in range(30, 40)]
     assert info.probability(0.0) > 0.9
     assert info.probability(2.0) < 0.1
+
+
+def test_a_strict_threshold_rests_on_every_impostor_pair_of_the_people_held_out(monkeypatch):
+    info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    everybody = 60 * 59 // 2 - 10 * 15  # ten people with six photos each
+    assert {point.impostor for point in info.operating_points} == {everybody}
+    monkeypatch.setattr("facesim.training.judge.PHOTOS", 4)
+    info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    assert {point.impostor for point in info.operating_points} == {40 * 39 // 2 - 10 * 6}
+    monkeypatch.setattr("facesim.training.judge.MAX_PAIRS", 10)
+    monkeypatch.setattr("facesim.training.judge.IMPOSTOR", 200)
+    info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    assert {point.impostor for point in info.operating_points} == {200}

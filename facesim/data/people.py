@@ -1,0 +1,33 @@
+"""people.csv in a data set's folder: what is known of each person, a column for each fact."""
+
+import csv
+from pathlib import Path
+
+from facesim.data.dataset import identity_of
+from facesim.errors import FaceSimError
+
+FILE_NAME = "people.csv"
+
+
+def read_people(folder: Path) -> dict[str, dict[str, str]]:
+    """Return each column's value by identity: `{"gender": {"Ana_Li": "female"}}`; empty where there is no people.csv.
+
+    The file's first line names its columns, `identity` among them: the people's folders.
+
+    Raises FaceSimError where it makes no sense.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return {}
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = [column for column in reader.fieldnames or () if column != "identity"]
+            if "identity" not in (reader.fieldnames or ()):
+                raise FaceSimError(f"{path} must begin with a line that names its columns, identity among them.")
+            rows = [{name: (value or "").strip() for name, value in row.items() if name} for row in reader]
+    except OSError as error:
+        raise FaceSimError(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FaceSimError(f"{path} is not a CSV file in UTF-8 ({error}).") from error
+    return {column: {identity_of(row["identity"]): row[column] for row in rows} for column in columns}

@@ -1,0 +1,227 @@
+"""Errors by group: what the thresholds in a model file cost each group of people, or of photos.
+
+A group's pairs are those of which both photos are in it; pairs of two groups are *across* groups. How the rates of
+groups differ is what ISO/IEC 19795-10 calls differential performance.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import PurePath
+
+import numpy as np
+
+from facesim.data.people import read_people
+from facesim.errors import FaceSimError
+from facesim.evaluation.scoring import Scores
+from facesim.evaluation.trial import Trial
+from facesim.evaluation.uncertainty import rate_intervals
+from facesim.model import ModelInfo
+
+MIN_PAIRS = 100  # a rate on fewer is not stated
+MAX_GROUPS = 50
+UNKNOWN = "unknown"
+ACROSS = "across groups"
+_MAX_CROSSED = 3  # groups of people, up to which pairs across them are told apart by their two groups
+_MAX_CROSSED_PHOTOS = 10  # the same of groups that share people, as frontal and profile photos do
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """An error rate and its 95 % interval; None where there are too few pairs to say."""
+
+    errors: int
+    pairs: int
+    rate: float | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRates:
+    """What a threshold costs on the pairs within a group, or across groups."""
+
+    group: str
+    across: bool
+    people: int | None  # None where it is not known who is in the pairs
+    fmr: Rate
+    fnmr: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Differential performance: the worst group's rate, divided by the best group's."""
+
+    ratio: float
+    at_least: bool  # the best group shows no error: the ratio is to the upper end of its interval
+    worst: str
+    best: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupsAt:
+    """What one of the model file's thresholds costs each group; a ratio is None where the pairs do not give one."""
+
+    name: str
+    threshold: float
+    groups: tuple[GroupRates, ...]
+    fmr_ratio: Ratio | None
+    fnmr_ratio: Ratio | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReport:
+    """Errors by group, at each threshold in the model file."""
+
+    by: tuple[str, ...]
+    points: tuple[GroupsAt, ...]
+
+
+def check_columns(trial: Trial, by: Iterable[str]) -> None:
+    """Raise FaceSimError where a trial's pairs have no such columns, before the work on its photos."""
+    known = set(_pair_columns(trial)) | set(_person_columns(trial)) | set(_PHOTO_COLUMNS)
+    for column in by:
+        if column not in known:
+            raise FaceSimError(f"--by {column}: there is no such column; there are {', '.join(sorted(known))}.")
+
+
+def group_pairs(scores: Scores, by: Iterable[str]) -> np.ndarray:
+    """Return the groups of both photos of each pair, `(n, 2) str`; several columns make combined groups, as "a, b".
+
+    A column is one of the CSV file of pairs (its value is both photos', and of COLUMN1 and COLUMN2 each is one's), one
+    of people.csv, "detector" (which found the face) or "prefix" (of the photo's file name).
+
+    Raises FaceSimError where there is no such column.
+    """
+    trial, by = scores.trial, tuple(by)
+    check_columns(trial, by)
+    of_pairs, of_people = _pair_columns(trial), _person_columns(trial)
+    sides = np.stack([trial.pairs.first, trial.pairs.second], axis=1)
+    values = []
+    for column in by:
+        if column in of_pairs:
+            values.append(of_pairs[column])
+        elif column in of_people:
+            values.append(of_people[column][sides])
+        else:
+            values.append(_PHOTO_COLUMNS[column](scores)[sides])
+    kinds, places = np.unique(np.stack(values, axis=-1).reshape(-1, len(by)), axis=0, return_inverse=True)
+    names = [UNKNOWN if not any(kind) else ", ".join(value or UNKNOWN for value in kind) for kind in kinds.tolist()]
+    return np.array(names)[places].reshape(sides.shape)
+
+
+def _pair_columns(trial: Trial) -> dict[str, np.ndarray]:
+    """Return what a CSV file says of its pairs, `(n, 2) str` by column."""
+    columns = trial.columns
+    both = {name: np.stack([values, values], axis=1) for name, values in columns.items()}
+    stems = [name[:-1] for name in columns if name.endswith("1") and name[:-1] + "2" in columns]
+    return both | {stem: np.stack([columns[stem + "1"], columns[stem + "2"]], axis=1) for stem in stems}
+
+
+def _person_columns(trial: Trial) -> dict[str, np.ndarray]:
+    """Return what people.csv says of who is on each photo, `(photos,) str` by column; "" where it says nothing."""
+    known = [read_people(part.root) for part in trial.source.parts]
+    columns = dict.fromkeys(column for part in known for column in part)
+    return {
+        column: np.array(
+            [
+                values.get(column, {}).get(identity, "")
+                for part, values in zip(trial.source.parts, known, strict=True)
+                for identity in part.identities.tolist()
+            ]
+        )
+        for column in columns
+    }
+
+
+def _detectors(scores: Scores) -> np.ndarray:
+    return np.where(scores.crops.usable, scores.crops.detectors, "no face")
+
+
+def _prefixes(scores: Scores) -> np.ndarray:
+    """Return what each photo's name begins with, up to the first digit: "frontal" of "frontal_03.jpg"."""
+    return np.array([_prefix(PurePath(photo).stem) for photo in scores.trial.source.dataset.photos])
+
+
+def _prefix(name: str) -> str:
+    digits = (place for place, letter in enumerate(name) if letter.isdigit())
+    return name[: next(digits, len(name))].strip("_- ")
+
+
+_PHOTO_COLUMNS = {"detector": _detectors, "prefix": _prefixes}
+
+
+def measure_groups(scores: Scores, info: ModelInfo, by: Iterable[str]) -> GroupReport:
+    """Measure FMR and FNMR within groups and across them, at each threshold in a model file.
+
+    A pair without a face is a non-match. Intervals are had other people been photographed; where that is not known, or
+    no error was seen, Wilson's.
+
+    Raises FaceSimError where there is no such column, or where it makes more than 50 groups.
+    """
+    by, same = tuple(by), scores.trial.pairs.same
+    groups = group_pairs(scores, by)
+    names = np.unique(groups).tolist()
+    if len(names) > MAX_GROUPS:
+        raise FaceSimError(f"--by {' --by '.join(by)} makes {len(names):,} groups: the most is {MAX_GROUPS}.")
+    points = [(point.name, point.threshold) for point in info.operating_points] or [("stored", info.threshold)]
+    thresholds = np.array([threshold for _, threshold in points])
+    matches = scores.distances[:, None] < thresholds
+    people = scores.trial.people_of_pairs()
+    shared = bool((same & (groups[:, 0] != groups[:, 1])).any())  # genuine pairs across: these are groups of photos
+
+    rows = []  # of each group, its rates at every threshold
+    for name, across, members in _members(groups, names, shared):
+        fmr, fnmr = (
+            _rates(wrong[members & kind], None if people is None else people[members & kind])
+            for kind, wrong in ((~same, matches), (same, ~matches))
+        )
+        shown = members if across else groups == name  # photos of pairs across are in the group, too
+        count = None if people is None else len(np.unique(people[shown]))
+        rows.append([GroupRates(name, across, count, *rates) for rates in zip(fmr, fnmr, strict=True)])
+    compared = [rates for rates in rows if shared or not rates[0].across]
+    return GroupReport(
+        by,
+        tuple(
+            GroupsAt(
+                name,
+                threshold,
+                tuple(rates[i] for rates in rows),
+                _ratio([(rates[i].group, rates[i].fmr) for rates in compared]),
+                _ratio([(rates[i].group, rates[i].fnmr) for rates in compared]),
+            )
+            for i, (name, threshold) in enumerate(points)
+        ),
+    )
+
+
+def _members(groups: np.ndarray, names: list[str], shared: bool) -> Iterator[tuple[str, bool, np.ndarray]]:
+    """Yield each group, and what lies across groups: its name, whether it does, and its pairs, `(n,) bool`."""
+    first, second = groups.T
+    for name in names:
+        yield name, False, (first == name) & (second == name)
+    if len(names) <= (_MAX_CROSSED_PHOTOS if shared else _MAX_CROSSED):
+        for one, other in combinations(names, 2):
+            members = ((first == one) & (second == other)) | ((first == other) & (second == one))
+            if members.any():
+                yield f"{one} × {other}", True, members
+    elif (first != second).any():
+        yield ACROSS, True, first != second
+
+
+def _rates(wrong: np.ndarray, people: np.ndarray | None) -> list[Rate]:
+    """Return the rate of each column of `wrong`, `(n, k) bool`."""
+    errors, pairs = wrong.sum(axis=0).tolist(), len(wrong)
+    if pairs < MIN_PAIRS:
+        return [Rate(count, pairs, None, None) for count in errors]
+    intervals = rate_intervals(wrong, people)
+    return [Rate(count, pairs, count / pairs, interval) for count, interval in zip(errors, intervals, strict=True)]
+
+
+def _ratio(rates: list[tuple[str, Rate]]) -> Ratio | None:
+    """Return the worst group's rate by the best group's; of several without an error, the one with most pairs."""
+    stated = [(rate.rate, rate.interval[1], name) for name, rate in rates if rate.rate is not None]
+    if len(stated) < 2 or not max(stated)[0]:
+        return None
+    (worst, _, worst_name), (best, upper, best_name) = max(stated), min(stated)
+    ratio = worst / (best or upper)
+    return Ratio(ratio, not best, worst_name, best_name) if best or ratio > 1 else None
