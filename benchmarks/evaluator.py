@@ -20,9 +20,9 @@ from facesim.detector.finding import find_faces
 from facesim.evaluation.metrics import failures_as_errors
 from facesim.evaluation.summary import judge_folds
 from facesim.photo import open_photo
+from facesim.training.backbones import RGB_MEAN
 from facesim.training.dlib_files import LANDMARK_FILE, RECOGNISER_FILE, find_dlib_file
 from facesim.training.dlib_weights import load_dlib_weights
-from facesim.training.backbones import RGB_MEAN
 from facesim.training.network import Recogniser
 from facesim.training.poses import CHIP_SIZE
 

@@ -1,7 +1,8 @@
 """Backbones: what turns a straightened face into features, to be described by the recogniser's last layer.
 
 `resnet29` has the architecture of dlib's face recognition ResNet (King 2017), so that it can start from dlib's weights;
-`small` is the same with one block a group, a seventh of the work; `resnet18` and `mobilenet_v3_small` are torchvision's.
+`small` is the same with one block a group, a seventh of the work; `mobilefacenet` stands in mobilefacenet.py; the others are
+torchvision's.
 """
 
 from typing import NamedTuple
@@ -26,7 +27,7 @@ CONSTANT = 1.5
 
 
 class Window(NamedTuple):
-    """The square that a backbone reads: its pixels, and where it lies around dlib's chip, which reaches from −1 to 1."""
+    """The square that a backbone reads: its pixels, and where it lies around dlib's chip, from −1 to 1 on each axis."""
 
     size: int = 150
     reach: float = 1.0  # half its side

@@ -14,8 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE, WIDE_CROP_SIZE
-from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
 from facesim.training.backbones import Window
+from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
 
 CHIP_SIZE = Window().size
 CHIP_PADDING = 0.25  # dlib's own, that its recogniser was trained with
