@@ -40,7 +40,8 @@ def train(config, run_folder, output, resume, tensorboard, **given):
     Faces are cut once and kept. Identities are split: most to train, some to choose the threshold, some to test.
 
     \b
-    facesim train --data lfw                              as the model that ships was made
+    facesim train --data lfw                              go on from the model that ships
+    facesim train --data lfw --init sources --epochs 0    as that was made
     facesim train --data lfw --backbone small             from nothing, in minutes
     facesim train --data lfw --loss triplet --mining hard
     facesim train --data lfw --folds 10                   View 2: ten models, ten tests

@@ -138,11 +138,13 @@ def _detectors(scores: Scores) -> np.ndarray:
 
 
 def _prefixes(scores: Scores) -> np.ndarray:
-    """Return what each photo's name begins with, up to the first digit: "frontal" of "frontal_03.jpg"."""
-    return np.array([_prefix(PurePath(photo).stem) for photo in scores.trial.source.dataset.photos])
+    """Return the prefix of each photo, "frontal" of "frontal_03.jpg"."""
+    return np.array([prefix(photo) for photo in scores.trial.source.dataset.photos])
 
 
-def _prefix(name: str) -> str:
+def prefix(photo: str) -> str:
+    """Return what a photo's file name begins with, up to the first digit."""
+    name = PurePath(photo).stem
     digits = (place for place, letter in enumerate(name) if letter.isdigit())
     return name[: next(digits, len(name))].strip("_- ")
 

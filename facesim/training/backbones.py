@@ -1,8 +1,8 @@
 """Backbones: what turns a straightened face into features, to be described by the recogniser's last layer.
 
 `resnet29` has the architecture of dlib's face recognition ResNet (King 2017), so that it can start from dlib's weights;
-`small` is the same with one block a group, a seventh of the work; `mobilefacenet` stands in mobilefacenet.py; the others are
-torchvision's.
+`small` is the same with one block a group, a seventh of the work; `mobilefacenet` has a module of its own; the others
+are torchvision's.
 """
 
 from typing import NamedTuple

@@ -18,7 +18,7 @@ AVERAGE_POSE = (0.79, 0.0, 0.0, 0.0)  # of the aligned chip
 # How much of a measured pose's deviation from that counts. Size and tilt are measured badly where a face is turned or
 # covered, and recognisers bear errors in them better than errors of the measure. Chosen as docs/recognisers.md says.
 TRUST = (0.5, 0.7, 1.0, 1.0)
-TRUSTED_POSE = (0.76, 0.0, 0.0, 0.0)  # what the rest is
+UNTRUSTING_POSE = (0.76, 0.0, 0.0, 0.0)  # what counts for the rest
 
 
 class Localiser(nn.Module):
@@ -36,11 +36,11 @@ class Localiser(nn.Module):
         with torch.no_grad():
             self.head[-1].bias.copy_(torch.tensor(AVERAGE_POSE))
         self.register_buffer("trust", torch.tensor(TRUST), persistent=False)
-        self.register_buffer("rest", (1 - torch.tensor(TRUST)) * torch.tensor(TRUSTED_POSE), persistent=False)
+        self.register_buffer("untrusting", torch.tensor(UNTRUSTING_POSE), persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Map normalised crops `(n, 3, 160, 160)` to the poses `(n, 4)` at which faces are described."""
-        return self.measure(crops) * self.trust + self.rest
+        return self.measure(crops) * self.trust + self.untrusting * (1 - self.trust)
 
     def measure(self, crops: Tensor) -> Tensor:
         """Map them to the poses `(n, 4)` that dlib's landmarks would give."""

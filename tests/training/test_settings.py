@@ -78,8 +78,7 @@ def test_settings_without_sense_are_refused_by_name(wrong):
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "[]", "{}", '{"data": "lfw", "init": "sources"}', '{"data": ["lfw"], "init": "sources", "colour": "red"}'],
+    "text", ["", "[]", "{}", '{"data": "lfw", "init": "dlib"}', '{"data": ["lfw"], "init": "dlib", "colour": "red"}']
 )
 def test_a_file_that_holds_no_settings_is_refused(tmp_path, refuses, text):
     path = tmp_path / "settings.json"
