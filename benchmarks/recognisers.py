@@ -58,7 +58,7 @@ class PhotoSet:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--model", type=click.Path(path_type=Path), help="A model file, instead of the one that ships.")
 def main(model):
-    """Compare dlib's network, MobileFaceNet and both, with mirror images or without, at poses trusted in part or wholly.
+    """Compare dlib's network, MobileFaceNet and both, with mirror images or without, poses trusted in part or wholly.
 
     The sets are LFW (folds 1 to 8), pins, hard, poses and london in the folder that FACESIM_DATA names. People of pins,
     hard and poses are split in two halves, one to choose on and one to check: figures stand as "one / the other". Takes
