@@ -1,4 +1,5 @@
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from torch import nn
@@ -45,3 +46,22 @@ def test_a_network_that_cannot_be_matched_replaces_nothing(tmp_path):
         export(net, INFO, path)
     assert path.read_bytes() == b"the old one"
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_the_model_file_says_where_it_found_the_face(tmp_path):
+    torch.manual_seed(0)
+    net = SiameseNet([Recogniser("small", nn.BatchNorm2d)]).eval()
+    nn.init.normal_(net.localiser.head[-1].weight, std=0.02)
+    session = onnxruntime.InferenceSession(export(net, INFO, tmp_path / "model.onnx"))
+    crops = np.random.default_rng(3).integers(0, 256, (4, 160, 160, 3), np.uint8)
+    (poses,) = session.run(["poses"], {"crops": crops})
+    with torch.inference_mode():
+        expected = net.localiser(net.normalise(torch.from_numpy(crops))).numpy()
+    assert poses == pytest.approx(expected, abs=1e-2)  # weights are stored in half precision
+    assert np.ptp(poses, axis=0).min() > 0
+
+
+def test_weights_take_two_bytes_each(tmp_path):
+    net = SiameseNet([Recogniser("small", nn.BatchNorm2d)]).eval()
+    size = export(net, INFO, tmp_path / "model.onnx").stat().st_size
+    assert size < 2.3 * sum(weights.numel() for weights in net.parameters())

@@ -291,3 +291,10 @@ def test_a_full_disk_is_refused_before_a_face_is_cut(people, tmp_path, monkeypat
     with pytest.raises(FaceSimError, match="the crops need"):
         train(small(people), tmp_path / "run")
     assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+def test_folds_are_refused_where_the_start_has_seen_people_to_test_on(people, tmp_path):
+    """The localiser that ships has learned from LFW's people."""
+    with pytest.raises(FaceSimError, match=r"--init shipped starts from has seen \d+ of the 40 people to test on"):
+        train(Settings.best(data=(str(people),), folds=4, epochs=1), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from facesim.training.backbones import Affine
 from facesim.training.export import export
 from facesim.training.network import Localiser, Recogniser, SiameseNet
 from facesim.training.settings import STARTS, Settings
-from facesim.training.start import make_network, read_network, starting_network
+from facesim.training.start import begun_from_model, make_network, read_network, starting_network
 
 
 def crops(count=3, seed=0):
@@ -118,3 +119,24 @@ def test_the_seed_draws_what_is_not_loaded():
 def test_a_fixed_start_has_no_batch_norm_to_drift():
     net = SiameseNet([Recogniser("resnet18", Affine)], Localiser(Affine))
     assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules())
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "localiser_epochs", "saw_somebody"),
+    [
+        ({"settings": {"backbone": "facesim", "epochs": 0}}, 0, True),  # its localiser is taken over
+        ({"settings": {"backbone": "facesim", "epochs": 0}}, 5, False),
+        ({"settings": {"backbone": "facesim", "epochs": 3}}, 5, True),  # its recognisers learned from people
+        ({"settings": {"epochs": 0}, "begun_from": {"settings": {"epochs": 3}}}, 5, True),
+        ({"settings": {"epochs": 0}, "begun_from": {"settings": {"epochs": 0}}}, 5, False),
+        ({"data": "lfw"}, 5, True),  # it does not say how it was trained
+    ],
+)
+def test_what_a_run_takes_over_says_whom_its_start_has_seen(write_model, trained_on, localiser_epochs, saw_somebody):
+    path = write_model(trained_on=json.dumps(trained_on))
+    begun_from = begun_from_model(Settings.best(init=str(path), localiser_epochs=localiser_epochs))
+    assert (begun_from is not None) == saw_somebody
+
+
+def test_nothing_is_taken_over_from_the_recognisers_sources():
+    assert begun_from_model(Settings.best(init="sources")) is None
