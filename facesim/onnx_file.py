@@ -9,6 +9,8 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from facesim.errors import FaceSimError
 from facesim.files import write_whole
 
@@ -32,7 +34,8 @@ _REFUSED = {
     "attribute": {6: "loops or branches", 11: "loops or branches", 22: "sparse weights", 23: "sparse weights"},
     "tensor": {13: "weights in another file"},
 }
-_RAW_DATA = 9  # a tensor's field
+_DATA_TYPE, _RAW_DATA = 2, 9  # a tensor's fields
+_SINGLE, _HALF = 1, 10  # data types
 _METADATA, _KEY, _VALUE = 14, 1, 2  # a model's field, an entry's
 _VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}  # how a value is stored, and how many bytes a number of fixed size has
 
@@ -64,6 +67,45 @@ def network_fingerprint(path: Path) -> str:
             if _INSIDE["model"].get(number) == "graph":
                 whole.update(memoryview(data)[begin:stop])
     return whole.hexdigest()
+
+
+def widened_network(path: Path) -> bytes:
+    """Return the model in a file that `check_onnx_file` takes, its weights of half precision in single precision.
+
+    ONNX Runtime else converts them again for every crop, which takes a sixth of a crop's time.
+    """
+    pieces, start = [], 0
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for number, begin, stop in _fields(data, 0, len(data)):
+            is_graph = _INSIDE["model"].get(number) == "graph"
+            pieces.append(_bytes_field(number, _widened_graph(data, begin, stop)) if is_graph else data[start:stop])
+            start = stop
+    return b"".join(pieces)
+
+
+def _widened_graph(data: mmap.mmap, start: int, end: int) -> bytes:
+    pieces = []
+    for number, begin, stop in _fields(data, start, end):
+        is_tensor = _INSIDE["graph"].get(number) == "tensor"
+        pieces.append(_bytes_field(number, _widened_tensor(data, begin, stop)) if is_tensor else data[start:stop])
+        start = stop
+    return b"".join(pieces)
+
+
+def _widened_tensor(data: mmap.mmap, start: int, end: int) -> bytes:
+    others, kind, weights, place = [], None, None, start
+    for number, begin, stop in _fields(data, start, end):
+        if number == _DATA_TYPE:
+            kind, _ = _varint(data, begin)
+        elif number == _RAW_DATA:
+            weights = data[begin:stop]
+        else:
+            others.append(data[place:stop])
+        place = stop
+    if kind != _HALF or weights is None or len(weights) % 2:
+        return data[start:end]
+    single = bytes([_DATA_TYPE << 3 | _VARINT, _SINGLE])
+    return b"".join([*others, single, _bytes_field(_RAW_DATA, np.frombuffer(weights, "<f2").astype("<f4").tobytes())])
 
 
 def write_metadata(path: Path, entries: dict[str, str]) -> None:
