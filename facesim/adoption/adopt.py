@@ -36,12 +36,15 @@ def adopt(
     output: Path,
     reads: FaceInput = FACE_INPUTS["arcface"],
     data: str = "lfw",
-    **stated: str | None,
+    *,
+    name: str | None = None,
+    source: str | None = None,
+    licence: str | None = None,
 ) -> dict[str, Any]:
     """Make the recogniser at `path` a model file, `output`, and return its results on the test people of `data`.
 
-    `data` is lfw, pins, or a folder with a sub-folder of photos per identity. What is `stated` of the recogniser, its
-    name, source and licence, is kept in the model file.
+    `data` is lfw, pins, or a folder with a sub-folder of photos per identity. The recogniser's name, source and licence
+    are kept in the model file.
 
     Raises FaceSimError where file or data cannot give a model; nothing is then written.
     """
@@ -54,11 +57,11 @@ def adopt(
     reads = _fitted(path, recogniser, reads)
     proto = join(localiser, recogniser, reads)
 
-    source = open_source((data,))
-    dataset, split = source.dataset, source.held_out(seed=0)
+    photo_source = open_source((data,))
+    dataset, split = photo_source.dataset, photo_source.held_out(seed=0)
     with tempfile.TemporaryDirectory() as folder:
-        model = _opened(_write(proto, _UNJUDGED, Path(folder) / path.name), path)
-        crops = source.crops()
+        model = _draft(proto, path, Path(folder))
+        crops = photo_source.crops()
         split.check_faces(dataset, crops.usable)
         held = np.concatenate([split.validation.photos(), split.test.photos()])
         photos = np.flatnonzero(np.isin(dataset.identities, dataset.identities[held]))
@@ -70,10 +73,12 @@ def adopt(
     about = {
         "data": dataset.name,
         "fingerprint": crops.fingerprint,
-        "photos_passed_over": int((~source.counted).sum()),
+        "photos_passed_over": int((~photo_source.counted).sum()),
         "settings": {"data": [data]},
-        "adopted": stated
-        | {
+        "adopted": {
+            "name": name,
+            "source": source,
+            "licence": licence,
             "file": path.name,
             "sha256": recogniser.sha256,
             "reads": reads.as_dict() | {"width": recogniser.width, "height": recogniser.height},
@@ -81,7 +86,7 @@ def adopt(
         },
         "localiser": {"file": default_model().name, "fingerprint": network_fingerprint(default_model())},
     }
-    info, results = judge(distances, dataset, source.counted, split, about)
+    info, results = judge(distances, dataset, photo_source.counted, split, about)
     with write_whole(output) as scratch:
         _write(proto, info, scratch)
         Model(scratch)
@@ -104,8 +109,13 @@ def _write(proto: onnx.ModelProto, info: ModelInfo, path: Path) -> Path:
     return path
 
 
-def _opened(draft: Path, path: Path) -> Model:
+def _draft(proto: onnx.ModelProto, path: Path, folder: Path) -> Model:
+    """Write the network alone, and see that it runs before a face is cut."""
+    draft = _write(proto, _UNJUDGED, folder / "model.onnx")
+    noise = np.random.default_rng(0).integers(0, 256, (1, CROP_SIZE, CROP_SIZE, 3), np.uint8)
     try:
-        return Model(draft)
+        model = Model(draft)
+        model.embed(noise)
     except FaceSimError as error:
         raise FaceSimError(f"{path} cannot be adopted: {str(error).replace(str(draft), 'the model')}") from error
+    return model

@@ -21,9 +21,7 @@ def read_localiser(path: Path) -> onnx.ModelProto:
     try:
         return Extractor(onnx.load(path)).extract_model(["crops"], ["poses"])
     except (ValueError, KeyError) as error:
-        raise FaceSimError(
-            f"{path} does not say where it finds faces in crops: get the one of this facesim."
-        ) from error
+        raise FaceSimError(f"{path} does not say where it finds faces in crops: get a newer one.") from error
 
 
 def join(localiser: onnx.ModelProto, recogniser: Recogniser, reads: FaceInput) -> onnx.ModelProto:
@@ -31,40 +29,45 @@ def join(localiser: onnx.ModelProto, recogniser: Recogniser, reads: FaceInput) -
 
     The recogniser sees what `reads` says, black where it lies outside the crop. n is 1 where it takes a face at a time.
     """
-    first = compose.add_prefix(
-        at_opset(localiser, recogniser.opset), "localiser.", rename_inputs=False, rename_outputs=False
-    )
+    first = at_opset(localiser, recogniser.opset)
     second = compose.add_prefix(recogniser.proto, "recogniser.")
     (faces,), (described,) = second.graph.input, second.graph.output
 
-    size = (recogniser.height, recogniser.width)
     constants = {
-        "grid": reads.template.grid(recogniser.width, recogniser.height),
-        "grid.shape": np.array([-1, *size, 2]),
-        "channels": np.array([0, 1, 2] if reads.channels == "rgb" else [2, 1, 0]),
-        "mean": np.array(reads.mean, np.float32).reshape(-1, 1, 1),
-        "scale": np.array(reads.scale, np.float32).reshape(-1, 1, 1),
+        "facesim.grid": reads.template.grid(recogniser.width, recogniser.height),
+        "facesim.shape": np.array([-1, recogniser.height, recogniser.width, 2]),
+        "facesim.channels": np.array([0, 1, 2] if reads.channels == "rgb" else [2, 1, 0]),
+        "facesim.mean": np.array(reads.mean, np.float32).reshape(-1, 1, 1),
+        "facesim.scale": np.array(reads.scale, np.float32).reshape(-1, 1, 1),
     }
-    look = [
-        helper.make_node("MatMul", ["poses", "grid"], ["grid.flat"]),
-        helper.make_node("Reshape", ["grid.flat", "grid.shape"], ["grid.posed"]),
-        helper.make_node("Cast", ["crops"], ["crops.float"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["crops.float"], ["pixels"], perm=(0, 3, 1, 2)),
-        helper.make_node("GridSample", ["pixels", "grid.posed"], ["face"], padding_mode="zeros", align_corners=0),
-        helper.make_node("Gather", ["face", "channels"], ["face.channels"], axis=1),
-        helper.make_node("Sub", ["face.channels", "mean"], ["face.centred"]),
-        helper.make_node("Mul", ["face.centred", "scale"], ["face.scaled"]),
-        helper.make_node("Transpose", ["face.scaled"], ["face.ordered"], perm=_axes(recogniser.channels_last)),
-        helper.make_node("Cast", ["face.ordered"], [faces.name], to=recogniser.element),
-    ]
-    describe = [
-        helper.make_node("Cast", [described.name], ["described"], to=TensorProto.FLOAT),
-        helper.make_node("Flatten", ["described"], ["descriptors"], axis=1),
-        helper.make_node("LpNormalization", ["descriptors"], ["embeddings"], axis=1, p=2),
+    nodes = [
+        *first.graph.node,
+        # a matrix product with a constant grid, so that the batch size stays free
+        *_chain("poses", "facesim.places", ("MatMul", ["facesim.grid"], {}), ("Reshape", ["facesim.shape"], {})),
+        *_chain(
+            "crops",
+            faces.name,
+            ("Cast", [], {"to": TensorProto.FLOAT}),
+            ("Transpose", [], {"perm": (0, 3, 1, 2)}),
+            ("GridSample", ["facesim.places"], {"padding_mode": "zeros", "align_corners": 0}),
+            ("Gather", ["facesim.channels"], {"axis": 1}),
+            ("Sub", ["facesim.mean"], {}),
+            ("Mul", ["facesim.scale"], {}),
+            ("Transpose", [], {"perm": (0, 2, 3, 1) if recogniser.channels_last else (0, 1, 2, 3)}),
+            ("Cast", [], {"to": recogniser.element}),
+        ),
+        *second.graph.node,
+        *_chain(
+            described.name,
+            "embeddings",
+            ("Cast", [], {"to": TensorProto.FLOAT}),
+            ("Flatten", [], {"axis": 1}),
+            ("LpNormalization", [], {"axis": 1, "p": 2}),
+        ),
     ]
     count = 1 if recogniser.one_by_one else "n"
     graph = helper.make_graph(
-        [*first.graph.node, *look, *second.graph.node, *describe],
+        nodes,
         "adopted",
         [helper.make_tensor_value_info("crops", TensorProto.UINT8, [count, CROP_SIZE, CROP_SIZE, 3])],
         [
@@ -87,5 +90,10 @@ def join(localiser: onnx.ModelProto, recogniser: Recogniser, reads: FaceInput) -
     )
 
 
-def _axes(channels_last: bool) -> tuple[int, ...]:
-    return (0, 2, 3, 1) if channels_last else (0, 1, 2, 3)
+def _chain(start: str, end: str, *steps: tuple[str, list[str], dict]) -> list[onnx.NodeProto]:
+    """Return the nodes that lead from `start` to `end`: each step an operator, its further inputs, its attributes."""
+    values = [start, *(f"facesim.{end}.{i}" for i in range(1, len(steps))), end]
+    return [
+        helper.make_node(operator, [value, *inputs], [result], **attributes)
+        for (operator, inputs, attributes), value, result in zip(steps, values, values[1:], strict=False)
+    ]

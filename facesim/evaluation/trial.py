@@ -150,6 +150,12 @@ def _photos(trial: Trial) -> np.ndarray:
     return (trial.pairs if trial.choosing is None else join_pairs([trial.pairs, trial.choosing])).photos()
 
 
+def unseen_by(infos: tuple[ModelInfo, ...]) -> str:
+    """Say of people whom the models have not seen what is known: of an adopted one, not whom it was trained on."""
+    adopted = any("adopted" in info.trained_on for info in infos)
+    return "people who did not choose its threshold" if adopted else "people it never saw"
+
+
 def _own_data(info: ModelInfo) -> tuple[str, ...]:
     names = info.trained_on.get("settings", {}).get("data") or info.trained_on.get("data")
     if not names:
@@ -174,6 +180,6 @@ def _unseen_people(infos: tuple[ModelInfo, ...], source: Source, count: int | No
         raise FaceSimError(
             f"{dataset.name} holds {people} people whom the model has not seen: {error} Name other data."
         ) from error
-    kind = "people it never saw" if seen else "all its people"
+    kind = unseen_by(infos) if seen else "all its people"
     name = f"{dataset.name}, {kind}, pairs drawn with seed {seed}"
     return Trial(name, source, Pairs(photos[drawn.first], photos[drawn.second], drawn.same), seed=seed)
