@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import helper, version_converter
+from onnx import helper, numpy_helper, version_converter
 
 from facesim.errors import FaceSimError
 from facesim.onnx_file import FUNCTIONS, WEIGHTS_OUTSIDE, unwanted_in
@@ -153,22 +153,26 @@ def _opset(proto: onnx.ModelProto) -> int:
 
 
 def _without_prelu(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Write each PReLU as ReLU(x) + slope · (x − ReLU(x)), the same function.
+    """Write each PReLU of constant slope as ReLU(x) · (1 − slope) + x · slope, the same function.
 
-    With ONNX Runtime's own a MobileFaceNet takes 11.2 ms a face, and with a sum in its place 5.7 ms.
+    With ONNX Runtime's own a MobileFaceNet takes 11.2 ms a face, and with a sum in its place 5.7 ms; the shorter sum
+    ReLU(x) + slope · (x − ReLU(x)) takes longer.
     """
+    weights = {tensor.name: tensor for tensor in proto.graph.initializer}
     nodes = []
     for node in proto.graph.node:
-        if node.op_type != "PRelu":
+        if node.op_type != "PRelu" or node.input[1] not in weights:
             nodes.append(node)
             continue
         (x, slope), (y,) = node.input, node.output
-        above, below, scaled = (f"{y}/{part}" for part in ("above", "below", "scaled"))
+        rest, above, first, second = (f"{y}/{part}" for part in ("rest", "above", "first", "second"))
+        slopes = numpy_helper.to_array(weights[slope])
+        proto.graph.initializer.append(numpy_helper.from_array(1 - slopes, rest))
         nodes += [
             helper.make_node("Relu", [x], [above]),
-            helper.make_node("Sub", [x, above], [below]),
-            helper.make_node("Mul", [below, slope], [scaled]),
-            helper.make_node("Add", [above, scaled], [y]),
+            helper.make_node("Mul", [above, rest], [first]),
+            helper.make_node("Mul", [x, slope], [second]),
+            helper.make_node("Add", [first, second], [y]),
         ]
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
