@@ -138,6 +138,13 @@ def test_what_no_recogniser_reads_or_gives_is_refused(write_recogniser, refuses)
         assert said in str(caught.value)
 
 
+def test_what_the_file_leaves_open_is_settled(write_recogniser):
+    recogniser = read_recogniser(write_recogniser(shape=("n", "h", "w", 3)), 18, 8)
+    dims = recogniser.proto.graph.input[0].type.tensor_type.shape.dim
+    assert [dim.dim_value for dim in dims] == [0, 8, 8, 3]
+    assert (recogniser.channels_last, recogniser.embedding_size) == (True, 192)
+
+
 def test_two_inputs_are_refused(write_recogniser, refuses):
     path = write_recogniser()
     proto = onnx.load(path)
