@@ -125,7 +125,7 @@ def info_from_metadata(metadata: dict[str, str], path: Path) -> ModelInfo:
     names = [field.name for field in dataclasses.fields(ModelInfo)]
     missing = [name for name in names if METADATA_PREFIX + name not in metadata]
     if len(missing) == len(names):
-        raise FaceSimError(f"{path} is an ONNX file, but not one of facesim's: make one with facesim train.")
+        raise FaceSimError(f"{path} is an ONNX file, but not one of facesim's: make one with facesim train or adopt.")
     if missing:
         raise FaceSimError(f"{path} lacks its {', '.join(missing)}: make it again with facesim train.")
     values = {}

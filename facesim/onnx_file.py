@@ -27,12 +27,13 @@ _INSIDE = {
     "attribute": {5: "tensor", 10: "tensor"},
     "tensor": {},
 }
+FUNCTIONS, WEIGHTS_OUTSIDE = "functions", "weights in another file"
 _REFUSED = {
-    "model": {20: "training steps", 25: "functions"},
+    "model": {20: "training steps", 25: FUNCTIONS},
     "graph": {15: "sparse weights"},
     "node": {},
     "attribute": {6: "loops or branches", 11: "loops or branches", 22: "sparse weights", 23: "sparse weights"},
-    "tensor": {13: "weights in another file"},
+    "tensor": {13: WEIGHTS_OUTSIDE},
 }
 _DATA_TYPE, _RAW_DATA = 2, 9  # a tensor's fields
 _SINGLE, _HALF = 1, 10  # data types
@@ -41,20 +42,28 @@ _VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}  # how a value is stored, and how m
 
 
 def check_onnx_file(path: Path) -> None:
-    """Raise FaceSimError, saying why, where the file at `path` can be no network that facesim train has written."""
+    """Raise FaceSimError, saying why, where the file at `path` can be no network that facesim has written."""
+    unknown = unwanted_in(path)
+    if unknown:
+        raise FaceSimError(f"{path} has {unknown}, as no model of facesim train has: get one that it made.")
+
+
+def unwanted_in(path: Path) -> str:
+    """Return what the ONNX file at `path` has that no model file may have, or nothing.
+
+    Raises FaceSimError where it is no ONNX file at all.
+    """
     try:
         if not path.is_file():
-            raise FaceSimError(f"{path} is not a file: give a model made by facesim train.")
+            raise FaceSimError(f"{path} is not a file: give an .onnx file.")
         if not 0 < path.stat().st_size <= LARGEST_FILE:
-            raise FaceSimError(f"{path} is empty or over {LARGEST_FILE >> 20} MB: that is not a facesim model.")
+            raise FaceSimError(f"{path} is empty or over {LARGEST_FILE >> 20} MB: a model file is neither.")
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            unknown = _walk(data)
+            return _walk(data)
     except OSError as error:
         raise FaceSimError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, IndexError) as error:
         raise FaceSimError(f"{path} is not an ONNX model, or damaged: get a whole copy.") from error
-    if unknown:
-        raise FaceSimError(f"{path} has {unknown}, as no model of facesim train has: get one that it made.")
 
 
 def network_fingerprint(path: Path) -> str:

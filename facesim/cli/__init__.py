@@ -33,6 +33,7 @@ VERBS = {  # and the extra that each needs
     "compare": "reports",
     "map": "reports",
     "neighbours": "reports",
+    "adopt": "adopt",
     "preview": "train",
     "train": "train",
 }
@@ -129,4 +130,5 @@ def main():
     facesim inspect photos            see what a data set holds
     facesim preview photos            see the crops that training reads
     facesim train --data lfw          train the network behind the verdict
+    facesim adopt OTHER.onnx -o MODEL.onnx    use another recogniser behind it
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from facesim.cli import HELP, Command
+from facesim.cli.results import results_text
 from facesim.training.settings import Settings, option, options
 
 PATH = click.Path(path_type=Path)
@@ -64,14 +65,7 @@ def train(config, run_folder, output, resume, tensorboard, **given):
         click.echo(table(results))
         click.echo(f"models    {folder}/fold-*/model.onnx")
         return 0
-    low, high = results["f1_interval"]
-    click.echo(f"tested on  {results['test_pairs']} pairs of people it never saw")
-    click.echo(f"F1         {results['f1']:.4f} (95 %: {low:.4f} to {high:.4f})")
-    click.echo(f"accuracy   {results['accuracy']:.2%}")
-    click.echo(f"threshold  {results['threshold']:.4f}")
-    click.echo(f"FMR        {results['fmr']:.2%}")
-    click.echo(f"FNMR       {results['fnmr']:.2%}")
-    click.echo(f"model      {output or folder / 'model.onnx'}")
+    click.echo(results_text(results, "people it never saw", output or folder / "model.onnx"))
     return 0
 
 

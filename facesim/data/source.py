@@ -8,9 +8,9 @@ import numpy as np
 from facesim.data.cache import CachedCrops, cached_crops, join_crops
 from facesim.data.dataset import Dataset, join_datasets, read_folder, read_photos
 from facesim.data.exclusions import excluded
-from facesim.data.lfw import data_home, find_lfw, lfw_fold, lfw_split
+from facesim.data.lfw import data_home, find_lfw, lfw_fold, lfw_held_out, lfw_split
 from facesim.data.pairs import Pairs
-from facesim.data.split import Split, fold_by_identity, split_by_identity
+from facesim.data.split import Split, fold_by_identity, halve_by_identity, split_by_identity
 from facesim.errors import FaceSimError
 
 LFW_FOLDS = 10
@@ -38,6 +38,12 @@ class Source:
         if self.lfw_folds:
             return self._counting(lfw_split(self.dataset, self.lfw_folds))
         return split_by_identity(self.dataset, seed, np.flatnonzero(self.counted))
+
+    def held_out(self, seed: int) -> Split:
+        """Return who chooses the threshold and who tests, where nobody is trained on: LFW's folds, else halves."""
+        if self.lfw_folds:
+            return lfw_held_out(self.lfw_folds)
+        return halve_by_identity(self.dataset, seed, np.flatnonzero(self.counted))
 
     def folds(self, count: int, seed: int) -> list[Split]:
         """Return `count` splits, each testing other people; ten on LFW are the official ones, View 2."""

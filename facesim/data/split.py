@@ -25,6 +25,13 @@ class Split:
             parts[part] = np.concatenate([pairs.first, pairs.second])
         return {part: set(dataset.identities[photos].tolist()) for part, photos in parts.items()}
 
+    def check_faces(self, dataset: Dataset, usable: np.ndarray) -> None:
+        """Raise FaceSimError where the photos with a face, `(n,) bool`, leave too few pairs to choose or to test."""
+        for pairs in (self.validation, self.test):
+            kinds = pairs.same[usable[pairs.first] & usable[pairs.second]]
+            if kinds.all() or not kinds.any():
+                raise FaceSimError(f"{dataset.name}: too few photos of the people held out show a face: add photos.")
+
 
 PAIRS = 2000  # drawn to choose the threshold, and to test it, half of them genuine
 
@@ -40,6 +47,17 @@ def split_by_identity(dataset: Dataset, seed: int, photos: np.ndarray | None = N
     if len(people) < 2 * held + 2:
         raise FaceSimError(f"{dataset.name} holds {len(people)} identities: a split by identity needs 6 or more.")
     return _holding_out(dataset, photos, people[:held], people[held : 2 * held], seed)
+
+
+def halve_by_identity(dataset: Dataset, seed: int, photos: np.ndarray | None = None) -> Split:
+    """Train on nobody, choose the threshold on one half of the identities, test on the other, drawn with `seed`.
+
+    Raises FaceSimError as `split_by_identity` does.
+    """
+    photos, people = _shuffled_people(dataset, seed, photos)
+    if len(people) < 4:
+        raise FaceSimError(f"{dataset.name} holds {len(people)} identities: to choose a threshold and test it takes 4.")
+    return _holding_out(dataset, photos, *np.array_split(people, 2), seed)
 
 
 def fold_by_identity(dataset: Dataset, count: int, seed: int, photos: np.ndarray | None = None) -> list[Split]:

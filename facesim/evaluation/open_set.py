@@ -10,7 +10,7 @@ import numpy as np
 
 from facesim.data.source import Source
 from facesim.errors import FaceSimError
-from facesim.evaluation.trial import open_data, people_seen
+from facesim.evaluation.trial import open_data, people_seen, unseen_by
 from facesim.model import ModelInfo
 
 PROBES_EACH = 5  # of a person, at most, where no number is asked for: else people with many photos own the rates
@@ -84,7 +84,7 @@ def sample_open_set(
     first_photos = np.flatnonzero(rounds == 0)
     first_photos = first_photos[np.argsort(people[first_photos])]  # of each person
     return OpenSet(
-        name=f"{dataset.name}, {'people it never saw' if seen.any() else 'all its people'}, drawn with seed {seed}",
+        name=f"{dataset.name}, {unseen_by((info,)) if seen.any() else 'all its people'}, drawn with seed {seed}",
         source=source,
         enrolled=photos[first_photos[np.append(known, further)]],
         seen=len(further),

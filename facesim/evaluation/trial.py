@@ -158,6 +158,12 @@ def _photos(trial: Trial) -> np.ndarray:
     return (trial.pairs if trial.choosing is None else join_pairs([trial.pairs, trial.choosing])).photos()
 
 
+def unseen_by(infos: tuple[ModelInfo, ...]) -> str:
+    """Say of people whom the models have not seen what is known: of an adopted one, not whom it was trained on."""
+    adopted = any("adopted" in info.trained_on for info in infos)
+    return "people who did not choose its threshold" if adopted else "people it never saw"
+
+
 def _own_data(info: ModelInfo) -> tuple[str, ...]:
     names = info.trained_on.get("settings", {}).get("data") or info.trained_on.get("data")
     if not names:
@@ -177,7 +183,7 @@ def _unseen_people(
             name = f"{dataset.name}, official folds {', '.join(str(fold + 1) for fold in folds)}"
             return Trial(name, source, join_pairs([source.lfw_folds[fold] for fold in folds]))
     photos = np.flatnonzero(unseen & source.counted)
-    kind = "people it never saw" if seen else "all its people"
+    kind = unseen_by(infos) if seen else "all its people"
     if count is None and every_pair:
         if 0 < len(photos) * (len(photos) - 1) // 2 <= MAX_PAIRS:
             drawn = all_pairs(dataset.identities[photos])

@@ -1,12 +1,10 @@
 """Write the model file: the network as one ONNX graph, and everything that a verdict needs as its metadata."""
 
 import copy
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from torch import nn
 
@@ -16,6 +14,7 @@ from facesim.files import write_whole
 from facesim.model import Model, ModelInfo, info_to_metadata
 from facesim.training.folding import fold
 from facesim.training.network import SiameseNet
+from facesim.training.onnx_folding import fold_constants
 
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-4  # between ONNX Runtime's embeddings and PyTorch's
@@ -61,7 +60,7 @@ def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
     onnx.helper.set_model_props(proto, info_to_metadata(info))
     with write_whole(path) as scratch:
         path.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save(_halved(_folded(proto), {WEIGHT_PREFIX + name for name in net.state_dict()}), scratch)
+        onnx.save(_halved(fold_constants(proto), {WEIGHT_PREFIX + name for name in net.state_dict()}), scratch)
         with torch.inference_mode():
             expected = net.embed(crops).numpy()
         try:
@@ -72,18 +71,6 @@ def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
         if not difference <= LARGEST_DIFFERENCE:
             raise FaceSimError(f"{path} was not written: ONNX Runtime differs from PyTorch by {difference:.1e}.")
     return path
-
-
-def _folded(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Let ONNX Runtime fold constants and fuse layers once, here, and not each time that the model is opened."""
-    with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
-        onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        folded = onnx.load(options.optimized_model_filepath)
-    del folded.graph.value_info[:]
-    return folded
 
 
 def _halved(proto: onnx.ModelProto, names: set[str]) -> onnx.ModelProto:

@@ -232,10 +232,7 @@ def _check_faces(source: Source, crops: CachedCrops, split: Split, processes: Pr
     """Raise FaceSimError where photos without a face leave too little, or where another machine has other photos."""
     usable = crops.usable
     _check_people(source, split.train[usable[split.train]], processes)
-    for pairs in (split.validation, split.test):
-        kinds = pairs.same[usable[pairs.first] & usable[pairs.second]]
-        if kinds.all() or not kinds.any():
-            raise FaceSimError(f"{source.dataset.name}: too few photos of the people held out show a face: add photos.")
+    split.check_faces(source.dataset, usable)
     here = (crops.fingerprint, split.train.tolist())
     if here != processes.from_main(lambda: here):
         raise FaceSimError(f"{source.dataset.name} holds other photos here than on the first machine: make them equal.")

@@ -102,6 +102,23 @@ def test_ten_folds_of_lfw_are_the_official_ones(data_home, monkeypatch):
     assert len(set().union(*(split.identities(source.dataset)["test"] for split in splits))) == 4281
 
 
+def test_where_nobody_trains_lfws_same_folds_are_held_out(data_home, monkeypatch):
+    monkeypatch.setenv("FACESIM_DATA", str(data_home))
+    source = open_source(("lfw",))
+    trained, held_out = source.split(seed=0), source.held_out(seed=0)
+    assert len(held_out.train) == 0
+    for ours, theirs in ((held_out.validation, trained.validation), (held_out.test, trained.test)):
+        assert (ours.first == theirs.first).all()
+        assert (ours.second == theirs.second).all()
+
+
+def test_excluded_photos_neither_choose_nor_test(folder):
+    dataset = read_folder(folder)
+    write_exclusions(dataset.root / FILE_NAME, {dataset.photos[0]: "no face", dataset.photos[5]: "twice"})
+    split = open_source((folder,)).held_out(seed=0)
+    assert not {0, 5} & {*split.validation.photos().tolist(), *split.test.photos().tolist()}
+
+
 def test_a_held_out_person_of_lfw_is_not_trained_on_under_another_roof(data_home, monkeypatch, tmp_path):
     monkeypatch.setenv("FACESIM_DATA", str(data_home))
     _, folds = find_lfw()

@@ -5,7 +5,7 @@ import pytest
 
 from facesim.data.dataset import Dataset
 from facesim.data.lfw import find_lfw, lfw_split
-from facesim.data.split import split_by_identity
+from facesim.data.split import halve_by_identity, split_by_identity
 from facesim.errors import FaceSimError
 
 
@@ -39,6 +39,17 @@ def test_the_seed_decides_who_is_where(tmp_path):
 def test_too_few_people_or_photos_are_refused(tmp_path, counts):
     with pytest.raises(FaceSimError):
         split_by_identity(dataset_of(counts, tmp_path), 0)
+
+
+def test_where_nobody_trains_half_choose_and_half_test(tmp_path):
+    dataset = dataset_of([3] * 9, tmp_path)
+    split = halve_by_identity(dataset, 0)
+    parts = split.identities(dataset)
+    assert [len(people) for people in parts.values()] == [0, 5, 4]
+    assert not parts["validation"] & parts["test"]
+    assert split.description == "by identity, seed 0: 0 to train, 5 to choose, 4 to test"
+    with pytest.raises(FaceSimError, match="holds 3 identities"):
+        halve_by_identity(dataset_of([3] * 3, tmp_path / "few"), 0)
 
 
 def test_lfw_follows_the_official_folds(data_home):
