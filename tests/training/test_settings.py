@@ -10,7 +10,7 @@ def test_what_is_given_wins_and_the_rest_is_the_best_known_for_the_start():
     settings = Settings.best(init="scratch", backbone="small", epochs=7)
     assert (settings.epochs, settings.photos_per_person, settings.hold) == (7, 4, 0)
     assert Settings.best(epochs=None) == Settings() == Settings.best()
-    assert Settings.best(loss="triplet", init="scratch").margin == 0.2
+    assert Settings.best(loss="triplet", backbone="small").margin == 0.2
     assert [Settings.best(backbone=name).init for name in STARTS] == [
         "shipped",
         "sources",
@@ -97,6 +97,6 @@ def test_a_setting_of_a_wrong_kind_is_refused(tmp_path, refuses, wrong):
 
 def test_every_setting_is_explained():
     for name, kind, _, help, _ in options():
-        assert kind in (str, int, float), name
+        assert kind in (str, int, float, bool), name
         assert help[0].isupper() or name == "data"
         assert "." in help

@@ -10,6 +10,7 @@ from torch import nn
 from facesim.errors import FaceSimError
 from facesim.training.backbones import Affine
 from facesim.training.export import export
+from facesim.training.mobilefacenet import PReLU
 from facesim.training.network import Localiser, Recogniser, SiameseNet
 from facesim.training.settings import STARTS, Settings
 from facesim.training.start import begun_from_model, make_network, read_network, starting_network
@@ -28,6 +29,8 @@ def lived_in(net):
     """Give batch norms statistics and poses a spread, as training does."""
     nn.init.normal_(net.localiser.head[-1].weight, std=0.02)
     for module in net.modules():
+        if isinstance(module, PReLU):
+            nn.init.uniform_(module.slope, -1, 1)
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             nn.init.uniform_(module.weight, 0.8, 1.2)
             nn.init.normal_(module.bias, std=0.1)
