@@ -28,6 +28,7 @@ _UNTAUGHT = {
     "photos_per_person": 4,
     "singles_per_batch": 0,
     "augmentation": 0.3,
+    "genuine_margin": 0.1,
     "hold": 0.0,
     "blend": 0.0,
     "random_epochs": 2,
@@ -40,9 +41,9 @@ RECIPES = {
 }
 KNOWN = ("sources", "shipped", "MODEL.onnx")  # starts that know faces already
 MARGINS = {  # by loss, and by whether the start is one of KNOWN
-    ("contrastive", True): 0.35,
+    ("contrastive", True): 0.6,
     ("contrastive", False): 1.0,
-    ("triplet", True): 0.1,
+    ("triplet", True): 0.2,
     ("triplet", False): 0.2,
 }
 
@@ -79,8 +80,8 @@ class Settings:
     loss: str = _setting("contrastive", "What is learned by: pairs, or triplets.", LOSSES)
     mining: str = _setting("semihard", "Which pairs or triplets of a batch count.", MINING)
     random_epochs: int = _setting(0, "Epochs at the start in which they are drawn at random.")
-    margin: float = _setting(0.35, "Impostors farther apart than this (or farther than the genuine) cost nothing.")
-    genuine_margin: float = _setting(0.1, "Contrastive: genuine pairs nearer than this cost nothing.")
+    margin: float = _setting(0.6, "Impostors farther apart than this (or farther than the genuine) cost nothing.")
+    genuine_margin: float = _setting(0.3, "Contrastive: genuine pairs nearer than this cost nothing.")
     people_per_batch: int = _setting(24, "Identities in a batch with several photos, per process.")
     photos_per_person: int = _setting(2, "Photos of each of them.")
     singles_per_batch: int = _setting(16, "Identities in a batch who have only one photo: impostors to all others.")
