@@ -51,7 +51,7 @@ class Backbone(NamedTuple):
 
 
 BACKBONES = {
-    "resnet29": Backbone(share=8.0),
+    "resnet29": Backbone(share=12.0),
     "mobilefacenet": Backbone(Window(112, 1.1947, -0.0152, -0.3275), 192, 0.0),
     "small": Backbone(),
     "resnet18": Backbone(),

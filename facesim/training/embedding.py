@@ -9,6 +9,7 @@ from tqdm import tqdm
 from facesim.data.cache import CachedCrops
 from facesim.data.pairs import Pairs
 from facesim.detector.crop import centre_crop
+from facesim.training.augment import augment
 from facesim.training.network import SiameseNet
 
 BATCH = 64  # crops
@@ -27,6 +28,23 @@ def embed_photos(net: SiameseNet, wide_crops: np.ndarray, photos: np.ndarray, mi
         crops = torch.from_numpy(centre_crop(wide_crops[photos[start : start + BATCH]])).to(device)
         embeddings.append(net.embed(crops, mirror).cpu())
     return torch.cat(embeddings).numpy()
+
+
+@torch.inference_mode()
+def changed_distances(net: SiameseNet, crops: CachedCrops, pairs: Pairs) -> np.ndarray:
+    """Return the distances of pairs, `(n,)`, whose second photo is changed as augmentation changes it, always alike.
+
+    NaN where one of the photos shows no face.
+    """
+    firsts, seconds = np.unique(pairs.first), np.unique(pairs.second)
+    random, changed = torch.Generator().manual_seed(0), []
+    for start in range(0, len(seconds), BATCH):
+        worse, _ = augment(torch.from_numpy(crops.wide[seconds[start : start + BATCH]]), random)
+        changed.append(net.embed(worse.to(net.rgb_mean.device)).cpu())
+    first = embed_photos(net, crops.wide, firsts)[np.searchsorted(firsts, pairs.first)]
+    second = torch.cat(changed).numpy()[np.searchsorted(seconds, pairs.second)]
+    usable = crops.usable[pairs.first] & crops.usable[pairs.second]
+    return np.where(usable, np.linalg.norm(first - second, axis=1), np.nan)
 
 
 def distances_among(

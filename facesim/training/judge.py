@@ -35,23 +35,31 @@ def judge_validation(distances: np.ndarray, pairs: Pairs) -> dict[str, float]:
 
 
 def judge(
-    distances: Distances, dataset: Dataset, counted: np.ndarray, split: Split, about: dict
+    distances: Distances,
+    dataset: Dataset,
+    counted: np.ndarray,
+    split: Split,
+    about: dict,
+    changed: np.ndarray | None = None,
 ) -> tuple[ModelInfo, dict]:
     """Return what the model file says of itself, and the results on the test people.
 
-    The threshold and the calibration come from the validation pairs, the strict thresholds from pairs sampled
-    among the validation people; all rates are measured on test people. In the test results a pair in which no
-    face is found is an error, whichever kind it is; at the operating points it is a non-match.
+    The threshold and the calibration come from the validation pairs and, where given, from their distances `changed`,
+    `(n,)`, with one photo made worse, so that they hold for worse photos, too. The strict thresholds come from all pairs
+    among the validation people; all rates are measured on test people. In the test results a pair in which no face is
+    found is an error, whichever kind it is; at the operating points it is a non-match.
     """
     validation, same = distances(split.validation), split.validation.same
+    if changed is not None:
+        validation, same = np.append(validation, changed), np.tile(same, 2)
     threshold = SortedDistances.of(failures_as_errors(validation, same), same).best_f1_threshold()
+    calibration = fit_calibration(validation, same, threshold)
     test, same = distances(split.test), split.test.same
     tested = SortedDistances.of(failures_as_errors(test, same), same).rates(threshold)
 
     choosing, measuring = (_many_pairs(dataset, counted, pairs) for pairs in (split.validation, split.test))
     chosen_on = SortedDistances.of(distances(choosing), choosing.same)
     measured = SortedDistances.of(distances(measuring), measuring.same)
-    calibration = fit_calibration(distances(choosing), choosing.same, threshold)
     thresholds = {"best F1": threshold}
     for fmr in OPERATING_FMRS:
         strict = chosen_on.threshold_for_fmr(fmr)

@@ -18,7 +18,7 @@ AVERAGE_POSE = (0.79, 0.0, 0.0, 0.0)  # of the aligned chip
 # How much of a measured pose's deviation from that counts. Size and tilt are measured badly where a face is turned or
 # covered, and recognisers bear errors in them better than errors of the measure. Chosen as docs/recognisers.md says.
 TRUST = (0.5, 0.7, 1.0, 1.0)
-UNTRUSTING_POSE = (0.76, 0.0, 0.0, 0.0)  # what counts for the rest
+UNTRUSTING_POSE = (0.72, 0.0, 0.0, 0.0)  # what counts for the rest
 
 
 class Localiser(nn.Module):

@@ -26,7 +26,7 @@ from facesim.evaluation.trial import people_seen
 from facesim.files import save_picture, write_whole
 from facesim.training.checkpoint import Checkpoint
 from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
-from facesim.training.embedding import distances_among, embed_photos
+from facesim.training.embedding import changed_distances, distances_among, embed_photos
 from facesim.training.export import export
 from facesim.training.folds import cross_validate
 from facesim.training.judge import Distances, judge, judge_validation
@@ -161,7 +161,8 @@ class _Run:
         begun_from = begun_from_model(self.settings)
         if begun_from:
             about["begun_from"] = begun_from.trained_on
-        info, results = judge(distances, self.source.dataset, self.source.counted, split, about)
+        changed = changed_distances(net, self.crops, split.validation)
+        info, results = judge(distances, self.source.dataset, self.source.counted, split, about, changed)
         export(net, info, output)
         self._draw_pairs(net, split, distances, info.threshold, files)
         written = json.dumps(results, indent=2)

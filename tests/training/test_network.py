@@ -64,7 +64,7 @@ def test_each_recogniser_has_its_share_of_a_squared_distance(net):
         for part, one in zip(net.recognisers, (ours, theirs), strict=True)
     ]
     together = (net.unite([ours, theirs]) - net.unite([ours.flip(0), theirs.flip(0)])).square().sum(1)
-    assert torch.allclose(together, (8 * alone[0] + alone[1]) / 9, atol=1e-6)
+    assert torch.allclose(together, (12 * alone[0] + alone[1]) / 13, atol=1e-6)
 
 
 def test_a_mirror_image_is_embedded_as_the_face_itself_where_both_count():
