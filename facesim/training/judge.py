@@ -45,7 +45,7 @@ def judge(
     """Return what the model file says of itself, and the results on the test people.
 
     The threshold and the calibration come from the validation pairs and, where given, from their distances `changed`,
-    `(n,)`, with one photo made worse, so that they hold for worse photos, too. The strict thresholds come from all pairs
+    `(n,)`, with one photo made worse, so that they hold for worse photos. The strict thresholds come from all pairs
     among the validation people; all rates are measured on test people. In the test results a pair in which no face is
     found is an error, whichever kind it is; at the operating points it is a non-match.
     """
