@@ -3,13 +3,16 @@ import json
 from itertools import pairwise
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import helper
 
 from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
 from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.model import Model, ModelInfo, info_from_metadata, info_to_metadata
+from facesim.onnx_file import widened_network
 from facesim.photo import open_photo
 
 FIELDS = [field.name for field in dataclasses.fields(ModelInfo)]
@@ -190,3 +193,36 @@ def test_the_probability_never_rises_with_the_distance_nor_overflows(model, cali
     info = model.info if calibration is None else dataclasses.replace(model.info, calibration=calibration)
     probabilities = [info.probability(percent / 100) for percent in range(201)]
     assert all(0 <= later <= earlier <= 1 for earlier, later in pairwise(probabilities))
+
+
+def halved(file: onnx.ModelProto) -> onnx.ModelProto:
+    """Multiply the mean colours by weights that are stored in half precision."""
+    weights = onnx.numpy_helper.from_array(np.array([0.5, 2.0, 0.125], np.float16), "half")
+    file.graph.initializer.append(weights)
+    file.graph.node.insert(2, helper.make_node("Cast", ["half"], ["single"], to=onnx.TensorProto.FLOAT))
+    file.graph.node.insert(3, helper.make_node("Mul", ["colours", "single"], ["weighed"]))
+    file.graph.node[4].input[0] = "weighed"
+    return file
+
+
+def test_weights_of_half_precision_are_widened_and_nothing_else_is_changed(write_model):
+    path = write_model()
+    path.write_bytes(halved(onnx.load(path)).SerializeToString())
+    expected, widened = onnx.load(path), onnx.load_from_string(widened_network(path))
+    (tensor,) = widened.graph.initializer
+    assert onnx.numpy_helper.to_array(tensor).tolist() == [0.5, 2.0, 0.125]
+    assert tensor.data_type == onnx.TensorProto.FLOAT
+    del expected.graph.initializer[:], widened.graph.initializer[:]
+    assert widened == expected
+    crops = np.random.default_rng(0).integers(0, 256, (3, 160, 160, 3), np.uint8)
+    assert Model(path).embed(crops) == pytest.approx(Model(path, quick=True).embed(crops), abs=1e-6)
+
+
+def test_half_a_number_of_half_precision_is_a_damaged_file(write_model, refuses):
+    path = write_model()
+    file = halved(onnx.load(path))
+    file.graph.initializer[0].raw_data += b"\0"
+    path.write_bytes(file.SerializeToString())
+    for quick in (False, True):
+        with refuses(path):
+            Model(path, quick=quick).embed(np.zeros((1, 160, 160, 3), np.uint8))

@@ -63,3 +63,19 @@ def test_a_strict_threshold_rests_on_every_impostor_pair_of_the_people_held_out(
     monkeypatch.setattr("facesim.training.judge.IMPOSTOR", 200)
     info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
     assert {point.impostor for point in info.operating_points} == {200}
+
+
+def test_the_threshold_holds_for_pairs_with_a_photo_made_worse_too():
+    pairs = SPLIT.validation
+    clean, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    changed = distances(pairs) + np.where(pairs.same, 1.2 * clean.threshold, 0)
+    both, results = judge(distances, DATASET, np.ones(240, bool), SPLIT, {}, changed)
+    assert changed[pairs.same].max() < both.threshold < distances(pairs)[~pairs.same].min()
+    assert clean.threshold < changed[pairs.same].min()
+    assert results["f1"] == 1
+
+
+def test_verdict_and_probability_never_contradict_each_other():
+    info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    for distance in np.linspace(0, 2, 201):
+        assert (info.probability(distance) > 0.5) == (distance < info.threshold) or distance == info.threshold
