@@ -21,11 +21,11 @@ from facesim.data.pairs import Pairs
 from facesim.data.source import open_source
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
+from facesim.evaluation.judge import judge
 from facesim.evaluation.scoring import embed_crops
 from facesim.files import check_writable, write_whole
 from facesim.model import FORMAT_VERSION, Model, ModelInfo, default_model, info_to_metadata
 from facesim.onnx_file import network_fingerprint
-from facesim.training.judge import judge
 
 # What a network says of itself until it is judged.
 _UNJUDGED = ModelInfo(FORMAT_VERSION, 1.0, "euclidean", CROP_SIZE, CROP_MARGIN, (0.0, 0.0), (), {})

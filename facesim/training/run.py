@@ -21,6 +21,7 @@ from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.data.split import Split
 from facesim.errors import FaceSimError
+from facesim.evaluation.judge import Distances, judge, judge_validation
 from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.evaluation.trial import people_seen
 from facesim.files import save_picture, write_whole
@@ -29,7 +30,6 @@ from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
 from facesim.training.embedding import changed_distances, distances_among, embed_photos
 from facesim.training.export import export
 from facesim.training.folds import cross_validate
-from facesim.training.judge import Distances, judge, judge_validation
 from facesim.training.loop import run_stage
 from facesim.training.network import SiameseNet
 from facesim.training.objectives import violations

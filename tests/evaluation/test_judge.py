@@ -5,7 +5,7 @@ import numpy as np
 from facesim.data.dataset import Dataset
 from facesim.data.pairs import Pairs
 from facesim.data.split import Split
-from facesim.training.judge import judge, judge_validation
+from facesim.evaluation.judge import judge, judge_validation
 
 IDENTITIES = np.repeat([f"person {i:02}" for i in range(40)], 6)
 DATASET = Dataset("made up", Path(), tuple(f"{i}.jpg" for i in range(240)), IDENTITIES)
@@ -56,11 +56,11 @@ def test_a_strict_threshold_rests_on_every_impostor_pair_of_the_people_held_out(
     info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
     everybody = 60 * 59 // 2 - 10 * 15  # ten people with six photos each
     assert {point.impostor for point in info.operating_points} == {everybody}
-    monkeypatch.setattr("facesim.training.judge.PHOTOS", 4)
+    monkeypatch.setattr("facesim.evaluation.judge.PHOTOS", 4)
     info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
     assert {point.impostor for point in info.operating_points} == {40 * 39 // 2 - 10 * 6}
-    monkeypatch.setattr("facesim.training.judge.MAX_PAIRS", 10)
-    monkeypatch.setattr("facesim.training.judge.IMPOSTOR", 200)
+    monkeypatch.setattr("facesim.evaluation.judge.MAX_PAIRS", 10)
+    monkeypatch.setattr("facesim.evaluation.judge.IMPOSTOR", 200)
     info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
     assert {point.impostor for point in info.operating_points} == {200}
 
