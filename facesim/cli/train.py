@@ -45,7 +45,7 @@ def train(config, run_folder, output, resume, tensorboard, **given):
     facesim train --data lfw --init sources --epochs 0    as that was made
     facesim train --data lfw --backbone small             from nothing, in minutes
     facesim train --data lfw --loss triplet --mining hard
-    facesim train --data lfw --folds 10                   View 2: ten models, ten tests
+    facesim train --data lfw --folds 10 --init sources    View 2: ten models, ten tests
     facesim train --data photos --init models/facesim.onnx    go on from a model; photos/NAME/*.jpg
     torchrun --nproc-per-node 4 train.py --data lfw       on four GPUs
     """
