@@ -114,6 +114,7 @@ def test_json_is_the_verdict_that_python_gives_however_the_photos_are_named(run,
     assert status == 1
     assert printed.count("\n") == 1
     values = json.loads(printed)
+    assert values.pop("operating_point")["worst"]["fmr"] > 0
     for face in ("face1", "face2"):
         values[face]["box"] = Box(**values[face]["box"])
         values[face]["warnings"] = tuple(values[face]["warnings"])

@@ -87,7 +87,7 @@ def test_identify_goes_on_past_a_photo_that_is_none(run, gallery, hopper, facele
     assert [face["photo"] for face in told] == [str(faceless), str(hopper)]
     assert "no face was found" in told[0]["error"]
     status, printed, notes = run("identify", gallery, tmp_path / "nowhere.jpg")
-    assert (status, notes.count("\n")) == (2, 1)
+    assert (status, notes.count("nowhere.jpg")) == (2, 1)
 
 
 def test_no_photo_at_all_opens_no_door(run, gallery, tmp_path):
@@ -103,7 +103,7 @@ def test_identify_is_as_strict_as_it_is_asked_to_be(run, gallery, hopper):
     assert told["threshold"] < open_gallery_threshold()
     status, printed, notes = run("identify", gallery, hopper, "--fmr", "0.0001")
     assert (status, printed) == (2, "")
-    assert "the least that it can promise is 0.0002" in notes
+    assert "the least that it can promise is 0.00015" in notes
     assert run("identify", gallery, hopper, "--fmr", "0.01", "-t", "0.2")[0] == 2
 
 
@@ -169,7 +169,7 @@ def test_embed_tells_what_it_did_and_does_it_once(run, gallery, tmp_path, hopper
 
 def test_stats_say_what_a_gallery_holds(run, gallery):
     told = json.loads(run("stats", gallery, "--json")[1])
-    assert (told["faces"], told["names"], told["indexed"], told["embedding_size"]) == (2, 2, False, 129)
+    assert (told["faces"], told["names"], told["indexed"], told["embedding_size"]) == (2, 2, False, 321)
     printed = run("stats", gallery)[1]
     assert "people         2, with 2 faces" in printed
     assert "exact, one by one" in printed
@@ -304,7 +304,7 @@ def test_a_door_needs_neither_stdin_nor_a_terminal_nor_a_folder_to_write_to(gall
         )
         assert ended.returncode == 0, ended.stderr
         assert "Grace Hopper" in ended.stdout
-        assert ended.stderr == ""
+        assert ended.stderr.startswith("facesim: threshold") if arguments[0] == "identify" else not ended.stderr
     assert os.listdir(empty) == []
 
 

@@ -67,7 +67,7 @@ def test_hard_pairs_are_each_anchors_farthest_genuine_and_nearest_impostor(margi
     chosen = [(a, *hardest(a)) for a in range(8)]
     genuine = mean_of_positive([max(0, distance(a, p) - 0.1) for a, p, _ in chosen])
     impostor = mean_of_positive([max(0, margin - distance(a, n)) for a, _, n in chosen])
-    ours = objective(loss="contrastive", mining="hard", margin=margin)
+    ours = objective(loss="contrastive", mining="hard", margin=margin, genuine_margin=0.1)
     assert value(ours) == pytest.approx(genuine + impostor, rel=1e-5)
 
 
