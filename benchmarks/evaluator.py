@@ -29,7 +29,7 @@ from facesim.training.poses import CHIP_SIZE
 PADDING = 0.25  # share around the face
 BATCH = 32  # chips
 CHECKED = 10  # chips that dlib itself describes, too
-LARGEST_DIFFERENCE = 1e-5
+MAX_DIFFERENCE = 1e-5
 EXPECTED = (0.989, 0.992)  # accuracy; dlib's author states 99.13 % for one chip a face
 
 
@@ -96,7 +96,7 @@ def check(chips: list[np.ndarray], descriptors: np.ndarray) -> None:
     """Raise where dlib itself describes chips otherwise."""
     dlibs = dlib.face_recognition_model_v1(str(find_dlib_file(RECOGNISER_FILE)))
     difference = np.abs([dlibs.compute_face_descriptor(chip) for chip in chips] - descriptors).max()
-    if difference > LARGEST_DIFFERENCE:
+    if difference > MAX_DIFFERENCE:
         raise click.ClickException(f"these are not dlib's descriptors: they differ by {difference:.1e}.")
 
 

@@ -28,7 +28,7 @@ LONGEST_RUN = 30  # seconds for a crop, which takes 0.005 to 0.1
 _MOST_MEMORY = 2**29 + 2**24 * (os.cpu_count() or 1)  # bytes that pass between layers; a crop takes 6 MB
 _FARTHEST = 2.00001  # that two embeddings of unit length can be, and how exact a length is in float32
 _UNIT = 1e-3  # by which an embedding's length may differ from 1
-_MOST_POINTS = 1000
+MAX_POINTS = 1000
 MAX_MEASURED = 1000  # of an operating point
 _DEEPEST = 100  # lists and objects in each other; a model begun from another holds what that was trained on
 
@@ -249,7 +249,7 @@ _CHECKS = {
     "crop_size": _exactly(CROP_SIZE),
     "crop_margin": _exactly(CROP_MARGIN),
     "calibration": _calibration,
-    "operating_points": _list_of(OperatingPoint, _POINT_CHECKS, _MOST_POINTS),
+    "operating_points": _list_of(OperatingPoint, _POINT_CHECKS, MAX_POINTS),
     "trained_on": _trained_on,
 }
 

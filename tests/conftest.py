@@ -44,6 +44,22 @@ def lfw(data_home) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def copy_people(lfw, tmp_path_factory):
+    """Copies `count` of LFW's people who have `photos` photos or more, so many of each, to a folder of their own."""
+
+    def copy(count: int, photos: int) -> Path:
+        root = tmp_path_factory.mktemp("people")
+        rich = [folder for folder in sorted(lfw.iterdir()) if len(list(folder.iterdir())) >= photos]
+        for folder in rich[:count]:
+            (root / folder.name).mkdir()
+            for photo in sorted(folder.iterdir())[:photos]:
+                shutil.copy(photo, root / folder.name)
+        return root
+
+    return copy
+
+
 @pytest.fixture
 def lfw_by_name(lfw, data_home, monkeypatch) -> Path:
     """LFW's photos, where facesim itself looks for `lfw`."""

@@ -14,7 +14,7 @@ from facesim.onnx_file import FUNCTIONS, WEIGHTS_OUTSIDE, unwanted_in
 from facesim.training.onnx_folding import fold_constants
 
 OLDEST_OPSET = 7  # before it, arithmetic had other rules for shapes
-LARGEST_DIFFERENCE = 1e-2  # of what the network gives before and after, as a share of its largest number
+MAX_DIFFERENCE = 1e-2  # of what the network gives before and after, as a share of its largest number
 _REMEDY = "export it as one plain graph, without control flow or custom layers"
 _REMEDIES = {
     WEIGHTS_OUTSIDE: "in Python, onnx.save(onnx.load(old), new) brings them into one",
@@ -78,7 +78,7 @@ def read_recogniser(path: Path, opset: int, size: int | None = None) -> Recognis
         raise FaceSimError(f"{path} gives {shape} numbers for a face, or such as are none: that is no embedding.")
     proto = _without_prelu(fold_constants(_at_opset(path, proto, opset)))
     difference = np.abs(_run(path, proto, sample) - expected).max() / np.abs(expected).max()
-    if not difference <= LARGEST_DIFFERENCE:
+    if not difference <= MAX_DIFFERENCE:
         raise FaceSimError(f"{path} cannot be rewritten: its embeddings would change by {difference:.1%}.")
     return Recogniser(
         proto,

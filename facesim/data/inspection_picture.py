@@ -1,15 +1,14 @@
 """Draw an inspection: how many photos each identity has, how large they are, and the worst findings."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image, ImageOps
 
 from facesim.data.inspection import Inspection
+from facesim.figures import as_image
 from facesim.photo import open_photo
 from facesim.picture import INK, RED
 
@@ -24,7 +23,6 @@ def draw_inspection(inspection: Inspection) -> Image.Image:
     findings = _findings(inspection)
     rows = -(-len(findings) // _COLUMNS)
     figure = Figure((14, 4 + 2.5 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
     charts, *strips = np.atleast_1d(figure.subfigures(rows + 1, 1, height_ratios=[4] + [2.5] * rows))
     left, right = charts.subplots(1, 2)
     total = f"{len(inspection.dataset.photos):,} photos of {len(inspection.counts):,} identities"
@@ -37,10 +35,7 @@ def draw_inspection(inspection: Inspection) -> Image.Image:
             number = start * _COLUMNS + i
             if number < len(findings):
                 _draw_finding(axes, inspection, *findings[number])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks is drawn as boxes
-        figure.canvas.draw()
-    return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    return as_image(figure)
 
 
 def _draw_counts(axes, counts: np.ndarray) -> None:

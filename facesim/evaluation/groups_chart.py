@@ -1,9 +1,5 @@
 """Draw errors by group: a row for each group, its FMR on the left and its FNMR on the right, on logarithmic axes."""
 
-import warnings
-
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from PIL import Image
@@ -11,6 +7,7 @@ from PIL import Image
 from facesim.evaluation.groups import MIN_PAIRS, GroupReport, GroupsAt, Rate
 from facesim.evaluation.sweep_charts import BLUE, ORANGE
 from facesim.evaluation.wording import number
+from facesim.figures import as_image, shortened, without_mathematics
 from facesim.files import printable
 from facesim.picture import INK
 
@@ -25,7 +22,6 @@ def draw_groups(report: GroupReport, name: str) -> Image.Image:
     points = drawn_points(report)
     rows = report.points[0].groups
     figure = Figure((11, 2.2 + len(rows) * (0.22 + 0.13 * len(points))), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
     for axes, (kind, of) in zip(figure.subplots(1, 2, sharey=True), KINDS.items(), strict=True):
         rates = [[getattr(group, kind) for group in at.groups] for at in points]
         left = lowest(rates)
@@ -45,19 +41,15 @@ def draw_groups(report: GroupReport, name: str) -> Image.Image:
         axes.grid(axis="x", alpha=0.25)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        axes.set_yticks(range(len(rows)), [_short(row.group) for row in rows])
+        axes.set_yticks(range(len(rows)), [shortened(row.group, _LETTERS) for row in rows])
         for label in axes.get_yticklabels():
             label.set_parse_math(False)
-    title = f"{_short(name, 80)}, by {_short(' and '.join(report.by))}; 95 % intervals; hollow: no error seen"
+    by = shortened(" and ".join(report.by), _LETTERS)
+    title = f"{shortened(name, 80)}, by {by}; 95 % intervals; hollow: no error seen"
     figure.suptitle(title, fontsize=9, color=_GREY, parse_math=False)
     marks = axes.get_legend_handles_labels()
-    legend = figure.legend(*marks, loc="outside lower left", ncols=len(points), frameon=False, fontsize=9)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks is drawn as boxes
-        figure.canvas.draw()
-    return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    without_mathematics(figure.legend(*marks, loc="outside lower left", ncols=len(points), frameon=False, fontsize=9))
+    return as_image(figure)
 
 
 def drawn_points(report: GroupReport) -> tuple[GroupsAt, ...]:
@@ -89,8 +81,3 @@ def _draw_point(axes, rates: list[Rate], offset: float, left: float, shape: str,
         axes.plot([low, high], [place + offset] * 2, color=colour, linewidth=1.5, alpha=0.7)
         mark = "none" if not rate.errors else colour
         axes.plot(max(rate.rate, left), place + offset, shape, color=colour, markerfacecolor=mark, clip_on=False)
-
-
-def _short(name: str, letters: int = _LETTERS) -> str:
-    name = printable(name)
-    return name if len(name) <= letters else f"{name[: letters - 1]}…"

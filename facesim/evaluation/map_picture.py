@@ -1,9 +1,6 @@
 """Draw a map of photos as a picture."""
 
-import warnings
-
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
@@ -11,6 +8,7 @@ from PIL import Image
 from facesim.evaluation.embedding_map import PhotoMap
 from facesim.evaluation.map_signs import OTHERS, Sign, legend_of, signs_of
 from facesim.evaluation.map_text import axis_labels, sentences
+from facesim.figures import as_image, without_mathematics
 from facesim.files import printable
 from facesim.picture import INK
 
@@ -20,7 +18,6 @@ _LETTERS = 28  # of a name in the legend
 def draw_map(photo_map: PhotoMap) -> Image.Image:
     """Return a picture of the map: a point per photo, the sign of each its identity's; a legend where they are few."""
     figure = Figure((11, 8), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     identities, points = photo_map.identities, photo_map.map.points
     signs = signs_of(identities)
@@ -34,10 +31,7 @@ def draw_map(photo_map: PhotoMap) -> Image.Image:
     figure.suptitle(printable(photo_map.dataset.name), fontsize=15, color=INK, parse_math=False)
     axes.set_title("\n".join(sentences(photo_map)), fontsize=9, color=INK, parse_math=False)
     _draw_legend(figure, legend_of(identities))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks is drawn as boxes
-        figure.canvas.draw()
-    return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    return as_image(figure)
 
 
 def _draw_points(axes, points: np.ndarray, sign: Sign) -> None:
@@ -49,6 +43,6 @@ def _draw_legend(figure: Figure, signs: dict[str, Sign]) -> None:
         return
     handles = [Line2D([], [], ls="", marker=sign.shape.matplotlib, color=sign.colour) for sign in signs.values()]
     legend = figure.legend(handles, ["name"] * len(signs), loc="outside right upper", fontsize=9)
+    without_mathematics(legend)
     for text, name in zip(legend.get_texts(), signs, strict=True):  # handed over before, "_name" would be left out
-        text.set_parse_math(False)
         text.set_text(printable(name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"))

@@ -1,10 +1,8 @@
 """Draw FNIR over FPIR, on logarithmic axes, as NIST's reports on identification do."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from PIL import Image
@@ -13,7 +11,7 @@ from facesim.evaluation.identification import Identification
 from facesim.evaluation.metrics import TOO_FEW
 from facesim.evaluation.sweep_charts import BLUE, ORANGE
 from facesim.evaluation.wording import number, percent
-from facesim.files import printable
+from facesim.figures import as_image, shortened, without_mathematics
 from facesim.picture import INK
 
 _SIGNS = (("o", INK), ("s", ORANGE), ("^", "#7a3b9e"), ("D", "#00735c"))  # of the first thresholds; no more are marked
@@ -27,7 +25,6 @@ def draw_identification(found: Identification) -> Image.Image:
     never = 1 - rates.rank1
     left, bottom = 0.5 / found.non_mated, 0.5 / found.mated  # where half an error would lie
     figure = Figure((8, 7), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.set(xscale="log", yscale="log", xlim=(left, 1), ylim=(max(bottom, 0.6 * never), 1))
     for axis in (axes.xaxis, axes.yaxis):
@@ -42,26 +39,18 @@ def draw_identification(found: Identification) -> Image.Image:
     label = f"missed at any threshold (1 − rank-1): {percent(never)}"
     axes.axhline(max(never, bottom), color=_GREY, linestyle=":", linewidth=1.5, label=label)
     for at, (shape, colour) in zip(rates.points, _SIGNS, strict=False):
-        label = f"{number(at.threshold)} ({_short(at.name)}): FPIR {percent(at.fpir)}, FNIR {percent(at.fnir)}"
+        label = (
+            f"{number(at.threshold)} ({shortened(at.name, _LETTERS)}): FPIR {percent(at.fpir)}, FNIR {percent(at.fnir)}"
+        )
         place = max(at.fpir, left), max(at.fnir, bottom)
         axes.plot(*place, shape, color=colour, markersize=9, clip_on=False, zorder=5, label=label)
     axes.set_xlabel("FPIR: share of non-mated probes taken for somebody enrolled; 0 is drawn at the edge")
     axes.set_ylabel("FNIR: share of mated probes whose person is missed")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    title = f"{_short(found.trial)}\n{_short(Path(found.model).name)}"
+    title = f"{shortened(found.trial, _LETTERS)}\n{shortened(Path(found.model).name, _LETTERS)}"
     figure.suptitle(title, fontsize=9, color=_GREY, parse_math=False)
     counts = f"{found.enrolled:,} enrolled, {found.mated:,} mated and {found.non_mated:,} non-mated probes"
     axes.set_title(f"Finding people among many: {counts}", fontsize=11)
-    legend = figure.legend(loc="outside lower left", frameon=False, fontsize=9)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks is drawn as boxes
-        figure.canvas.draw()
-    return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
-
-
-def _short(name: str) -> str:
-    name = printable(name)
-    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+    without_mathematics(figure.legend(loc="outside lower left", frameon=False, fontsize=9))
+    return as_image(figure)

@@ -1,6 +1,5 @@
 """Draw a sweep as pictures: one PNG per chart, with words in place of what the pairs cannot show."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from facesim.evaluation.metrics import Rates
 from facesim.evaluation.summary import Summary
 from facesim.evaluation.sweep import Sweep
 from facesim.evaluation.wording import percent
+from facesim.figures import any_letters
 from facesim.files import write_whole
 from facesim.picture import GREEN, INK, RED
 
@@ -47,8 +47,7 @@ def draw_charts(sweep: Sweep, summary: Summary, name: str, folder: Path) -> None
             axes.grid(alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
         figure.suptitle(name.encode(errors="replace").decode(), fontsize=9, color=_GREY, parse_math=False)
-        with write_whole(folder / f"{chart}.png") as scratch, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks is drawn as boxes
+        with write_whole(folder / f"{chart}.png") as scratch, any_letters():
             figure.savefig(scratch, dpi=140)
 
 

@@ -57,7 +57,12 @@ BACKBONES = {
     "resnet18": Backbone(),
     "mobilenet_v3_small": Backbone(),
 }
-PARTS = {"facesim": ("resnet29", "mobilefacenet")}  # backbones that are several side by side
+_PARTS = {"facesim": ("resnet29", "mobilefacenet")}  # backbones that are several side by side
+
+
+def parts_of(backbone: str) -> tuple[str, ...]:
+    """Return the backbones that one is made of, side by side: most of themselves alone."""
+    return _PARTS.get(backbone, (backbone,))
 
 
 class Affine(nn.Module):

@@ -17,7 +17,7 @@ from facesim.training.network import SiameseNet
 from facesim.training.onnx_folding import fold_constants
 
 OPSET = 18
-LARGEST_DIFFERENCE = 1e-4  # between ONNX Runtime's embeddings and PyTorch's
+MAX_DIFFERENCE = 1e-4  # between ONNX Runtime's embeddings and PyTorch's
 WEIGHT_PREFIX = "net."  # of the names that the exporter gives the network's weights
 HALF_PRECISION_FROM = 1024  # numbers in a tensor of weights; smaller ones, biases above all, are worth no conversion
 
@@ -68,7 +68,7 @@ def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
         except FaceSimError as error:
             reason = str(error).replace(str(scratch), "the file")
             raise FaceSimError(f"{path} was not written: {reason}") from error
-        if not difference <= LARGEST_DIFFERENCE:
+        if not difference <= MAX_DIFFERENCE:
             raise FaceSimError(f"{path} was not written: ONNX Runtime differs from PyTorch by {difference:.1e}.")
     return path
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facesim.training.backbones import BACKBONES, PARTS, RGB_MEAN, Affine, make_features
+from facesim.training.backbones import BACKBONES, RGB_MEAN, Affine, make_features, parts_of
 
 AVERAGE_POSE = (0.79, 0.0, 0.0, 0.0)  # of the aligned chip
 # How much of a measured pose's deviation from that counts. Size and tilt are measured badly where a face is turned or
@@ -79,7 +79,7 @@ class SiameseNet(nn.Module):
         """Join a localiser and one recogniser or several; with `mirror`, a face's mirror image is described, too."""
         super().__init__()
         self.localiser = localiser or Localiser()
-        self.recognisers = nn.ModuleList(recognisers or map(Recogniser, PARTS["facesim"]))
+        self.recognisers = nn.ModuleList(recognisers or map(Recogniser, parts_of("facesim")))
         self.mirror = mirror
         for i, recogniser in enumerate(self.recognisers):
             self.register_buffer(f"grid{i}", recogniser.window.grid(), persistent=False)

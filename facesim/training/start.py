@@ -10,7 +10,7 @@ from torch import nn
 from facesim.detector.crop import CROP_SIZE
 from facesim.errors import FaceSimError
 from facesim.model import Model, ModelInfo, default_model
-from facesim.training.backbones import PARTS, Affine, load_imagenet_weights
+from facesim.training.backbones import Affine, load_imagenet_weights, parts_of
 from facesim.training.dlib_weights import load_dlib_weights
 from facesim.training.export import WEIGHT_PREFIX
 from facesim.training.folding import fold
@@ -18,7 +18,7 @@ from facesim.training.mobilefacenet_weights import load_mobilefacenet_weights
 from facesim.training.network import Localiser, Recogniser, SiameseNet
 from facesim.training.settings import Settings
 
-LARGEST_DIFFERENCE = 1e-3  # between a model file's embeddings and those of the network read from it
+MAX_DIFFERENCE = 1e-3  # between a model file's embeddings and those of the network read from it
 _SOURCES = {"resnet29": load_dlib_weights, "mobilefacenet": load_mobilefacenet_weights}
 
 
@@ -39,7 +39,7 @@ def starting_network(settings: Settings) -> SiameseNet:
         return net
     norm = Affine if settings.start == "sources" else nn.BatchNorm2d
     net = make_network(settings.backbone, norm, settings.mirror)
-    for name, recogniser in zip(PARTS.get(settings.backbone, (settings.backbone,)), net.recognisers, strict=True):
+    for name, recogniser in zip(parts_of(settings.backbone), net.recognisers, strict=True):
         if settings.start == "sources":
             _SOURCES[name](recogniser)
         elif settings.start == "imagenet":
@@ -59,7 +59,7 @@ def begun_from_model(settings: Settings) -> ModelInfo | None:
     That is so, too, where the model's own run taught its localiser only, and the new one learns another.
     """
     path = _model_file(settings)
-    info = Model(path).info if path else None
+    info = Model(path, quick=True).info if path else None
     taken_over = info and not (settings.localiser_epochs and _taught_localiser_only(info.trained_on))
     return info if taken_over else None
 
@@ -74,7 +74,7 @@ def make_network(
     backbone: str, norm: type[nn.Module], mirror: bool = False, localiser: Localiser | None = None
 ) -> SiameseNet:
     """Return an untrained network of the recognisers that `backbone` names."""
-    return SiameseNet([Recogniser(name, norm) for name in PARTS.get(backbone, (backbone,))], localiser, mirror)
+    return SiameseNet([Recogniser(name, norm) for name in parts_of(backbone)], localiser, mirror)
 
 
 def read_network(path: Path, backbone: str) -> SiameseNet:
@@ -100,7 +100,7 @@ def read_network(path: Path, backbone: str) -> SiameseNet:
             difference = np.abs(net.embed(torch.from_numpy(crops)).numpy() - model.embed(crops)).max()
     except (RuntimeError, ValueError):  # a weight is missing, or of another shape; embeddings of another size
         difference = np.inf
-    if not difference <= LARGEST_DIFFERENCE:
+    if not difference <= MAX_DIFFERENCE:
         raise FaceSimError(
             f"{path} holds a network that this facesim's training did not write: it cannot be trained further."
         )

@@ -22,15 +22,9 @@ OPTIONS = ("--template", "sirius", "--mean", "0", "--scale", "1/256")
 
 
 @pytest.fixture(scope="session")
-def people(lfw, tmp_path_factory):
+def people(copy_people):
     """Sixteen of LFW's people, four photos of each."""
-    root = tmp_path_factory.mktemp("people")
-    rich = [folder for folder in sorted(lfw.iterdir()) if len(list(folder.iterdir())) >= 4]
-    for folder in rich[:16]:
-        (root / folder.name).mkdir()
-        for photo in sorted(folder.iterdir())[:4]:
-            shutil.copy(photo, root / folder.name)
-    return root
+    return copy_people(16, 4)
 
 
 @pytest.fixture(autouse=True)

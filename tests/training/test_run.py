@@ -28,15 +28,9 @@ from facesim.training.start import starting_network
 
 
 @pytest.fixture(scope="module")
-def people(data_home, tmp_path_factory):
+def people(copy_people):
     """Forty of LFW's people with five photos or more, five of each."""
-    root = tmp_path_factory.mktemp("people")
-    rich = [folder for folder in sorted((data_home / "lfw").iterdir()) if len(list(folder.iterdir())) >= 5]
-    for folder in rich[:40]:
-        (root / folder.name).mkdir()
-        for photo in sorted(folder.iterdir())[:5]:
-            shutil.copy(photo, root / folder.name)
-    return root
+    return copy_people(40, 5)
 
 
 @pytest.fixture(autouse=True)
