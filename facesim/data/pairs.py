@@ -25,6 +25,10 @@ class Pairs:
         """Return the pairs at `places`, `(m,) int`."""
         return Pairs(self.first[places], self.second[places], self.same[places])
 
+    def among(self, photos: np.ndarray) -> "Pairs":
+        """Return pairs of places in `photos`, `(m,) int`, as pairs of those photos."""
+        return Pairs(photos[self.first], photos[self.second], self.same)
+
     def photos(self) -> np.ndarray:
         """Return the distinct photos, sorted."""
         return np.union1d(self.first, self.second)

@@ -92,7 +92,7 @@ def _holding_out(dataset: Dataset, photos: np.ndarray, validation: np.ndarray, t
             raise FaceSimError(
                 f"{dataset.name}: none of the {len(people)} identities held out for {part} has two photos; add photos."
             ) from error
-        held[part] = Pairs(theirs[drawn.first], theirs[drawn.second], drawn.same)
+        held[part] = drawn.among(theirs)
     train = photos[~np.isin(identities, np.concatenate([validation, test]))]
     people = len(np.unique(dataset.identities[train]))
     description = f"by identity, seed {seed}: {people} to train, {len(validation)} to choose, {len(test)} to test"

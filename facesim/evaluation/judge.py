@@ -110,7 +110,5 @@ def _many_pairs(dataset: Dataset, counted: np.ndarray, held: Pairs) -> Pairs:
     some = np.flatnonzero(draw_subset(identities, None, PHOTOS, seed=0))
     if len(some) * (len(some) - 1) // 2 <= MAX_PAIRS:
         every = all_pairs(identities[some])
-        impostor = every.at(~every.same)
-        impostor = Pairs(some[impostor.first], some[impostor.second], impostor.same)
-        pairs = join_pairs([pairs.at(pairs.same), impostor])
-    return Pairs(photos[pairs.first], photos[pairs.second], pairs.same)
+        pairs = join_pairs([pairs.at(pairs.same), every.at(~every.same).among(some)])
+    return pairs.among(photos)

@@ -186,8 +186,7 @@ def _unseen_people(
     kind = unseen_by(infos) if seen else "all its people"
     if count is None and every_pair:
         if 0 < len(photos) * (len(photos) - 1) // 2 <= MAX_PAIRS:
-            drawn = all_pairs(dataset.identities[photos])
-            pairs = Pairs(photos[drawn.first], photos[drawn.second], drawn.same)
+            pairs = all_pairs(dataset.identities[photos]).among(photos)
             return Trial(f"{dataset.name}, {kind}, all pairs", source, pairs)
         count = MANY
     try:
@@ -198,4 +197,4 @@ def _unseen_people(
             f"{dataset.name} holds {people} people whom the model has not seen: {error} Name other data."
         ) from error
     name = f"{dataset.name}, {kind}, pairs drawn with seed {seed}"
-    return Trial(name, source, Pairs(photos[drawn.first], photos[drawn.second], drawn.same), seed=seed)
+    return Trial(name, source, drawn.among(photos), seed=seed)

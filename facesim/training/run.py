@@ -176,7 +176,7 @@ class _Run:
         """Show what the model gets right and wrong in each part of the split."""
         photos = split.train[self.crops.usable[split.train]]
         drawn = sample_pairs(self.source.dataset.identities[photos], TRAINING_PAIRS, TRAINING_PAIRS, self.settings.seed)
-        train = Pairs(photos[drawn.first], photos[drawn.second], drawn.same)
+        train = drawn.among(photos)
         for part, pairs, distances in (
             ("train", train, distances_among(net, self.crops, train.photos())),
             ("validation", split.validation, held_distances),
