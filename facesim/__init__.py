@@ -6,6 +6,7 @@ verdict.same, verdict.distance, verdict.probability
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ _HOMES = {
     "Verdict": "verifier",
     "Verifier": "verifier",
 }
+
+# Nothing leaves the machine: what these libraries would send about their users, they ask for when they are loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
 def __getattr__(name: str):

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import socket
+import sys
 import tempfile
 import textwrap
 import time
@@ -24,6 +25,7 @@ import pyarrow as pa
 
 from facesim.cores import cores
 from facesim.detector.selection import EmbeddedPhoto
+from facesim.environment import environment
 from facesim.errors import FaceSimError
 from facesim.files import printable
 from facesim.gallery.collect import Photo, Tally, face_rows, tally
@@ -251,31 +253,54 @@ def _cluster() -> Iterator[None]:
     address = os.environ.get("RAY_ADDRESS") or "local"
     if address.startswith("ray://"):
         raise FaceSimError(f"Ray Data does not work from afar, by {address}: run facesim on a machine of that cluster.")
+    with contextlib.ExitStack() as stack:
+        try:
+            if place := re.fullmatch(r"(.+):(\d+)", address):
+                socket.create_connection(place.groups(), _REACHABLE).close()
+            own = stack.enter_context(_own_cluster()) if address == "local" else {}
+            with _quiet():
+                ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+        except Exception as error:
+            reason = _in_one_line(error.__cause__ or error)
+            raise FaceSimError(f"Ray cannot be reached at {address} ({reason}).") from error
+        try:
+            ray._private.worker._worker_logs_enabled = False  # else it tells of each worker's death on stdout
+            yield
+        finally:
+            ray.shutdown()
+            ray._private.worker._worker_logs_enabled = True
+
+
+@contextlib.contextmanager
+def _own_cluster() -> Iterator[dict[str, Any]]:
+    """Give the settings of a cluster that speaks to this machine alone, and whose logs go with it.
+
+    Without its dashboard: that asks the network which cloud it runs in, even where it is to send nothing.
+    """
+    services, constants = ray._private.services, ray._private.ray_constants
+    short = "/tmp" if sys.platform == "darwin" else None  # a socket's path must be
+    with (
+        _replaced(services, "start_api_server", lambda *_, **__: (None, None)),
+        _replaced(constants, "ENABLE_RAY_CLUSTER", False),  # else it takes the address that others see; so do, without
+        environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0"),  # this, the processes that it starts
+        tempfile.TemporaryDirectory(prefix="ray-", dir=short, ignore_cleanup_errors=True) as folder,
+    ):
+        yield {"num_cpus": cores(), "_temp_dir": folder}
+
+
+@contextlib.contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    original = getattr(owner, name)
+    setattr(owner, name, value)
     try:
-        if place := re.fullmatch(r"(.+):(\d+)", address):
-            socket.create_connection(place.groups(), _REACHABLE).close()
-        with _quiet():
-            ray.init(
-                address,
-                num_cpus=cores() if address == "local" else None,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-            )
-    except Exception as error:
-        raise FaceSimError(f"Ray cannot be reached at {address} ({_in_one_line(error.__cause__ or error)}).") from error
-    try:
-        ray._private.worker._worker_logs_enabled = False  # else it tells of each worker's death on stdout
         yield
     finally:
-        ray.shutdown()
-        ray._private.worker._worker_logs_enabled = True
+        setattr(owner, name, original)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep from the terminal what Ray says as it starts, and have it say nothing later: what matters is raised."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     ray.data.DataContext.get_current().enable_progress_bars = False

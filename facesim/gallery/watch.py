@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from facesim.environment import environment
 from facesim.errors import FaceSimError, NoFaceError
 from facesim.files import check_writable, write_whole
 from facesim.gallery.identify import Identified, Identifier
@@ -236,13 +237,5 @@ def _plain_name(path: Path) -> Iterator[str]:
 
 def _open_video(name: str) -> cv2.VideoCapture:
     """Open a video file; FFmpeg is told by the environment what it may do: OpenCV passes on nothing else."""
-    before = {variable: os.environ.get(variable) for variable in _FFMPEG}
-    os.environ |= _FFMPEG
-    try:
+    with environment(**_FFMPEG):
         return cv2.VideoCapture(name, cv2.CAP_FFMPEG)
-    finally:
-        for variable, value in before.items():
-            if value is None:
-                del os.environ[variable]
-            else:
-                os.environ[variable] = value

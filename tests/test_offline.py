@@ -1,0 +1,130 @@
+"""Nothing leaves the machine: strace sees every address that a verb turns to, and every file that it writes."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+
+from facesim.cli import VERBS
+
+cv2 = pytest.importorskip("cv2")
+
+COMMANDS = {  # in an order in which each finds what it needs
+    "train": ["--data people --run run --output small.onnx --backbone small --epochs 1 --people-per-batch 4"],
+    "predict": ["grace.jpg eileen.jpg --show pair.png", "grace.jpg people", "--pairs pairs.csv --output verdicts.csv"],
+    "inspect": ["people --draw inspected.png"],
+    "preview": ["people --output preview.png"],
+    "evaluate": ["--data people --by detector", "--data people --open-set"],
+    "sweep": ["--data people --output report"],
+    "compare": ["small.onnx small.onnx --data people"],
+    "map": ["people --output map.html"],
+    "neighbours": ["grace.jpg people --draw near.png"],
+    "adopt": ["recogniser.onnx --output adopted.onnx --data people"],
+    "enrol": ["gallery people"],
+    "embed": ["people --to gallery", "people --to other --engine ray"],
+    "identify": ["gallery grace.jpg"],
+    "search": ["gallery grace.jpg"],
+    "watch": ["gallery clip.mp4"],
+    "cluster": ["gallery --draw clusters.png --output clusters.csv"],
+    "list": ["gallery"],
+    "stats": ["gallery"],
+    "rename": ["gallery Ana Bea"],
+    "forget": ["gallery Bea"],
+    "reembed": ["gallery -w small.onnx"],
+}
+CALLS = (
+    "connect,sendto,sendmsg,sendmmsg,"
+    "open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat"
+)
+ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
+LOOPBACK = re.compile(r"127\.|::1$|::ffff:127\.")
+PATH = re.compile(r'(?:AT_FDCWD|\d+)<([^>]*)>, "([^"]*)"|\b\w+\("([^"]*)"')
+
+
+@pytest.fixture(scope="module")
+def place(copy_people, hopper, collins, tmp_path_factory) -> Path:
+    """A folder with what the commands need, `here`, and another for their user, `home`."""
+    place = tmp_path_factory.mktemp("offline")
+    for folder in ("here", "home"):
+        (place / folder).mkdir()
+    here = place / "here"
+    copy_people(12, 4).rename(here / "people")
+    next((here / "people").iterdir()).rename(here / "people" / "Ana")
+    shutil.copy(hopper, here / "grace.jpg")
+    shutil.copy(collins, here / "eileen.jpg")
+    (here / "pairs.csv").write_text("photo1,photo2\ngrace.jpg,eileen.jpg\n")
+    faces = helper.make_tensor_value_info("faces", TensorProto.FLOAT, ["n", 3, 8, 8])
+    embeddings = helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, None)
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["faces"], ["embeddings"])], "as it is", [faces], [embeddings]
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), here / "recogniser.onnx"
+    )
+    video = cv2.VideoWriter(str(here / "clip.mp4"), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 4, (340, 340))
+    for _ in range(4):
+        video.write(np.asarray(Image.open(collins).convert("RGB"))[:, :, ::-1])
+    video.release()
+    return place
+
+
+@pytest.fixture
+def scratch():
+    """A folder for what is of no lasting use; its path is short, as that of a socket must be."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def traced(place: Path, scratch: Path, arguments: list[str]) -> list[str]:
+    """Run `facesim` with arguments; return the calls by which it, or a process that it started, sent or wrote."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    environment |= {"HOME": str(place / "home"), "TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = ["strace", "-f", "-qq", "-y", "-s", "4096", "-e", f"trace={CALLS}", "-o", str(place / "trace")]
+    command += [sys.executable, "-c", "from facesim.cli import main; main()", *arguments]
+    done = subprocess.run(command, cwd=place / "here", env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode in (0, 1), done.stderr
+    return (place / "trace").read_text(errors="replace").splitlines()
+
+
+def written(place: Path, call: str) -> set[str]:
+    """Return the paths that a call made, or opened to write."""
+    if "connect(" in call or "send" in call or " = -1 " in call:
+        return set()
+    if "open" in call and not re.search(r"O_WRONLY|O_RDWR|O_CREAT|creat\(", call):
+        return set()
+    return {os.path.join(folder or place / "here", name or alone) for folder, name, alone in PATH.findall(call)}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("strace"), reason="there is no strace")
+@pytest.mark.parametrize(("verb", "arguments"), [(verb, line) for verb in COMMANDS for line in COMMANDS[verb]])
+def test_a_verb_turns_to_nobody_and_writes_only_where_it_says(place, verb, arguments, scratch):
+    calls = traced(place, scratch, [verb, *arguments.split()])
+    addresses = {one or other for call in calls for one, other in ADDRESS.findall(call)}
+    assert {address for address in addresses if not LOOPBACK.match(address)} == set()
+    caches = (".cache/facesim", ".cache/matplotlib", ".config/matplotlib")
+    allowed = (place / "here", scratch, *(place / "home" / cache for cache in caches))
+    paths = set().union(*(written(place, call) for call in calls))
+    made = {str(place / "home" / folder) for folder in (".cache", ".config")}
+    assert {p for p in paths if not p.startswith(("/dev/", "/proc/", *map(str, allowed)))} <= made
+    assert [path for path in scratch.rglob("*") if path.is_file()] == []
+
+
+def test_every_verb_is_traced():
+    assert COMMANDS.keys() == VERBS.keys()
+
+
+def test_a_verdict_leaves_nothing_behind(place, tmp_path):
+    command = [sys.executable, "-c", "from facesim.cli import main; main()", "predict", "grace.jpg", "eileen.jpg"]
+    environment = os.environ | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    assert subprocess.run(command, cwd=place / "here", env=environment).returncode == 1
+    assert list(tmp_path.iterdir()) == []
