@@ -1,6 +1,6 @@
 """Train the network behind the verdict.   python train.py --data lfw"""
 
-from facesim.cli.train import train
+from facesim.cli import run_verb
 
 if __name__ == "__main__":
-    train()
+    run_verb("train")

@@ -71,6 +71,31 @@ def test_the_exit_status_is_0_same_1_different_2_trouble(process, hopper, collin
     assert "nobody.jpg does not exist" in trouble.stderr
 
 
+class Panic(BaseException):
+    """As Rust's, which is no Exception."""
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), KeyError("size"), Panic("a\nb")])
+def test_what_nobody_foresaw_is_trouble_and_not_a_verdict(trouble, run, hopper, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Verifier, "verify", fail)
+    assert type(error).__name__ in trouble(hopper, hopper)
+    monkeypatch.setenv("FACESIM_DEBUG", "1")
+    status, _, complaint = run(hopper, hopper)
+    assert status == 2
+    assert complaint.startswith("Traceback")
+
+
+def test_an_installation_that_is_broken_is_trouble_and_not_a_verdict(process, hopper, tmp_path):
+    (tmp_path / "dlib.py").write_text("raise ImportError('libX.so cannot be opened')")
+    ended = process(hopper, hopper, env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "libX.so" in ended.stderr
+
+
 def test_it_works_where_stdin_is_closed(process, hopper):
     ended = process(hopper, hopper, "--json", preexec_fn=lambda: os.close(0))
     assert ended.returncode == 0
@@ -218,6 +243,11 @@ def test_help_lists_the_verbs(run):
 
 def test_predict_is_a_verb_of_facesim(run, hopper, collins):
     assert run("predict", hopper, collins, command=main) == run(hopper, collins)
+
+
+def test_python_runs_the_package_as_a_program(repository, hopper):
+    ended = subprocess.run([sys.executable, "-m", "facesim", "predict", hopper, hopper], cwd=repository)
+    assert ended.returncode == 0
 
 
 def test_a_verb_that_does_not_exist_is_trouble(trouble):

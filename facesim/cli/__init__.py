@@ -1,7 +1,9 @@
 """The command line: one module per verb, each a thin skin over functions that Python can call."""
 
 import importlib
+import os
 import sys
+import traceback
 import warnings
 
 import click
@@ -39,6 +41,9 @@ VERBS = {  # and the extra that each needs
 }
 
 
+DEBUG = "FACESIM_DEBUG"  # an environment variable: set, an error comes with where in the code it arose
+
+
 class _OneLineErrors:
     """Make every error of a command one line on stderr and exit status 2."""
 
@@ -53,8 +58,7 @@ class Command(_OneLineErrors, click.Command):
         try:
             return super().invoke(context)
         except ModuleNotFoundError as error:
-            extra = VERBS[self.name]
-            raise FaceSimError(f"{self.name} needs {error.name}: pip install 'facesim[{extra}]'.") from error
+            raise _missing(self.name, error) from error
 
 
 class _Verbs(_OneLineErrors, click.Group):
@@ -64,30 +68,60 @@ class _Verbs(_OneLineErrors, click.Group):
         return [*VERBS]  # `list` is a verb, too, and a module here once it is loaded
 
     def get_command(self, context, name):
-        return getattr(importlib.import_module(f"facesim.cli.{name}"), name) if name in VERBS else None
+        return _verb(name) if name in VERBS else None
+
+
+def _verb(name: str) -> Command:
+    try:
+        return getattr(importlib.import_module(f"facesim.cli.{name}"), name)
+    except ModuleNotFoundError as error:
+        raise _missing(name, error) from error
+
+
+def _missing(verb: str, error: ModuleNotFoundError) -> FaceSimError:
+    package = f"'facesim[{VERBS[verb]}]'" if VERBS[verb] else "facesim"
+    return FaceSimError(f"{verb} needs {error.name}: pip install {package}.")
+
+
+def run_verb(name: str) -> None:
+    """Run one verb as a program of its own, and exit."""
+    _one_line_errors(lambda **given: click.Command.main(_verb(name), **given))
 
 
 def _one_line_errors(main, *args, **kwargs):
+    """Call `main` and exit with its status; with 2 where it raises anything at all: 1 means different people."""
     warnings.filterwarnings("ignore", module=r"PIL\.")  # an odd photo is ours to tell of, in a sentence
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a file's name may have letters that the terminal lacks, or be no text
+            stream.reconfigure(errors="replace")
     try:
         status = main(*args, standalone_mode=False, **kwargs) or 0
-    except SystemExit:  # click ends so, with 1, once nobody reads stdout; but 1 means different people
-        sys.exit(2)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        sys.exit(2)
-    except click.ClickException as error:
-        message = error.format_message()
-    except click.Abort:
-        message = "interrupted."
-    except FaceSimError as error:
-        message = str(error)
-    except OSError as error:
-        message = f"{error.filename or 'the output'}: {error.strerror or error}."
-    else:
-        sys.exit(status)
-    click.echo(f"facesim: {' '.join(message.splitlines())}", err=True)
-    sys.exit(2)
+    except SystemExit:  # click ends so, with 1, once nobody reads stdout
+        status = 2
+    except BaseException as error:  # Rust's panics, of LanceDB, are no Exception
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        click.echo(_in_one_line(error), err=True)
+        status = 2
+    sys.exit(status)
+
+
+def _in_one_line(error: BaseException) -> str:
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            return error.format_message()
+        case click.ClickException():
+            message = error.format_message()
+        case click.Abort():
+            message = "interrupted."
+        case FaceSimError():
+            message = str(error)
+        case OSError():
+            message = f"{error.filename or 'the output'}: {error.strerror or error}."
+        case _:
+            what = f"{type(error).__name__}: {error}".rstrip(".: ")
+            message = f"this should not have happened ({what}). Set {DEBUG}=1 to see where it did, and report it."
+    return f"facesim: {' '.join(message.splitlines())}"
 
 
 _COUNTED = {
