@@ -1,5 +1,6 @@
 """The command line: one module per verb, each a thin skin over functions that Python can call."""
 
+import contextlib
 import importlib
 import sys
 import warnings
@@ -7,7 +8,7 @@ import warnings
 import click
 
 from facesim import __version__
-from facesim.errors import FaceSimError
+from facesim.errors import FaceSimError, FaceSimWarning
 
 HELP = {"help_option_names": ["-h", "--help"]}
 MODEL = click.option(
@@ -70,7 +71,8 @@ class _Verbs(_OneLineErrors, click.Group):
 def _one_line_errors(main, *args, **kwargs):
     warnings.filterwarnings("ignore", module=r"PIL\.")  # an odd photo is ours to tell of, in a sentence
     try:
-        status = main(*args, standalone_mode=False, **kwargs) or 0
+        with _one_line_warnings():
+            status = main(*args, standalone_mode=False, **kwargs) or 0
     except SystemExit:  # click ends so, with 1, once nobody reads stdout; but 1 means different people
         sys.exit(2)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -88,6 +90,23 @@ def _one_line_errors(main, *args, **kwargs):
         sys.exit(status)
     click.echo(f"facesim: {' '.join(message.splitlines())}", err=True)
     sys.exit(2)
+
+
+@contextlib.contextmanager
+def _one_line_warnings():
+    """Make every FaceSimWarning one line on stderr, said once."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message, category, *where, **how):
+            if issubclass(category, FaceSimWarning):
+                click.echo(f"facesim: {message}", err=True)
+            else:
+                others(message, category, *where, **how)
+
+        warnings.simplefilter("default", FaceSimWarning)
+        warnings.showwarning = show
+        yield
 
 
 _COUNTED = {

@@ -33,9 +33,9 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
     """
     from tqdm import tqdm
 
+    from facesim.folder import photos_at
     from facesim.gallery.collect import Tally, embed_locally, pending_photos
     from facesim.gallery.store import open_or_create_gallery
-    from facesim.photo import photos_at
     from facesim.verifier import Verifier
 
     if engine == "ray" and gpu >= 0:

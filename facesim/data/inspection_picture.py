@@ -8,6 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image, ImageOps
 
 from facesim.data.inspection import Inspection
+from facesim.errors import FaceSimError
 from facesim.figures import as_image
 from facesim.photo import open_photo
 from facesim.picture import INK, RED
@@ -81,9 +82,7 @@ def _findings(inspection: Inspection) -> list[tuple[str, str, tuple[int, ...]]]:
 
 
 def _draw_finding(axes, inspection: Inspection, title: str, colour: str, photos: tuple[int, ...]) -> None:
-    shown = [
-        ImageOps.contain(open_photo(inspection.dataset.paths()[i]).view(_SIDE), (_SIDE, _SIDE)) for i in photos[:2]
-    ]
+    shown = [_thumbnail(inspection.dataset.root / inspection.dataset.photos[i]) for i in photos[:2]]
     both = Image.new("RGB", (2 * _SIDE + 8, _SIDE), "white")
     for i, photo in enumerate(shown):
         left = i * (_SIDE + 8) + (_SIDE - photo.width) // 2
@@ -97,6 +96,13 @@ def _draw_finding(axes, inspection: Inspection, title: str, colour: str, photos:
         file = Path(inspection.dataset.photos[i]).name
         caption = f"{_shorten(str(inspection.dataset.identities[i]))}\n{_shorten(file)}"
         axes.text(middle, _SIDE + 4, caption, fontsize=7, color=INK, ha="center", va="top", parse_math=False)
+
+
+def _thumbnail(path: Path) -> Image.Image:
+    try:
+        return ImageOps.contain(open_photo(path).view(_SIDE), (_SIDE, _SIDE))
+    except FaceSimError:  # it has gone since it was looked at
+        return Image.new("RGB", (_SIDE, _SIDE), _GREY)
 
 
 def _shorten(name: str) -> str:
