@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from facesim.data.inspection import Inspection
 from facesim.errors import FaceSimError
 from facesim.figures import as_image
+from facesim.files import printable
 from facesim.photo import open_photo
 from facesim.picture import INK, RED
 
@@ -27,7 +28,7 @@ def draw_inspection(inspection: Inspection) -> Image.Image:
     charts, *strips = np.atleast_1d(figure.subfigures(rows + 1, 1, height_ratios=[4] + [2.5] * rows))
     left, right = charts.subplots(1, 2)
     total = f"{len(inspection.dataset.photos):,} photos of {len(inspection.counts):,} identities"
-    charts.suptitle(f"{inspection.dataset.name}: {total}", fontsize=15, color=INK, parse_math=False)
+    charts.suptitle(f"{printable(inspection.dataset.name)}: {total}", fontsize=15, color=INK, parse_math=False)
     _draw_counts(left, np.array(list(inspection.counts.values())))
     _draw_sizes(right, inspection.sizes[inspection.sizes.all(1)])
     for start, strip in enumerate(strips):
@@ -106,4 +107,5 @@ def _thumbnail(path: Path) -> Image.Image:
 
 
 def _shorten(name: str) -> str:
+    name = printable(name)
     return name if len(name) <= _LETTERS else f"{name[: _LETTERS // 2]}…{name[-(_LETTERS // 2) :]}"
