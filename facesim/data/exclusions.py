@@ -25,12 +25,14 @@ def write_exclusions(path: Path, reasons: dict[str, str]) -> None:
 def read_exclusions(path: Path) -> set[str]:
     """Return the photos listed in `path`; raises FaceSimError where it cannot be read."""
     try:
-        lines = path.read_text(**_ENCODING).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(**_ENCODING)
+        if "\0" in text:
+            raise ValueError("it is no text")
+    except (OSError, ValueError) as error:
         raise FaceSimError(
             f"{path} is not an exclusion list: delete it, or make it anew with facesim inspect --fix."
         ) from error
-    fields = [line.split("\t") for line in lines if line.strip()]
+    fields = [line.split("\t") for line in text.splitlines() if line.strip()]
     return {photo for photo, *reason in fields if reason or not photo.startswith("#")}
 
 
