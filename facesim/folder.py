@@ -46,15 +46,18 @@ def photos_in(folder: str | Path) -> Iterator[str]:
     """Yield the paths of the photos in a folder and its sub-folders, in order.
 
     A file counts as a photo by its suffix, though it may turn out not to be readable. Links to files are followed,
-    links to folders are not. Hidden files and folders, thumbnails and the like are passed over; a FaceSimWarning counts
-    at the end what was.
+    links to folders are not. Hidden files and folders, thumbnails and the like are passed over; where there are photos,
+    a FaceSimWarning counts at the end what was.
 
     Raises FaceSimError where the folder itself cannot be read.
     """
     passed_over: Counter[str] = Counter()
+    found = False
     for place in _walk(folder, passed_over):
+        found = True
         yield os.path.join(folder, *place)
-    _warn_of_passed_over(folder, passed_over)
+    if found:
+        _warn_of_passed_over(folder, passed_over)
 
 
 def photos_at(paths: Iterable[str]) -> Iterator[str]:
@@ -76,7 +79,11 @@ def photos_at(paths: Iterable[str]) -> Iterator[str]:
 
 
 def people_below(
-    folder: str | Path, name_of: Callable[[str], str] = str, depth: int | None = None, loose: bool = False
+    folder: str | Path,
+    name_of: Callable[[str], str] = str,
+    depth: int | None = None,
+    loose: bool = False,
+    needed: int = 1,
 ) -> list[tuple[Place, str]]:
     """Return a folder's photos, in order, and who is on each, by `name_of` the folder that holds it.
 
@@ -84,7 +91,9 @@ def people_below(
     spelled as the first of them. Photos in no such folder are `loose`: passed over, or of somebody unknown, "".
 
     Photos and FaceSimWarnings are as by `photos_in`; another says where several folders are one person, or a person's
-    folder holds another's. Raises FaceSimError as that does.
+    folder holds another's. With fewer people than `needed` there is none: the caller refuses the folder.
+
+    Raises FaceSimError as `photos_in` does.
     """
     passed_over: Counter[str] = Counter()
     spellings, homes = Spellings(), {}
@@ -99,8 +108,9 @@ def people_below(
             people.append((place, ""))
         else:
             passed_over[_LOOSE] += 1
-    _warn_of_passed_over(folder, passed_over)
-    _warn_of_homes(folder, homes)
+    if len({person for _, person in people}) >= needed:
+        _warn_of_passed_over(folder, passed_over)
+        _warn_of_homes(folder, homes)
     return people
 
 

@@ -89,8 +89,12 @@ def test_a_persons_folder_in_anothers_is_told_of(tmp_path):
         assert [person for _, person in people_below(tmp_path)] == ["Ana", "holiday"]
 
 
+def test_where_there_is_no_photo_the_refusal_is_enough(tmp_path):
+    fill(tmp_path, "notes.txt", "sub/._a.jpg")
+    with warnings.catch_warnings(action="error"), pytest.raises(FaceSimError, match="there is no photo"):
+        list(photos_at([str(tmp_path)]))
+
+
 def test_a_folder_that_is_not_there_is_refused_by_name(tmp_path, refuses):
     with refuses(tmp_path / "nowhere"):
         list(photos_in(tmp_path / "nowhere"))
-    with pytest.raises(FaceSimError, match="there is no photo"):
-        list(photos_at([str(tmp_path)]))

@@ -47,7 +47,7 @@ def read_folder(root: str | Path, name: str | None = None) -> Dataset:
 
     Raises FaceSimError when there is no such folder, or when it holds no two identities with photos.
     """
-    dataset = _read(Path(root), name, loose=False)
+    dataset = _read(Path(root), name, needed=2)
     if len(np.unique(dataset.identities)) < 2:
         raise FaceSimError(f"{root} holds fewer than two sub-folders with photos: one per identity is needed.")
     return dataset
@@ -73,10 +73,10 @@ def identity_of(folder: str) -> str:
     return name.replace(" ", "_") or folder
 
 
-def _read(root: Path, name: str | None, loose: bool) -> Dataset:
+def _read(root: Path, name: str | None, loose: bool = False, needed: int = 1) -> Dataset:
     if not root.is_dir():
         raise FaceSimError(f"{root} is not a folder: give one with a sub-folder of photos per identity, lfw or pins.")
-    people = people_below(root, identity_of, loose=loose)
+    people = people_below(root, identity_of, loose=loose, needed=needed)
     identities = np.array([identity for _, identity in people], str)
     return Dataset(name or root.resolve().name, root, tuple("/".join(place) for place, _ in people), identities)
 
