@@ -34,12 +34,12 @@ class Dataset:
 
 
 def _digest(path: Path) -> bytes:
-    """Return the SHA-256 of a file; of one that cannot be read, that of nothing."""
+    """Return the SHA-256 of a file; of one that cannot be read, zeros."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:
-        return hashlib.sha256().digest()
+        return bytes(32)
 
 
 def read_folder(root: str | Path, name: str | None = None) -> Dataset:
