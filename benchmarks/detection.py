@@ -20,7 +20,8 @@ from facesim.data.lfw import data_home, find_lfw
 from facesim.detector.finding import HOG_SIDE, find, hog_look
 from facesim.detector.ladder import LADDER
 from facesim.evaluation.uncertainty import wilson_interval
-from facesim.photo import Photo, open_photo, photos_in
+from facesim.folder import photos_in
+from facesim.photo import Photo, open_photo
 
 DLIB_DOUBLINGS = 1  # of the photo's size, as face_recognition has it
 FOUND_BY = ("HOG", *(look.name for look in LADDER), "in doubt", "HOG alone")

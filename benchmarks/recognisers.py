@@ -23,6 +23,7 @@ from facesim.evaluation.groups import prefix
 from facesim.evaluation.metrics import SortedDistances
 from facesim.evaluation.scoring import embed_crops
 from facesim.model import default_model
+from facesim.names import name_key
 from facesim.training.export import export
 from facesim.training.network import SiameseNet
 from facesim.training.start import read_network
@@ -160,7 +161,7 @@ def _sorted(one: PhotoSet, distances: np.ndarray, chosen: np.ndarray | slice = s
 def _of_people(one: PhotoSet, column: str) -> np.ndarray:
     """Return what people.csv says of both people of each pair, `(n, 2) str`."""
     known = read_people(one.dataset.root)[column]
-    values = np.array([known[identity] for identity in one.dataset.identities[one.photos].tolist()])
+    values = np.array([known[name_key(identity)] for identity in one.dataset.identities[one.photos].tolist()])
     return values[np.stack([one.pairs.first, one.pairs.second], axis=1)]
 
 

@@ -1,4 +1,4 @@
-"""The errors that facesim raises: each is a sentence that says what is wrong with which file."""
+"""The errors that facesim raises, and its warnings: each is a sentence that says what is wrong with which file."""
 
 
 class FaceSimError(Exception):
@@ -7,3 +7,7 @@ class FaceSimError(Exception):
 
 class NoFaceError(FaceSimError):
     """A readable photo in which no face was found."""
+
+
+class FaceSimWarning(UserWarning):
+    """Something a user should know of, though the work goes on: what was passed over, say."""

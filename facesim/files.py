@@ -69,6 +69,14 @@ def write_folder(folder: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Return whether two paths lead to one file; not where either leads nowhere."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
 def printable(name: str) -> str:
     """Return the name of a file or folder as one line of text: on disk it may be no text, or hold line breaks."""
     return " ".join(name.encode(errors="replace").decode().split())

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -74,36 +74,6 @@ def read_bytes(file: BinaryIO) -> bytes:
         raise FaceSimError(f"{name} was opened as text: open it with mode 'rb'.")
     _check_length(len(data), name)
     return data
-
-
-def photos_in(folder: str | Path) -> Iterator[str]:
-    """Yield the paths of the photos in a folder and its sub-folders, in order; hidden ones are passed over.
-
-    A file counts as a photo by its suffix. Links to folders are not followed.
-    """
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not name.startswith("."):
-                yield os.path.join(parent, name)
-
-
-def photos_at(paths: Iterable[str]) -> Iterator[str]:
-    """Yield photos that are named one by one, and those in folders that are named; each once, were it named twice.
-
-    Raises FaceSimError where there is none.
-    """
-    named = {os.path.abspath(path): path for path in paths}
-    folders = {place for place, path in named.items() if os.path.isdir(path)}
-    found = False
-    for place, path in named.items():
-        if any(str(parent) in folders for parent in Path(place).parents):
-            continue
-        for photo in photos_in(path) if place in folders else (path,):
-            found = True
-            yield photo
-    if not found:
-        raise FaceSimError(f"there is no photo in {', '.join(named.values())}: give .jpg or .png files.")
 
 
 class Photo:

@@ -1,5 +1,4 @@
 import io
-import os
 import time
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from PIL import Image, ImageCms
 
 from facesim import pixels
 from facesim.errors import FaceSimError
-from facesim.photo import open_photo, photos_in
+from facesim.photo import open_photo
 
 QUARTERS = np.array([[(220, 40, 40), (40, 180, 60)], [(50, 70, 210), (230, 220, 60)]], np.uint8)
 UPRIGHT = QUARTERS.repeat(16, axis=0).repeat(32, axis=1)  # 64×32, a colour in each quarter; whole JPEG blocks
@@ -233,14 +232,6 @@ def test_what_is_no_photo_is_refused_with_a_sentence(source, words):
         open_photo(source)
     assert words in str(caught.value)
     assert str(caught.value).endswith(".")
-
-
-def test_the_photos_of_a_folder_are_found_by_their_suffix(tmp_path, hopper):
-    for name in ("b.JPG", "a.heic", "notes.txt", ".hidden.jpg", "sub/c.webp", ".git/d.jpg"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "sub" / "loop").symlink_to(tmp_path)
-    assert [os.path.relpath(path, tmp_path) for path in photos_in(tmp_path)] == ["a.heic", "b.JPG", "sub/c.webp"]
 
 
 def test_what_is_not_a_whole_photo_is_refused_by_name(broken_photo, refuses):

@@ -1,5 +1,6 @@
 """The command line: one module per verb, each a thin skin over functions that Python can call."""
 
+import contextlib
 import importlib
 import os
 import sys
@@ -9,7 +10,7 @@ import warnings
 import click
 
 from facesim import __version__
-from facesim.errors import FaceSimError
+from facesim.errors import FaceSimError, FaceSimWarning
 
 HELP = {"help_option_names": ["-h", "--help"]}
 MODEL = click.option(
@@ -95,7 +96,8 @@ def _one_line_errors(main, *args, **kwargs):
         if hasattr(stream, "reconfigure"):  # a file's name may have letters that the terminal lacks, or be no text
             stream.reconfigure(errors="replace")
     try:
-        status = main(*args, standalone_mode=False, **kwargs) or 0
+        with _one_line_warnings():
+            status = main(*args, standalone_mode=False, **kwargs) or 0
     except SystemExit:  # click ends so, with 1, once nobody reads stdout
         status = 2
     except BaseException as error:  # Rust's panics, of LanceDB, are no Exception
@@ -122,6 +124,23 @@ def _in_one_line(error: BaseException) -> str:
             what = f"{type(error).__name__}: {error}".rstrip(".: ")
             message = f"this should not have happened ({what}). Set {DEBUG}=1 to see where it did, and report it."
     return f"facesim: {' '.join(message.splitlines())}"
+
+
+@contextlib.contextmanager
+def _one_line_warnings():
+    """Make every FaceSimWarning one line on stderr, said once."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message, category, *where, **how):
+            if issubclass(category, FaceSimWarning):
+                click.echo(f"facesim: {message}", err=True)
+            else:
+                others(message, category, *where, **how)
+
+        warnings.simplefilter("default", FaceSimWarning)
+        warnings.showwarning = show
+        yield
 
 
 _COUNTED = {

@@ -22,6 +22,9 @@ from facesim.files import counted, printable
 def embed(photos, address, engine, faces, model, gpu, as_json):
     """Embed the faces of PHOTOS, files or folders of them, and add them to a gallery, without names.
 
+    Folders are searched to their end; hidden files and folders, thumbnails, and links to folders are passed over, and
+    counted on stderr.
+
     Find them with facesim search and facesim cluster. Photos that are there already and have not changed are passed
     over, those of people enrolled and those without a face among them, so that an interrupted run goes on where it
     stopped. Of several processes, give each other photos.
@@ -33,9 +36,9 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
     """
     from tqdm import tqdm
 
+    from facesim.folder import photos_at
     from facesim.gallery.collect import Tally, embed_locally, pending_photos
     from facesim.gallery.store import open_or_create_gallery
-    from facesim.photo import photos_at
     from facesim.verifier import Verifier
 
     if engine == "ray" and gpu >= 0:

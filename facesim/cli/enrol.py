@@ -12,20 +12,29 @@ from facesim.files import counted, printable
 @click.command(cls=Command, context_settings=HELP)
 @GALLERY
 @click.argument("photos", nargs=-1, required=True)
-@click.option("--name", help="Who is on the photos; else their folders are named after them.")
+@click.option("--name", help="Who is on the photos; else the folder that holds a photo is named after who is on it.")
+@click.option(
+    "--depth",
+    type=click.IntRange(1),
+    help="Instead, the folder so many steps below the one given: 1 in people/NAME/2024.",
+)
 @MODEL
 @GPU
 @JSON
-def enrol(address, photos, name, model, gpu, as_json):
+def enrol(address, photos, name, depth, model, gpu, as_json):
     """Add people to a gallery, from one photo each or from many.
 
     \b
     facesim enrol GALLERY ana.jpg --name "Ana Li"    one photo, or several, of one person
-    facesim enrol GALLERY people                     people/NAME/*.jpg, a folder per person
+    facesim enrol GALLERY people                     people/NAME/*.jpg, a folder per person, however deep
+    facesim enrol GALLERY people --depth 1           people/NAME/*.jpg, people/NAME/2024/*.jpg
 
     GALLERY is a folder, made where there is none, or an address such as s3://bucket/gallery. Of each photo the main
     face is enrolled. A photo without a face is refused. A face that matches somebody of another name is enrolled, and
-    told of: you may have one person under two names.
+    told of: you may have one person under two names. Spellings that differ in capitals alone are one name.
+
+    The folder that holds a photo names who is on it; folders of one name are one person. Photos in a folder given
+    itself, hidden files and folders, thumbnails, and links to folders are passed over, and counted on stderr.
 
     A photo that is enrolled already is passed over, so that an interrupted run goes on where it stopped.
 
@@ -38,7 +47,9 @@ def enrol(address, photos, name, model, gpu, as_json):
     from facesim.gallery.store import open_or_create_gallery
     from facesim.verifier import Verifier
 
-    people = people_in(photos, name)
+    if name is not None and depth is not None:
+        raise click.UsageError("--name says who is on the photos: leave out --depth.")
+    people = people_in(photos, name, depth)
     verifier = Verifier(model, gpu=gpu)
     gallery = open_or_create_gallery(address, verifier.model)
     names, count, alike, refused = set(), 0, 0, 0

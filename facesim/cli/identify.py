@@ -47,8 +47,8 @@ def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
 
     Exit status: 0 every face is known, 1 one is unknown, 2 trouble (a photo cannot be read, or shows no face).
     """
+    from facesim.folder import photos_at
     from facesim.gallery.picture import draw_identified
-    from facesim.photo import photos_at
 
     photos = list(photos_at(photos))
     if show:

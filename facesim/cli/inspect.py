@@ -18,7 +18,9 @@ from facesim.files import check_picture_path, save_picture
 def inspect(data, as_json, draw, fix, exclusions):
     """Say and draw what data sets hold, before training on them.
 
-    DATA is lfw, pins, or a folder with a sub-folder of photos per identity; several are inspected as one.
+    DATA is lfw, pins, or a folder with a sub-folder of photos per identity; several are inspected as one. The folder
+    that holds a photo names who is on it, however deep; folders of one name are one person. Photos in DATA itself,
+    hidden files and folders, thumbnails, and links to folders are passed over, and counted on stderr.
 
     Counts photos and identities, and finds photos that cannot be opened, that show no face or several, that are the
     same photo, and above all the same photo under two names. --fix lists photos without a face, all but one of the

@@ -36,6 +36,7 @@ def neighbours(query, photos, k, model, identity, draw, as_json):
     from facesim.evaluation.neighbours_picture import draw_neighbours
     from facesim.evaluation.neighbours_text import as_dict, as_text
     from facesim.model import Model
+    from facesim.names import Spellings
 
     picture = Path(draw)
     check_picture_path(picture)
@@ -43,7 +44,7 @@ def neighbours(query, photos, k, model, identity, draw, as_json):
     face, crop = find_main_face(query)
     say_which_face(face)
     dataset = find_photos(photos)
-    identity = identity_of(identity)
+    identity = Spellings(dataset.identities.tolist()).first(identity_of(identity))
     if identity and identity not in dataset.identities:
         click.echo(f"facesim: nobody in {dataset.name} is called {identity}.", err=True)
     found = find_neighbours(face, crop, dataset, cached_crops(dataset), opened, k, identity)

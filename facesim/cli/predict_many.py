@@ -11,17 +11,17 @@ import click
 
 from facesim.detector.selection import cut_faces
 from facesim.errors import FaceSimError
-from facesim.files import ENCODING
+from facesim.files import ENCODING, same_file
+from facesim.folder import photos_in
 from facesim.pair_list import judge_rows, read_pair_list, write_verdicts
 from facesim.pair_output import growing_output
-from facesim.photo import photos_in
 from facesim.verifier import Verifier
 
 
 def compare_with_folder(verifier: Verifier, photo: str, folder: str, faces: str, as_json: bool) -> int:
     """Print the verdicts on a photo and each in a folder, nearest first; return the exit status."""
     cut_faces(photo, faces)  # where this photo is at fault, none of the others is
-    others = [other for other in photos_in(folder) if not os.path.samefile(other, photo)]
+    others = [other for other in photos_in(folder) if not same_file(other, photo)]
     if not others:
         raise FaceSimError(f"{folder} holds no other photo: give a folder with .jpg or .png files.")
     verdicts, failed = [], 0

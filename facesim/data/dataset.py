@@ -1,14 +1,16 @@
-"""A data set: a folder with one sub-folder of photos per identity."""
+"""A data set: a folder with a sub-folder of photos per identity."""
 
 import hashlib
 import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from facesim.errors import FaceSimError
-from facesim.photo import PHOTO_SUFFIXES
+from facesim.folder import people_below
+from facesim.names import Spellings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,25 @@ class Dataset:
         """Return the SHA-256 over every photo's name and content: the same photos, the same fingerprint."""
         whole = hashlib.sha256()
         for photo, path in zip(self.photos, self.paths(), strict=True):
-            whole.update(os.fsencode(photo) + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+            whole.update(os.fsencode(photo) + b"\0" + _digest(path))
         return whole.hexdigest()
 
 
+def _digest(path: Path) -> bytes:
+    """Return the SHA-256 of a file; of one that cannot be read, zeros."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return bytes(32)
+
+
 def read_folder(root: str | Path, name: str | None = None) -> Dataset:
-    """Read `root`, which holds one folder of photos per identity; hidden files and empty folders are passed over.
+    """Read `root`, where the folder that holds a photo says who is on it, as `people_below` has it.
 
     Raises FaceSimError when there is no such folder, or when it holds no two identities with photos.
     """
-    dataset = _read(Path(root), name, own=False)
+    dataset = _read(Path(root), name, needed=2)
     if len(np.unique(dataset.identities)) < 2:
         raise FaceSimError(f"{root} holds fewer than two sub-folders with photos: one per identity is needed.")
     return dataset
@@ -47,7 +58,7 @@ def read_photos(root: str | Path, name: str | None = None) -> Dataset:
 
     Raises FaceSimError when there is no such folder, or when it holds no photo.
     """
-    dataset = _read(Path(root), name, own=True)
+    dataset = _read(Path(root), name, loose=True)
     if not dataset.photos:
         raise FaceSimError(f"{root} holds no photo, nor do its sub-folders: give a folder with .jpg or .png files.")
     return dataset
@@ -58,30 +69,26 @@ def identity_of(folder: str) -> str:
 
     It is the name without `pins_`, and with `_` for spaces, so that a person in both is one.
     """
-    return folder.removeprefix("pins_").replace(" ", "_")
+    name = unicodedata.normalize("NFC", folder).strip().removeprefix("pins_").strip()
+    return name.replace(" ", "_") or folder
 
 
-def _read(root: Path, name: str | None, own: bool) -> Dataset:
+def _read(root: Path, name: str | None, loose: bool = False, needed: int = 1) -> Dataset:
     if not root.is_dir():
         raise FaceSimError(f"{root} is not a folder: give one with a sub-folder of photos per identity, lfw or pins.")
-    folders = [folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
-    found = sorted(
-        path.relative_to(root).parts
-        for folder in ([*folders, root] if own else folders)
-        for path in folder.iterdir()
-        if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-    )
-    identities = np.array(["".join(map(identity_of, folder)) for *folder, _ in found], str)
-    return Dataset(name or root.resolve().name, root, tuple("/".join(place) for place in found), identities)
+    people = people_below(root, identity_of, loose=loose, needed=needed)
+    identities = np.array([identity for _, identity in people], str)
+    return Dataset(name or root.resolve().name, root, tuple("/".join(place) for place, _ in people), identities)
 
 
 def join_datasets(datasets: list[Dataset]) -> Dataset:
-    """Return several data sets as one, in their order; people of one name are one person."""
+    """Return several data sets as one, in their order; people of one name, however spelled, are one person."""
     if len(datasets) == 1:
         return datasets[0]
+    spellings = Spellings()
     return Dataset(
         "+".join(dataset.name for dataset in datasets),
         Path(),
         tuple(str(path.absolute()) for dataset in datasets for path in dataset.paths()),
-        np.concatenate([dataset.identities for dataset in datasets]),
+        np.array([spellings.first(name) for dataset in datasets for name in dataset.identities.tolist()], str),
     )

@@ -15,6 +15,7 @@ from scipy.cluster.hierarchy import DisjointSet
 from tqdm import tqdm
 
 from facesim.data.dataset import Dataset
+from facesim.errors import FaceSimError
 from facesim.photo import open_photo
 
 # Chosen by looking at pairs of LFW and Pins. Up to 36 bits apart all were copies, above 50 most were not; in between,
@@ -38,14 +39,18 @@ class Copies:
 
 
 def find_copies(dataset: Dataset, photos: np.ndarray, processes: int | None = None) -> tuple[Copies, ...]:
-    """Compare `photos`, `(n,)` indices of readable ones, all with all; a copy of a copy is a copy.
+    """Compare `photos`, `(n,)` indices, all with all; a copy of a copy is a copy.
 
-    Raises FaceSimError where one cannot be opened.
+    One that cannot be read to its end is no copy of another.
     """
     paths = [dataset.root / dataset.photos[i] for i in photos]
     with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
-        hashed = pool.map(_hash, paths, chunksize=16)
-        digests, hashes = zip(*tqdm(hashed, f"comparing {dataset.name}", len(paths), unit="photo"), strict=True)
+        hashed = list(tqdm(pool.map(_hash, paths, chunksize=16), f"comparing {dataset.name}", len(paths), unit="photo"))
+    readable = [i for i, found in enumerate(hashed) if found]
+    if not readable:
+        return ()
+    photos, paths = photos[readable], [paths[i] for i in readable]
+    digests, hashes = zip(*(hashed[i] for i in readable), strict=True)
     groups, first = DisjointSet(range(len(paths))), {}
     for i, digest in enumerate(digests):
         groups.merge(first.setdefault(digest, i), i)
@@ -61,9 +66,13 @@ def find_copies(dataset: Dataset, photos: np.ndarray, processes: int | None = No
     )
 
 
-def _hash(path: Path) -> tuple[bytes, np.ndarray]:
-    """Return the SHA-256 of the file and the perceptual hash of the photo, `(256,) bool`."""
-    return hashlib.sha256(path.read_bytes()).digest(), imagehash.phash(open_photo(path).view(), HASH_SIDE).hash.ravel()
+def _hash(path: Path) -> tuple[bytes, np.ndarray] | None:
+    """Return the SHA-256 of the file and the perceptual hash of the photo, `(256,) bool`; None where it is damaged."""
+    try:
+        hashed = imagehash.phash(open_photo(path).view(), HASH_SIDE).hash.ravel()
+        return hashlib.sha256(path.read_bytes()).digest(), hashed
+    except (FaceSimError, OSError):
+        return None
 
 
 def close_pairs(hashes: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """The exclusion list: photos of a data set that training passes over, a line each, with the reason."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import numpy as np
 from facesim.data.dataset import Dataset
 from facesim.errors import FaceSimError
 from facesim.files import write_whole
+from facesim.folder import EXCLUSION_LIST as FILE_NAME  # where training looks for it: in the data set's own folder
+from facesim.names import name_key
 
-FILE_NAME = "facesim-exclude.txt"  # where training looks for it: in the data set's own folder
+_ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}  # a photo's name may be no text
 
 
 def write_exclusions(path: Path, reasons: dict[str, str]) -> None:
@@ -16,18 +19,20 @@ def write_exclusions(path: Path, reasons: dict[str, str]) -> None:
     lines = ["# Photos that facesim train passes over, and why. Delete a line to train on its photo again."]
     lines += [f"{photo}\t{' '.join(reason.split())}" for photo, reason in sorted(reasons.items())]
     with write_whole(path) as scratch:
-        scratch.write_text("\n".join(lines) + "\n", "utf-8")
+        scratch.write_text("\n".join(lines) + "\n", **_ENCODING)
 
 
 def read_exclusions(path: Path) -> set[str]:
     """Return the photos listed in `path`; raises FaceSimError where it cannot be read."""
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(**_ENCODING)
+        if "\0" in text:
+            raise ValueError("it is no text")
+    except (OSError, ValueError) as error:
         raise FaceSimError(
             f"{path} is not an exclusion list: delete it, or make it anew with facesim inspect --fix."
         ) from error
-    fields = [line.split("\t") for line in lines if line.strip()]
+    fields = [line.split("\t") for line in text.splitlines() if line.strip()]
     return {photo for photo, *reason in fields if reason or not photo.startswith("#")}
 
 
@@ -36,4 +41,12 @@ def excluded(dataset: Dataset, listed: Path | None = None) -> np.ndarray:
     own = dataset.root / FILE_NAME
     if listed is None and not own.is_file():
         return np.zeros(len(dataset.photos), bool)
-    return np.isin(np.array(dataset.photos), list(read_exclusions(listed or own)))
+    named = read_exclusions(listed or own)
+    others = {_key(photo) for photo in named - set(dataset.photos)}  # where names were spelled otherwise, if at all
+    return np.array([photo in named or _key(photo) in others for photo in dataset.photos], bool)
+
+
+def _key(photo: str) -> str:
+    """Return what all spellings of a photo's place share; files whose names differ in capitals are two."""
+    *folders, name = photo.split("/")
+    return "/".join([*map(name_key, folders), unicodedata.normalize("NFC", name)])

@@ -8,7 +8,9 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image, ImageOps
 
 from facesim.data.inspection import Inspection
+from facesim.errors import FaceSimError
 from facesim.figures import as_image
+from facesim.files import printable
 from facesim.photo import open_photo
 from facesim.picture import INK, RED
 
@@ -26,7 +28,7 @@ def draw_inspection(inspection: Inspection) -> Image.Image:
     charts, *strips = np.atleast_1d(figure.subfigures(rows + 1, 1, height_ratios=[4] + [2.5] * rows))
     left, right = charts.subplots(1, 2)
     total = f"{len(inspection.dataset.photos):,} photos of {len(inspection.counts):,} identities"
-    charts.suptitle(f"{inspection.dataset.name}: {total}", fontsize=15, color=INK, parse_math=False)
+    charts.suptitle(f"{printable(inspection.dataset.name)}: {total}", fontsize=15, color=INK, parse_math=False)
     _draw_counts(left, np.array(list(inspection.counts.values())))
     _draw_sizes(right, inspection.sizes[inspection.sizes.all(1)])
     for start, strip in enumerate(strips):
@@ -81,9 +83,7 @@ def _findings(inspection: Inspection) -> list[tuple[str, str, tuple[int, ...]]]:
 
 
 def _draw_finding(axes, inspection: Inspection, title: str, colour: str, photos: tuple[int, ...]) -> None:
-    shown = [
-        ImageOps.contain(open_photo(inspection.dataset.paths()[i]).view(_SIDE), (_SIDE, _SIDE)) for i in photos[:2]
-    ]
+    shown = [_thumbnail(inspection.dataset.root / inspection.dataset.photos[i]) for i in photos[:2]]
     both = Image.new("RGB", (2 * _SIDE + 8, _SIDE), "white")
     for i, photo in enumerate(shown):
         left = i * (_SIDE + 8) + (_SIDE - photo.width) // 2
@@ -99,5 +99,13 @@ def _draw_finding(axes, inspection: Inspection, title: str, colour: str, photos:
         axes.text(middle, _SIDE + 4, caption, fontsize=7, color=INK, ha="center", va="top", parse_math=False)
 
 
+def _thumbnail(path: Path) -> Image.Image:
+    try:
+        return ImageOps.contain(open_photo(path).view(_SIDE), (_SIDE, _SIDE))
+    except FaceSimError:  # it has gone since it was looked at
+        return Image.new("RGB", (_SIDE, _SIDE), _GREY)
+
+
 def _shorten(name: str) -> str:
+    name = printable(name)
     return name if len(name) <= _LETTERS else f"{name[: _LETTERS // 2]}…{name[-(_LETTERS // 2) :]}"

@@ -6,6 +6,7 @@ import numpy as np
 
 from facesim.data.duplicates import Copies
 from facesim.data.inspection import Inspection
+from facesim.files import printable
 
 _SHOWN = 4  # of each finding
 
@@ -44,11 +45,11 @@ def as_text(inspection: Inspection) -> str:
     per = told["photos_per_identity"]
     small, middle, large = ("×".join(map(str, size)) for size in _sizes(inspection))
     lines = [
-        f"{told['data']}: {told['photos']:,} photos of {told['identities']:,} identities",
+        f"{printable(told['data'])}: {told['photos']:,} photos of {told['identities']:,} identities",
         "",
         f"photos per identity   {per['min']:,} to {per['max']:,}, median {per['median']:g}, mean {per['mean']:.1f}",
         f"  with only one       {per['with_one_photo']:,} identities",
-        f"  with the most       {per['largest']}, {per['share_of_largest']:.1%} of all photos",
+        f"  with the most       {printable(per['largest'])}, {per['share_of_largest']:.1%} of all photos",
         f"photo size            {small} to {large}, median {middle}",
     ]
     many = sorted(inspection.several_faces.items(), key=lambda item: -item[1])
@@ -82,6 +83,6 @@ def _copies_line(inspection: Inspection, copies: Copies) -> str:
 
 def _finding(title: str, found: list[str]) -> Iterable[str]:
     yield from ("", f"{title:22}{f'{len(found):,}' if found else 'none'}")
-    yield from (f"  {line}" for line in found[:_SHOWN])
+    yield from (f"  {printable(line)}" for line in found[:_SHOWN])
     if len(found) > _SHOWN:
         yield f"  and {len(found) - _SHOWN:,} more"

@@ -5,18 +5,20 @@ from pathlib import Path
 
 from facesim.data.dataset import identity_of
 from facesim.errors import FaceSimError
-
-FILE_NAME = "people.csv"
+from facesim.folder import PEOPLE_TABLE
+from facesim.names import name_key
 
 
 def read_people(folder: Path) -> dict[str, dict[str, str]]:
-    """Return each column's value by identity: `{"gender": {"Ana_Li": "female"}}`; empty where there is no people.csv.
+    """Return each column's value by `name_key` of the identity: `{"gender": {"ana_li": "female"}}`.
+
+    Empty where there is no people.csv.
 
     The file's first line names its columns, `identity` among them: the people's folders.
 
     Raises FaceSimError where it makes no sense.
     """
-    path = folder / FILE_NAME
+    path = folder / PEOPLE_TABLE
     if not path.is_file():
         return {}
     try:
@@ -30,4 +32,4 @@ def read_people(folder: Path) -> dict[str, dict[str, str]]:
         raise FaceSimError(f"{path} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise FaceSimError(f"{path} is not a CSV file in UTF-8 ({error}).") from error
-    return {column: {identity_of(row["identity"]): row[column] for row in rows} for column in columns}
+    return {column: {name_key(identity_of(row["identity"])): row[column] for row in rows} for column in columns}

@@ -39,61 +39,109 @@ PAIRS = 2000  # drawn to choose the threshold, and to test it, half of them genu
 def split_by_identity(dataset: Dataset, seed: int, photos: np.ndarray | None = None) -> Split:
     """Train on 80 % of the identities, choose the threshold on 10 %, test on 10 %, drawn with `seed`.
 
-    Of `photos`, `(n,)` indices, or all. Raises FaceSimError where validation or test could hold no genuine or no
-    impostor pair.
+    Of `photos`, `(n,)` indices, or all. Where that draw leaves a part without anybody who has two photos, of whom alone
+    genuine pairs can be made, those who have are shared out first: a third of them, or 10 % of all, to each part held
+    out, and the others train along with those who have one photo.
+
+    Raises FaceSimError where there are under 6 identities, or under two with two photos.
     """
-    photos, people = _shuffled_people(dataset, seed, photos)
-    held = max(2, round(0.1 * len(people)))
-    if len(people) < 2 * held + 2:
-        raise FaceSimError(f"{dataset.name} holds {len(people)} identities: a split by identity needs 6 or more.")
-    return _holding_out(dataset, photos, people[:held], people[held : 2 * held], seed)
+    people = _People(dataset, seed, photos)
+    held = max(2, round(0.1 * len(people.names)))
+    if len(people.names) < 2 * held + 2:
+        raise FaceSimError(f"{dataset.name} holds {len(people.names)} identities: a split by identity needs 6 or more.")
+    validation, test, train = np.split(np.arange(len(people.names)), [held, 2 * held])
+    if people.give_pairs(validation, test) and people.repeated[train].sum() >= 2:
+        return people.holding_out(validation, test)
+    people.check(2)
+    repeated, single = np.flatnonzero(people.repeated), np.flatnonzero(~people.repeated)
+    share = max(1, min(held, len(repeated) // 3))
+    others = 2 - min(2, share)  # impostor pairs take two people
+    validation, test = (
+        np.concatenate([repeated[i * share : (i + 1) * share], single[i * others : (i + 1) * others]]) for i in (0, 1)
+    )
+    return people.holding_out(validation, test, shared_out=True)
 
 
 def halve_by_identity(dataset: Dataset, seed: int, photos: np.ndarray | None = None) -> Split:
     """Train on nobody, choose the threshold on one half of the identities, test on the other, drawn with `seed`.
 
-    Raises FaceSimError as `split_by_identity` does.
+    Where a half would have nobody with two photos, those who have are shared out first. Raises FaceSimError where there
+    are under 4 identities, or under two with two photos.
     """
-    photos, people = _shuffled_people(dataset, seed, photos)
-    if len(people) < 4:
-        raise FaceSimError(f"{dataset.name} holds {len(people)} identities: to choose a threshold and test it takes 4.")
-    return _holding_out(dataset, photos, *np.array_split(people, 2), seed)
+    people = _People(dataset, seed, photos)
+    count = len(people.names)
+    if count < 4:
+        raise FaceSimError(f"{dataset.name} holds {count} identities: to choose a threshold and test it takes 4.")
+    halves = np.array_split(np.arange(count), 2)
+    shared_out = not people.give_pairs(*halves)
+    if shared_out:
+        people.check(2)
+        halves = people.shared_out(2)
+    return people.holding_out(*halves, shared_out=shared_out)
 
 
 def fold_by_identity(dataset: Dataset, count: int, seed: int, photos: np.ndarray | None = None) -> list[Split]:
     """Cut the identities into `count` folds, drawn with `seed`; each tests once, while the next chooses the threshold.
 
-    Raises FaceSimError as `split_by_identity` does, and where `count` is under 3 or there are too few identities.
+    Where a fold would have nobody with two photos, those who have are shared out first. Raises FaceSimError where
+    `count` is under 3, or there are fewer identities than two a fold, or than one with two photos.
     """
-    photos, people = _shuffled_people(dataset, seed, photos)
+    people = _People(dataset, seed, photos)
     if count < 3:
         raise FaceSimError(f"--folds {count}: it takes 3, one to test, one to choose the threshold, one to train on.")
-    if len(people) < 2 * count:
-        raise FaceSimError(f"--folds {count} of {len(people)} identities: a fold needs two of them to hold any pair.")
-    folds = np.array_split(people, count)
-    return [_holding_out(dataset, photos, folds[(i + 1) % count], folds[i], seed) for i in range(count)]
+    if len(people.names) < 2 * count:
+        raise FaceSimError(
+            f"--folds {count} of {len(people.names)} identities: a fold needs two of them to hold any pair."
+        )
+    folds = np.array_split(np.arange(len(people.names)), count)
+    shared_out = not people.give_pairs(*folds)
+    if shared_out:
+        people.check(count)
+        folds = people.shared_out(count)
+    return [people.holding_out(folds[(i + 1) % count], folds[i], shared_out) for i in range(count)]
 
 
-def _shuffled_people(dataset: Dataset, seed: int, photos: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    photos = np.arange(len(dataset.photos)) if photos is None else photos
-    people = np.unique(dataset.identities[photos])
-    np.random.default_rng(seed).shuffle(people)
-    return photos, people
+class _People:
+    """Who is on a data set's photos, in the order that the seed gives; methods take places in it."""
 
+    def __init__(self, dataset: Dataset, seed: int, photos: np.ndarray | None):
+        self._dataset, self._seed = dataset, seed
+        self._photos = np.arange(len(dataset.photos)) if photos is None else photos
+        self._identities = dataset.identities[self._photos]
+        names, counts = np.unique(self._identities, return_counts=True)
+        self.names = names.copy()
+        np.random.default_rng(seed).shuffle(self.names)
+        self.repeated = counts[np.searchsorted(names, self.names)] > 1  # who has two photos or more
 
-def _holding_out(dataset: Dataset, photos: np.ndarray, validation: np.ndarray, test: np.ndarray, seed: int) -> Split:
-    identities = dataset.identities[photos]
-    held = {}
-    for part, people in (("choosing the threshold", validation), ("testing", test)):
-        theirs = photos[np.isin(identities, people)]
-        try:
-            drawn = sample_pairs(dataset.identities[theirs], PAIRS // 2, PAIRS // 2, seed)
-        except FaceSimError as error:
+    def give_pairs(self, *parts: np.ndarray) -> bool:
+        """Return whether each part has somebody with two photos."""
+        return all(self.repeated[part].any() for part in parts)
+
+    def check(self, needed: int) -> None:
+        """Raise FaceSimError where fewer people than that have two photos."""
+        found = int(self.repeated.sum())
+        if found < needed:
             raise FaceSimError(
-                f"{dataset.name}: none of the {len(people)} identities held out for {part} has two photos; add photos."
-            ) from error
-        held[part] = drawn.among(theirs)
-    train = photos[~np.isin(identities, np.concatenate([validation, test]))]
-    people = len(np.unique(dataset.identities[train]))
-    description = f"by identity, seed {seed}: {people} to train, {len(validation)} to choose, {len(test)} to test"
-    return Split(train, *held.values(), description)
+                f"{self._dataset.name}: {found} of the {len(self.names)} identities {'has' if found == 1 else 'have'} "
+                f"two photos or more, and {needed} are needed, one for each part that is held out: add photos."
+            )
+
+    def shared_out(self, count: int) -> list[np.ndarray]:
+        """Return parts of all people, each with its share of those who have two photos."""
+        order = np.argsort(~self.repeated, kind="stable")
+        return [order[part::count] for part in range(count)]
+
+    def holding_out(self, validation: np.ndarray, test: np.ndarray, shared_out: bool = False) -> Split:
+        """Return the split that trains on all others."""
+        held = []
+        for part in (validation, test):
+            theirs = self._photos[np.isin(self._identities, self.names[part])]
+            drawn = sample_pairs(self._dataset.identities[theirs], PAIRS // 2, PAIRS // 2, self._seed)
+            held.append(drawn.among(theirs))
+        train = np.delete(np.arange(len(self.names)), np.concatenate([validation, test]))
+        parts = [(train, "to train"), (validation, "to choose"), (test, "to test")]
+        description = f"by identity, seed {self._seed}: " + ", ".join(f"{len(part)} {use}" for part, use in parts)
+        if shared_out:
+            several = [f"{self.repeated[part].sum()} {use}" for part, use in parts]
+            description += f"; with two photos or more: {', '.join(several)}"
+        return Split(self._photos[np.isin(self._identities, self.names[train])], *held, description)

@@ -17,6 +17,7 @@ from facesim.evaluation.scoring import Scores
 from facesim.evaluation.trial import Trial
 from facesim.evaluation.uncertainty import rate_intervals
 from facesim.model import ModelInfo
+from facesim.names import name_key
 
 MIN_PAIRS = 100  # a rate on fewer is not stated
 MAX_GROUPS = 50
@@ -124,7 +125,7 @@ def _person_columns(trial: Trial) -> dict[str, np.ndarray]:
     return {
         column: np.array(
             [
-                values.get(column, {}).get(identity, "")
+                values.get(column, {}).get(name_key(identity), "")
                 for part, values in zip(trial.source.parts, known, strict=True)
                 for identity in part.identities.tolist()
             ]

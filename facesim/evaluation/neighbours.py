@@ -1,6 +1,5 @@
 """Find the photos whose faces are nearest to a face."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from facesim.data.dataset import Dataset
 from facesim.detector.selection import FoundFace
 from facesim.errors import FaceSimError
 from facesim.evaluation.scoring import embed_crops
+from facesim.files import same_file
 from facesim.model import Model
 
 
@@ -82,8 +82,7 @@ def find_neighbours(
 
     Raises FaceSimError where no other photo shows a face.
     """
-    of_query = os.stat(query.photo)
-    own = np.array([os.path.samestat(of_query, path.stat()) for path in dataset.paths()])
+    own = np.array([same_file(query.photo, path) for path in dataset.paths()])
     if own.any() and not identity:
         identity = str(dataset.identities[own][0])
     photos = np.flatnonzero(crops.usable & ~own)

@@ -12,6 +12,7 @@ from facesim.data.pairs import Pairs, all_pairs, join_pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.errors import FaceSimError
 from facesim.model import ModelInfo
+from facesim.names import name_key
 
 COUNT = 1000  # pairs drawn of each kind
 MAX_PAIRS = 1_000_000  # of all photos of unseen people; where there are more, MANY of each kind are drawn
@@ -125,15 +126,17 @@ def people_seen(info: ModelInfo, dataset: Dataset) -> set[str]:
     Those, too, whom the model that it was begun from has seen. A model file that does not name whom it was trained on
     is taken to have seen everybody but its test people in a data set of the same name.
     """
-    people, seen = set(dataset.identities.tolist()) - {""}, set()
+    people = {name_key(name): name for name in set(dataset.identities.tolist()) - {""}}
+    seen: set[str] = set()
     trained_on = info.trained_on
     while trained_on:
         if "train_identities" in trained_on:
-            seen |= people & {*trained_on["train_identities"], *trained_on.get("validation_identities", ())}
+            chose = {*trained_on["train_identities"], *trained_on.get("validation_identities", ())}
+            seen |= people.keys() & set(map(name_key, chose))
         elif set(dataset.name.split("+")) & set(str(trained_on.get("data")).split("+")):
-            seen |= people - set(trained_on.get("test_identities", ()))
+            seen |= people.keys() - set(map(name_key, trained_on.get("test_identities", ())))
         trained_on = trained_on.get("begun_from")
-    return seen
+    return {people[key] for key in seen}
 
 
 def _lfw_view(infos: tuple[ModelInfo, ...], view: str) -> Trial:

@@ -13,11 +13,12 @@ import numpy as np
 from facesim.bulk import embed_groups
 from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError, NoFaceError
+from facesim.folder import people_below, photos_at
 from facesim.gallery.identify import WEIGHED, probabilities
 from facesim.gallery.known import KnownPhotos
 from facesim.gallery.rows import FaceRow, Match, check_name
 from facesim.gallery.store import Gallery, is_gallery, open_gallery
-from facesim.photo import photos_at, photos_in
+from facesim.names import Spellings
 from facesim.verifier import Verifier
 
 # A process that is killed loses what it has embedded since it last wrote; the next one embeds that again.
@@ -80,34 +81,37 @@ class Tally:
         return Tally(*(getattr(self, field) + getattr(other, field) for field in self.__slots__))
 
 
-def people_in(paths: Iterable[str], name: str | None = None) -> list[tuple[str, str]]:
-    """Return photos and who is on them: `name` on all of them, or, without one, whom the sub-folders are named after.
+def people_in(paths: Iterable[str], name: str | None = None, depth: int | None = None) -> list[tuple[str, str]]:
+    """Return photos and who is on them: `name` on all of them, or, without one, as `people_below` says of folders.
 
     Raises FaceSimError where that says of no photo, or not of each, who is on it.
     """
     if name is not None:
         name = check_name(name)
         return [(photo, name) for photo in photos_at(paths)]
+    spellings = Spellings()
     people: dict[tuple[str, str], None] = {}
     for path in paths:
         if not os.path.isdir(path):
             raise FaceSimError(f"who is on {path}? Give --name, or a folder with a sub-folder of photos per person.")
-        folders = sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and entry.name[0] != ".")
-        theirs = [(photo, folder) for folder in folders for photo in photos_in(os.path.join(path, folder))]
+        theirs = people_below(path, check_name, depth)
         if not theirs:
             raise FaceSimError(f"{path} has no sub-folders with photos, named after the people on them: give --name.")
-        people |= dict.fromkeys((photo, check_name(folder)) for photo, folder in theirs)
+        people |= dict.fromkeys((os.path.join(path, *place), spellings.first(person)) for place, person in theirs)
     return list(people)
 
 
 def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]]) -> Iterator[Enrolled]:
     """Enrol photos, each with a name, by their main face; yield each once it is safe in the gallery.
 
-    A photo that is there already, by the same path and name and unchanged, is passed over. Where the face is,
+    A name that the gallery has is kept as it is spelled there. A photo that is there already, by the same path and name
+    and unchanged, is passed over. Where the face is,
     more likely than not, that of somebody enrolled by another name, that is said; it is enrolled all the same.
     """
     with gallery.writing():
-        new = _new_photos(gallery.known_photos(by_name=True), ((path, check_name(name)) for path, name in people))
+        spellings = Spellings(gallery.names())
+        named = ((path, spellings.first(check_name(name))) for path, name in people)
+        new = _new_photos(gallery.known_photos(by_name=True), named)
         for batch in embed_in_batches(new, verifier, "largest", ENROLLED_EVERY):
             found = [(photo, embedded) for photo, embedded in batch if isinstance(embedded, EmbeddedPhoto)]
             likenesses = _likenesses(gallery, verifier, [row for each in found for row in face_rows(*each)])

@@ -1,3 +1,7 @@
+import os
+import unicodedata
+
+import numpy as np
 import pytest
 
 from facesim.data.dataset import read_folder
@@ -29,6 +33,17 @@ def test_a_list_named_counts_instead_of_the_folders_own(dataset, tmp_path):
 def test_a_list_can_be_edited_by_hand(tmp_path):
     (tmp_path / "list.txt").write_text("# ours\n\nana/1.jpg\nbo/1.jpg\twrong person\n")
     assert read_exclusions(tmp_path / "list.txt") == {"ana/1.jpg", "bo/1.jpg"}
+
+
+def test_a_list_names_photos_however_their_names_are_spelled(dataset):
+    (dataset.root / "ana" / "A.jpg").touch()
+    (dataset.root / "ana" / "a.jpg").touch()
+    (dataset.root / os.fsdecode(b"ana/\xff.jpg")).touch()
+    dataset = read_folder(dataset.root)
+    listed = ["ANA/" + unicodedata.normalize("NFD", "ü 2.jpg"), "Ana/a.jpg", os.fsdecode(b"ana/\xff.jpg")]
+    write_exclusions(dataset.root / FILE_NAME, dict.fromkeys(listed, "no face"))
+    left_out = np.array(dataset.photos)[excluded(dataset)].tolist()
+    assert left_out == ["ana/a.jpg", "ana/ü 2.jpg", os.fsdecode(b"ana/\xff.jpg")]
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])

@@ -5,7 +5,7 @@ import pytest
 
 from facesim.data.dataset import Dataset
 from facesim.data.lfw import find_lfw, lfw_split
-from facesim.data.split import halve_by_identity, split_by_identity
+from facesim.data.split import fold_by_identity, halve_by_identity, split_by_identity
 from facesim.errors import FaceSimError
 
 
@@ -39,6 +39,40 @@ def test_the_seed_decides_who_is_where(tmp_path):
 def test_too_few_people_or_photos_are_refused(tmp_path, counts):
     with pytest.raises(FaceSimError):
         split_by_identity(dataset_of(counts, tmp_path), 0)
+
+
+FEW_WITH_PAIRS = [3] * 6 + [1] * 24
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_people_with_pairs_are_shared_out_where_they_are_few(tmp_path, seed):
+    dataset = dataset_of(FEW_WITH_PAIRS, tmp_path)
+    splits = [split_by_identity(dataset, seed), halve_by_identity(dataset, seed), *fold_by_identity(dataset, 3, seed)]
+    for split in splits:
+        for pairs in (split.validation, split.test):
+            assert pairs.same.any()
+            assert not pairs.same.all()
+        parts = split.identities(dataset)
+        assert not parts["train"] & (parts["validation"] | parts["test"])
+        assert not parts["validation"] & parts["test"]
+    assert (np.unique(dataset.identities[splits[0].train], return_counts=True)[1] > 1).sum() >= 2
+    tested = set().union(*(split.identities(dataset)["test"] for split in splits[2:]))
+    assert tested == set(dataset.identities.tolist())
+
+
+def test_how_many_were_shared_out_is_said(tmp_path):
+    said = {split_by_identity(dataset_of(FEW_WITH_PAIRS, tmp_path), seed).description for seed in range(20)}
+    told = "26 to train, 2 to choose, 2 to test; with two photos or more: 2 to train, 2 to choose, 2 to test"
+    assert any(description.endswith(told) for description in said)
+
+
+def test_where_too_few_have_pairs_it_is_said_how_many(tmp_path):
+    one, two = dataset_of([3] + [1] * 20, tmp_path), dataset_of([3] * 2 + [1] * 20, tmp_path)
+    for refused in (lambda: split_by_identity(one, 0), lambda: halve_by_identity(one, 0)):
+        with pytest.raises(FaceSimError, match="1 of the 21 identities has two photos or more, and 2 are needed"):
+            refused()
+    with pytest.raises(FaceSimError, match="2 of the 22 identities have two photos or more, and 5 are needed"):
+        fold_by_identity(two, 5, 0)
 
 
 def test_where_nobody_trains_half_choose_and_half_test(tmp_path):

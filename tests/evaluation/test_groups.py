@@ -1,4 +1,5 @@
 import csv
+import unicodedata
 from itertools import combinations
 
 import numpy as np
@@ -43,6 +44,14 @@ def make_scores(tmp_path):
 def people_csv(tmp_path):
     with open(tmp_path / "people.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("identity", "gender", "region"), *PEOPLE[:3], ("pins_Al Z", "male", "west")])
+
+
+def test_people_csv_may_spell_names_otherwise(make_scores, tmp_path):
+    (tmp_path / "people.csv").write_text(
+        f"identity,gender\n{unicodedata.normalize('NFD', 'ZOË LI')} ,female\nBo,male\n"
+    )
+    scores = make_scores(["Zoë_Li", "bo"], 1, lambda i, j: 1)
+    assert group_pairs(scores, ["gender"]).tolist() == [["female", "male"]]
 
 
 @pytest.mark.usefixtures("people_csv")

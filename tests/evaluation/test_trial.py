@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import unicodedata
 
 import numpy as np
 import pytest
@@ -120,6 +121,11 @@ def test_people_are_known_by_name_in_any_folder(model):
     trained, tested = (model.info.trained_on[f"{part}_identities"][0] for part in ("train", "test"))
     photos = Dataset("photos", None, (), np.array([trained, tested, "nobody"]))
     assert people_seen(model.info, photos) == {trained}
+
+
+def test_a_person_whom_a_model_has_seen_is_known_however_the_name_is_spelled(model):
+    info = told(model, data="web", train_identities=[unicodedata.normalize("NFD", "ZOË_Li")], test_identities=["Bo"])
+    assert people_seen(info, Dataset("photos", None, (), np.array(["Zoë_Li", "bo"]))) == {"Zoë_Li"}
 
 
 def test_what_a_model_was_begun_from_has_seen_it_has_seen(model):

@@ -1,5 +1,6 @@
 import os
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -93,7 +94,8 @@ def test_folders_name_the_people_in_them(tmp_path, hopper, refuses):
         shutil.copy(hopper, tmp_path / "people" / place)
     grace = tmp_path / "people" / "Grace Hopper"
     theirs = [(str(grace / "a.jpg"), "Grace Hopper"), (str(grace / "navy" / "b.jpg"), "Grace Hopper")]
-    assert people_in([str(tmp_path / "people")]) == theirs
+    assert people_in([str(tmp_path / "people")], depth=1) == theirs
+    assert people_in([str(tmp_path / "people")]) == [theirs[0], (theirs[1][0], "navy")]
     assert people_in([str(grace)], "Amazing Grace") == [(photo, "Amazing Grace") for photo, _ in theirs]
     assert people_in([str(hopper)], "G") == [(str(hopper), "G")]
     for paths, name in (([str(hopper)], None), ([str(tmp_path / "people" / "empty")], None)):
@@ -101,13 +103,30 @@ def test_folders_name_the_people_in_them(tmp_path, hopper, refuses):
             people_in(paths, name)
     with refuses(tmp_path / "people" / "empty"):
         people_in([str(tmp_path / "people" / "empty")], "Nobody")
-    assert people_in([str(tmp_path / "people")] * 2) == theirs
+    assert people_in([str(tmp_path / "people")] * 2, depth=1) == theirs
     everything = [str(tmp_path / "people"), str(grace), str(grace / "a.jpg"), str(grace / ".." / "Grace Hopper")]
     assert len(people_in(everything, "G")) == len(set(people_in(everything, "G"))) == 3
     (grace.parent / "a\nb").mkdir()
     shutil.copy(hopper, grace.parent / "a\nb")
     with pytest.raises(FaceSimError, match="cannot be a name"):
         people_in([str(tmp_path / "people")])
+
+
+def test_a_year_between_names_nobody(tmp_path, hopper, collins):
+    for place, photo in (("2023/Grace/a.jpg", hopper), ("2024/GRACE /b.jpg", hopper), ("2024/Eileen/c.jpg", collins)):
+        (tmp_path / place).parent.mkdir(parents=True)
+        shutil.copy(photo, tmp_path / place)
+    assert [name for _, name in people_in([str(tmp_path)])] == ["Grace", "Eileen", "Grace"]
+    years = [str(tmp_path / "2023"), str(tmp_path / "2024")]
+    assert sorted(name for _, name in people_in(years)) == ["Eileen", "Grace", "Grace"]
+
+
+def test_a_name_in_another_spelling_is_the_one_that_is_enrolled(gallery, verifier, hopper, collins):
+    decomposed = unicodedata.normalize("NFD", "ZOË ")
+    for photo, name in ((hopper, "Zoë"), (collins, decomposed), (hopper, decomposed)):
+        for enrolled in enrol(gallery, verifier, [(str(photo), name)]):
+            assert enrolled.name == "Zoë"
+    assert gallery.names() == {"Zoë": 2}
 
 
 def embedded(gallery, verifier, photos, faces="all") -> Tally:

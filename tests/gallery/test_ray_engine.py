@@ -17,12 +17,12 @@ import ray
 from ray.cluster_utils import Cluster
 
 from facesim.errors import FaceSimError
+from facesim.folder import photos_at
 from facesim.gallery import ray_engine
 from facesim.gallery.collect import Tally, embed_locally, pending_photos
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.model import Model
-from facesim.photo import photos_at
 
 PHOTOS = 24
 BLOCK = 4

@@ -1,0 +1,22 @@
+"""People's names: which spellings are one name."""
+
+import unicodedata
+from collections.abc import Iterable
+
+
+def name_key(name: str) -> str:
+    """Return what all spellings of a name share: composed or decomposed letters, capitals or not, spaces around it."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).strip()
+
+
+class Spellings:
+    """Names as they were first spelled."""
+
+    def __init__(self, names: Iterable[str] = ()):
+        self._first: dict[str, str] = {}
+        for name in names:
+            self.first(name)
+
+    def first(self, name: str) -> str:
+        """Return how a name was spelled the first time: so, if this is the first time."""
+        return self._first.setdefault(name_key(name), name)
