@@ -6,7 +6,9 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Iterable, Iterator
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from facesim.errors import FaceSimError
-from facesim.pixels import MOST_PIXELS, upright_rgb, upright_size
+from facesim.pixels import MOST_PIXELS, PixelsError, upright_rgb, upright_size
 
 PhotoSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 
@@ -32,42 +34,90 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 _ADDRESS = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]+:/|data:)")
 
 
-def open_photo(source: PhotoSource) -> "Photo":
+def open_photo(source: "PhotoSource | Photo", called: str = "") -> "Photo":
     """Return the photo at a path, or in bytes, a binary file object, a PIL image or an RGB array `(h, w, 3) uint8`.
 
-    A file object is read from where it stands. Only the head of a file is read here, the pixels with `Photo.view`.
+    A file object is read from where it stands. Of a path only the head is read here, the pixels with `Photo.view`;
+    anything else is read here and now, so that its owner may go on with it. `called` is what errors name a photo that
+    has no name of its own.
 
     Raises FaceSimError, naming the file, for anything that is not a readable photo within limits: files up to 300 MB,
     90 million pixels, a JPEG of 179 million.
     """
-    if isinstance(source, np.ndarray):
-        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
-            raise FaceSimError(
-                f"an array of shape {source.shape} and type {source.dtype} is not a photo: give (height, width, 3), "
-                "uint8, in the order red, green, blue."
-            )
-        return Photo("the given array", Image.fromarray(source))
-    if isinstance(source, Image.Image):
-        name = str(getattr(source, "filename", "")) or "the given image"
-        with _sentences(name):
-            source.load()  # so that it is not decoded at another size than its owner expects
-        return Photo(name, source)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        name = "the photo given as bytes"
-        _check_length(len(source), name)
-        return Photo(name, bytes(source))
-    if hasattr(source, "read"):
-        return Photo(_name_of(source), read_bytes(source))
-    if isinstance(source, (str, os.PathLike)):
+    if isinstance(source, Photo):
+        return source
+    if is_path(source):
         path = os.fsdecode(source)
         _check_file(path)
         return Photo(path, Path(path))
-    raise FaceSimError(f"a {type(source).__name__} is not a photo: give a path, bytes, a file, an image or an array.")
+    with _alone(source):
+        return _own_photo(source, called)
 
 
-def read_bytes(file: BinaryIO) -> bytes:
+def take_photos(photos: Sequence[PhotoSource], number: int | None = None) -> "list[PhotoSource | Photo]":
+    """Return photos that their owner may go on with: paths as they are, anything else opened; each object once.
+
+    In errors one without a name of its own is called "the second photo", or "the second photo of pair 7", if its pair
+    has a `number`; one that is not in a pair "photo 7".
+    """
+    taken: dict[int, PhotoSource | Photo] = {}
+    for place, photo in enumerate(photos, 1):
+        if id(photo) not in taken:
+            called = f"photo {place if number is None else number}"
+            if len(photos) == 2:
+                called = ("the first photo", "the second photo")[place - 1] + (f" of pair {number}" if number else "")
+            taken[id(photo)] = photo if is_path(photo) else open_photo(photo, called)
+    return [taken[id(photo)] for photo in photos]
+
+
+def is_path(photo: object) -> bool:
+    """Return whether a photo is given by its path."""
+    return isinstance(photo, (str, os.PathLike))
+
+
+def file_state(found: os.stat_result) -> tuple[int, int, int, int]:
+    """Return what tells whether a file is another than it was: its device, inode, size, and time of change."""
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _own_photo(source: PhotoSource, called: str) -> "Photo":
+    if isinstance(source, np.ndarray):
+        name = called or "the given array"
+        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
+            raise FaceSimError(
+                f"{name} has the shape {source.shape} and the type {source.dtype}: give (height, width, 3), uint8, in "
+                "the order red, green, blue."
+            )
+        return Photo(name, Image.fromarray(source))  # which copies it
+    if isinstance(source, Image.Image):
+        name = str(getattr(source, "filename", "")) or called or "the given image"
+        with _sentences(name):
+            return Photo(name, source.copy())
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        name = called or "the photo given as bytes"
+        _check_length(len(source), name)
+        return Photo(name, bytes(source))
+    if hasattr(source, "read"):
+        return Photo(_name_of(source, called), read_bytes(source, called))
+    raise FaceSimError(
+        f"{called or 'what was given'} is of the type {type(source).__name__}, not a photo: give a path, bytes, a "
+        "file, an image or an array."
+    )
+
+
+_in_use: weakref.WeakValueDictionary = weakref.WeakValueDictionary()  # locks by the id of what they guard
+_finding_lock = threading.Lock()
+
+
+def _alone(source: object) -> threading.Lock:
+    """Return the lock of an object that several threads may have been given: Pillow reads no image twice at once."""
+    with _finding_lock:
+        return _in_use.setdefault(id(source), threading.Lock())
+
+
+def read_bytes(file: BinaryIO, called: str = "") -> bytes:
     """Return what a binary file object holds from where it stands; raises FaceSimError as `open_photo` does."""
-    name = _name_of(file)
+    name = _name_of(file, called)
     with _sentences(name):
         data = file.read(LARGEST_FILE + 1)
     if not isinstance(data, bytes):
@@ -115,10 +165,14 @@ class Photo:
 
     def __init__(self, name: str, source: Path | bytes | Image.Image):
         self.name = name
+        self.warnings: tuple[str, ...] = ()  # why its pixels may be wrong, once they are read
         self._source = source
         self._seen: Image.Image | None = None
+        self._state: tuple[int, ...] | None = None
         with _sentences(name), self._opened() as image:
             self.size = upright_size(image)
+        if not all(self.size):
+            raise FaceSimError(f"{name} is empty: it has no pixels.")
 
     def view(self, longer_side: int | None = None) -> Image.Image:
         """Return the photo as RGB, at least `longer_side` pixels wide or high where it has them; or at its full size.
@@ -130,10 +184,40 @@ class Photo:
         """
         full = max(self.size)
         longer_side = min(longer_side or full, full)
-        if self._seen is None or max(self._seen.size) < longer_side:
-            with _sentences(self.name), self._opened() as image:
-                self._seen = upright_rgb(image, longer_side)
-        return self._seen
+        seen = self._seen  # another thread may give it a coarser one
+        if seen is None or max(seen.size) < longer_side:
+            with _sentences(self.name):
+                self._seen = seen = self._decoded(longer_side)
+        return seen
+
+    def _decoded(self, longer_side: int) -> Image.Image:
+        try:
+            with self._opened() as image:
+                return upright_rgb(image, longer_side)
+        except OSError as error:
+            if error.errno or not self._lacks_end_alone():
+                raise
+        self.warnings = ("its file lacks the end",)
+        return self._decoded(longer_side)
+
+    def _lacks_end_alone(self) -> bool:
+        """Return whether it is a JPEG that was cut short behind its last row; if so, give it its end."""
+        from facesim.jpeg import END, has_all_rows  # hardly a photo needs it
+
+        if isinstance(self._source, Image.Image) or self.warnings:
+            return False
+        data = self._source if isinstance(self._source, bytes) else self._source.read_bytes()
+        whole = has_all_rows(data)
+        if whole:
+            self._source = data + END
+        return whole
+
+    @property
+    def held(self) -> int:
+        """Return how many bytes of memory the photo takes before it is looked at."""
+        if isinstance(self._source, Image.Image):
+            return 4 * self._source.width * self._source.height
+        return len(self._source) if isinstance(self._source, bytes) else 0
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[Image.Image]:
@@ -141,11 +225,19 @@ class Photo:
             yield self._source
             return
         in_memory = isinstance(self._source, bytes)
-        with (
-            _Steps(io.BytesIO(self._source) if in_memory else io.FileIO(self._source)) as file,
-            Image.open(file, formats=_formats(file)) as image,
-        ):
-            yield image
+        with _Steps(io.BytesIO(self._source) if in_memory else io.FileIO(self._source)) as file:
+            if not in_memory:
+                self._check_unchanged(file)
+            with Image.open(file, formats=_formats(file)) as image:
+                yield image
+            if not in_memory:
+                self._check_unchanged(file)
+
+    def _check_unchanged(self, file: BinaryIO) -> None:
+        state = file_state(os.fstat(file.fileno()))
+        if self._state not in (None, state):
+            raise FaceSimError(f"{self.name} was changed while it was read: try again.")
+        self._state = state
 
 
 class _Steps(io.BufferedReader):
@@ -178,8 +270,9 @@ def _check_file(path: str) -> None:
     _check_length(found.st_size, path)
 
 
-def _name_of(file: BinaryIO) -> str:
-    return str(getattr(file, "name", "") or "the given file")
+def _name_of(file: BinaryIO, called: str) -> str:
+    name = getattr(file, "name", "")  # of a temporary file it is a number
+    return (os.fsdecode(name) if is_path(name) else "") or called or "the given file"
 
 
 def _check_length(length: int, name: str) -> None:
@@ -201,6 +294,8 @@ def _sentences(name: str) -> Iterator[None]:
         raise FaceSimError(f"{name} claims more than is safe to decode ({most}): reduce it first.") from error
     except UnidentifiedImageError as error:
         raise FaceSimError(f"{name} is not a photo that facesim can read (JPEG, PNG, WebP, HEIC, …).") from error
+    except PixelsError as error:
+        raise FaceSimError(f"{name} {error}.") from error
     except MemoryError as error:
         raise FaceSimError(f"{name} needs more memory than there is: reduce it first.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on a broken file

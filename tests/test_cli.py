@@ -123,7 +123,7 @@ def test_json_is_the_verdict_that_python_gives_however_the_photos_are_named(run,
 
 
 @pytest.mark.parametrize("option", ["-t", "--threshold"])
-@pytest.mark.parametrize(("threshold", "status"), [("0", 1), ("2.5", 0)])
+@pytest.mark.parametrize(("threshold", "status"), [("0", 1), ("2", 0)])
 def test_the_threshold_option_replaces_the_models(run, hopper, collins, option, threshold, status):
     assert run(hopper, collins, option, threshold)[0] == status
 

@@ -11,7 +11,8 @@ from onnx import helper
 from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
 from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
-from facesim.model import Model, ModelInfo, info_from_metadata, info_to_metadata
+from facesim.model import Model
+from facesim.model_info import ModelInfo, info_from_metadata, info_to_metadata
 from facesim.onnx_file import widened_network
 from facesim.photo import open_photo
 

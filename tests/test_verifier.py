@@ -80,8 +80,8 @@ def test_another_threshold_replaces_the_models_and_same_means_strictly_below_it(
     assert verdict.threshold == above
 
 
-@pytest.mark.parametrize("threshold", [math.nan, math.inf, "abc", [0.5]])
-def test_a_threshold_that_is_no_number_is_refused(model, threshold):
+@pytest.mark.parametrize("threshold", [math.nan, math.inf, "abc", [0.5], 50, -1, 2.001])
+def test_a_threshold_that_no_distance_can_have_is_refused(model, threshold):
     with pytest.raises(FaceSimError, match="threshold"):
         Verifier(model, threshold=threshold)
 
