@@ -167,8 +167,8 @@ def test_a_broken_model_file_is_one_line_that_names_it(trouble, hopper, broken_m
     assert str(broken_model) in trouble(hopper, hopper, "-w", broken_model)
 
 
-@pytest.mark.parametrize("threshold", ["abc", "nan", "inf", ""])
-def test_a_threshold_that_is_no_number_is_one_line_that_names_the_option(trouble, hopper, threshold):
+@pytest.mark.parametrize("threshold", ["abc", "nan", "inf", "", "50", "-1"])
+def test_a_threshold_that_no_distance_can_have_is_one_line_that_names_the_option(trouble, hopper, threshold):
     assert "threshold" in trouble(hopper, hopper, "-t", threshold)
 
 
