@@ -104,7 +104,7 @@ class Model:
     @functools.cached_property
     def fingerprint(self) -> str:
         """Return what tells this network from others: models with the same one give the same embeddings."""
-        return network_fingerprint(self.path)
+        return network_fingerprint(Path(self._opened[0]))
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
         """Map crops `(n, 160, 160, 3) uint8` to unit embeddings `(n, d) float32`.

@@ -55,19 +55,18 @@ def open_photo(source: "PhotoSource | Photo", called: str = "") -> "Photo":
 
 
 def take_photos(photos: Sequence[PhotoSource], number: int | None = None) -> "list[PhotoSource | Photo]":
-    """Return photos that their owner may go on with: paths as they are, anything else opened; each object once.
+    """Return photos whose owner may go on with them: paths as they are, anything else opened; each object once.
 
-    In errors one without a name of its own is called "the second photo", or "the second photo of pair 7", if its pair
-    has a `number`; one that is not in a pair "photo 7".
+    What has no name of its own is called "photo 7" after its `number`, or in a pair "the second photo of pair 7".
     """
-    taken: dict[int, PhotoSource | Photo] = {}
-    for place, photo in enumerate(photos, 1):
-        if id(photo) not in taken:
-            called = f"photo {place if number is None else number}"
+    taken: dict[int, Photo] = {}
+    for place, photo in enumerate(photos):
+        if not is_path(photo) and id(photo) not in taken:
+            called = f"photo {number}"
             if len(photos) == 2:
-                called = ("the first photo", "the second photo")[place - 1] + (f" of pair {number}" if number else "")
-            taken[id(photo)] = photo if is_path(photo) else open_photo(photo, called)
-    return [taken[id(photo)] for photo in photos]
+                called = ("the first photo", "the second photo")[place] + (f" of pair {number}" if number else "")
+            taken[id(photo)] = open_photo(photo, called)
+    return [taken.get(id(photo), photo) for photo in photos]
 
 
 def is_path(photo: object) -> bool:
@@ -92,6 +91,8 @@ def _own_photo(source: PhotoSource, called: str) -> "Photo":
     if isinstance(source, Image.Image):
         name = str(getattr(source, "filename", "")) or called or "the given image"
         with _sentences(name):
+            if source.width * source.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
             return Photo(name, source.copy())
     if isinstance(source, (bytes, bytearray, memoryview)):
         name = called or "the photo given as bytes"
@@ -209,7 +210,7 @@ class Photo:
         data = self._source if isinstance(self._source, bytes) else self._source.read_bytes()
         whole = has_all_rows(data)
         if whole:
-            self._source = data + END
+            self._source, self._state = data + END, None
         return whole
 
     @property
@@ -226,15 +227,16 @@ class Photo:
             return
         in_memory = isinstance(self._source, bytes)
         with _Steps(io.BytesIO(self._source) if in_memory else io.FileIO(self._source)) as file:
-            if not in_memory:
-                self._check_unchanged(file)
-            with Image.open(file, formats=_formats(file)) as image:
-                yield image
-            if not in_memory:
-                self._check_unchanged(file)
+            self._check_unchanged(file.raw)
+            try:
+                with Image.open(file, formats=_formats(file, self.name)) as image:
+                    yield image
+            finally:
+                self._check_unchanged(file.raw)
 
-    def _check_unchanged(self, file: BinaryIO) -> None:
-        state = file_state(os.fstat(file.fileno()))
+    def _check_unchanged(self, file: io.RawIOBase) -> None:
+        """Raise FaceSimError where a file is another than it was: a box found in it would lie elsewhere."""
+        state = file_state(os.fstat(file.fileno())) if isinstance(file, io.FileIO) else None
         if self._state not in (None, state):
             raise FaceSimError(f"{self.name} was changed while it was read: try again.")
         self._state = state
@@ -305,7 +307,7 @@ def _sentences(name: str) -> Iterator[None]:
         raise FaceSimError(f"{name} is damaged or cut short ({reason}): get a whole copy.") from error
 
 
-def _formats(file: BinaryIO) -> tuple[str, ...]:
+def _formats(file: BinaryIO, name: str) -> tuple[str, ...]:
     """Return the formats that the file may have; for HEIC, load its decoder, which is an extra."""
     head = file.read(12)
     file.seek(0)
@@ -318,9 +320,7 @@ def _formats(file: BinaryIO) -> tuple[str, ...]:
     try:
         import pillow_heif
     except ModuleNotFoundError as error:
-        raise FaceSimError(
-            f"{getattr(file, 'name', 'the photo')} is a HEIC photo: pip install 'facesim[heic]' to read it."
-        ) from error
+        raise FaceSimError(f"{name} is a HEIC photo: pip install 'facesim[heic]' to read it.") from error
     pillow_heif.register_heif_opener()
     return (*_FORMATS, "HEIF")
 

@@ -74,7 +74,7 @@ class Verifier:
     """A model, ready to compare photos: `verify` two, `verify_many` pairs, or `embed` photos.
 
     A photo is a path, bytes, a binary file object, a PIL image, or an RGB array `(h, w, 3) uint8`. One Verifier may be
-    used by several threads at once, and after a fork.
+    used by several threads at once and after a fork, and pickled: another process opens the model anew, by its path.
     """
 
     def __init__(self, model: Model | str | Path | None = None, threshold: float | None = None, gpu: int = -1):

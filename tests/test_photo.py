@@ -229,7 +229,9 @@ def test_an_image_of_any_mode_becomes_the_rgb_it_stands_for(image, colour):
 
 @pytest.mark.parametrize("values", [(-1, 1), (-1000, 3000), (0, np.inf), (np.nan, np.nan)])
 def test_floats_that_could_mean_any_brightness_are_refused_as_such(values):
-    with pytest.raises(FaceSimError, match=r"the given image has values from .* give 0 to 1, 0 to 255 or 0 to 65535\.$"):
+    with pytest.raises(
+        FaceSimError, match=r"the given image has values from .* give 0 to 1, 0 to 255 or 0 to 65535\.$"
+    ):
         open_photo(Image.fromarray(np.tile(np.float32(values), (4, 4)))).view()
 
 

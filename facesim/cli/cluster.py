@@ -14,7 +14,7 @@ from facesim.files import ENCODING, check_picture_path, check_writable, counted,
 
 @click.command(cls=Command, context_settings=HELP)
 @click.argument("photos", nargs=-1, required=True)
-@click.option("-t", "--threshold", type=float, help="Faces are linked below it, instead of the model's strictest.")
+@click.option("-t", "--threshold", type=float, help="Faces are linked below it (0 to 2), not the model's strictest.")
 @ALL_FACES
 @MODEL
 @GPU
