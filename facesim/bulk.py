@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
+from PIL import Image
+
 from facesim.cores import cores
 from facesim.detector.selection import EmbeddedPhoto
 from facesim.errors import FaceSimError
-from facesim.photo import PhotoSource
+from facesim.photo import Photo, PhotoSource, file_state, is_path, take_photos
 
 REMEMBERED = 2**16  # photos, of some 2 KB each
+MAX_HELD = 2**29  # bytes of photos in memory that wait to be submitted, and again of those that wait to be embedded
 _PATHS_AHEAD = 4096  # groups
 _PHOTOS_AHEAD = 16
 
@@ -23,8 +27,9 @@ def embed_groups(
 ) -> Iterator[list[EmbeddedPhoto] | FaceSimError]:
     """Yield what `embed` makes of each group's photos, in order, as soon as it is there; or the error of one of them.
 
-    Groups are read as they come, in a thread of their own and some ahead (4,096 of paths, 16 of other photos), and
-    waited for only when there is nothing else to do. A path is embedded once, unless 65,536 others came between.
+    Groups are read as they come, in a thread of their own and some ahead (4,096 of paths; 16 of photos in memory, fewer
+    of large ones), and waited for only when there is nothing else to do. A photo in memory counts as it is when its
+    group comes. A path is embedded once, unless its file changed, it failed, or 65,536 others came between.
     """
     with _Embedder(embed) as embedder:
         arrivals = _arrivals(groups, embedder.closed)
@@ -49,26 +54,43 @@ def embed_groups(
             raise group.error
 
 
-def _ahead(group: Sequence[PhotoSource]) -> int:
+def one_by_one(photos: Iterable[PhotoSource]) -> Iterator[tuple[PhotoSource]]:
+    """Yield each photo as a group of its own; raises FaceSimError where a single photo was given instead of many."""
+    array = isinstance(photos, np.ndarray) and photos.ndim < 4 and photos.dtype.kind in "biuf"
+    if array or is_path(photos) or isinstance(photos, (bytes, bytearray, Image.Image)) or hasattr(photos, "read"):
+        raise FaceSimError("a single photo was given where many are asked for: give a list of photos.")
+    return ((photo,) for photo in photos)
+
+
+def _ahead(group: Sequence[PhotoSource | Photo | FaceSimError]) -> int:
     """Return how many groups like this one may be read ahead: paths are small, photos in memory are not."""
-    return _PATHS_AHEAD if all(isinstance(photo, (str, os.PathLike)) for photo in group) else _PHOTOS_AHEAD
+    held = sum(photo.held for photo in group if isinstance(photo, Photo))
+    return max(2, min(_PHOTOS_AHEAD, MAX_HELD // held)) if held else _PATHS_AHEAD
 
 
 class _End(NamedTuple):
     error: BaseException | None
 
 
-def _arrivals(items: Iterable[Sequence[PhotoSource]], closed: threading.Event) -> queue.SimpleQueue:
-    """Read items in a thread of their own; after the last comes an `_End`, with the error that ended them, if any."""
+def _arrivals(groups: Iterable[Sequence[PhotoSource]], closed: threading.Event) -> queue.SimpleQueue:
+    """Read groups in a thread of their own, their photos taken from their owner; one that failed is but its error.
+
+    After the last comes an `_End`, with the error that ended them, if any.
+    """
     arrivals: queue.SimpleQueue = queue.SimpleQueue()
 
     def read() -> None:
         error = None
         try:
-            for item in items:
-                arrivals.put(item)
-                if arrivals.qsize() >= _ahead(item):  # pause for long: taking turns item by item costs more than both
-                    while arrivals.qsize() > _ahead(item) // 2 and not closed.wait(0.01):
+            for number, group in enumerate(groups, 1):
+                try:
+                    taken = take_photos(group, number)
+                except FaceSimError as failure:
+                    taken = [failure]
+                arrivals.put(taken)
+                ahead = _ahead(taken)
+                if arrivals.qsize() >= ahead:  # pause for long: taking turns group by group costs more than both
+                    while arrivals.qsize() > ahead // 2 and not closed.wait(0.01):
                         pass
                 if closed.is_set():
                     return
@@ -81,13 +103,14 @@ def _arrivals(items: Iterable[Sequence[PhotoSource]], closed: threading.Event) -
 
 
 class _Embedder:
-    """Embeds photos in a thread per core, and remembers what became of the latest paths."""
+    """Embeds photos in a thread per core, and remembers what became of the latest files."""
 
-    def __init__(self, embed: Callable[[PhotoSource], EmbeddedPhoto]):
+    def __init__(self, embed: Callable[[PhotoSource | Photo], EmbeddedPhoto]):
         self._embed = embed
         self.closed = threading.Event()
         self._pool = ThreadPoolExecutor(cores())
-        self._known: OrderedDict[str, Future[EmbeddedPhoto]] = OrderedDict()
+        self._known: OrderedDict[tuple, Future[EmbeddedPhoto]] = OrderedDict()  # by path and state
+        self._lock = threading.Lock()
 
     def __enter__(self):
         return self
@@ -96,14 +119,38 @@ class _Embedder:
         self.closed.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def submit(self, photo: PhotoSource) -> "Future[EmbeddedPhoto]":
-        if not isinstance(photo, (str, os.PathLike)):
+    def submit(self, photo: PhotoSource | Photo | FaceSimError) -> "Future[EmbeddedPhoto]":
+        if isinstance(photo, FaceSimError):
+            failed: Future[EmbeddedPhoto] = Future()
+            failed.set_exception(photo)
+            return failed
+        if isinstance(photo, Photo):
             return self._pool.submit(self._embed, photo)
-        photo = os.fspath(photo)
-        if photo in self._known:
-            self._known.move_to_end(photo)
-        else:
-            self._known[photo] = self._pool.submit(self._embed, photo)
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        return self._known[photo]
+        path = os.fspath(photo)
+        key = path, _state(path)
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = self._pool.submit(self._embed_file, *key)
+                if len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+            self._known.move_to_end(key)
+            return self._known[key]
+
+    def _embed_file(self, path: str, state: tuple | None) -> EmbeddedPhoto:
+        """Embed a file, and forget what became of it if that failed or it has another `state` by now."""
+        kept = False
+        try:
+            embedded = self._embed(path)
+            kept = state is not None and _state(path) == state
+            return embedded
+        finally:
+            if not kept:
+                with self._lock:
+                    self._known.pop((path, state), None)
+
+
+def _state(path: str) -> tuple | None:
+    try:
+        return file_state(os.stat(path))
+    except (OSError, ValueError):  # it is said when the file is opened
+        return None

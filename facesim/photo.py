@@ -5,8 +5,9 @@ import io
 import os
 import re
 import stat
-import struct
-from collections.abc import Iterator
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +15,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from facesim.errors import FaceSimError
-from facesim.pixels import MOST_PIXELS, upright_rgb, upright_size
+from facesim.photo_formats import MOST_STEPS, formats_of
+from facesim.pixels import MOST_PIXELS, PixelsError, upright_rgb, upright_size
 
 PhotoSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 
@@ -23,51 +25,94 @@ PHOTO_SUFFIXES = {
     *(".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm"),
 }
 LARGEST_FILE = 300_000_000  # bytes; some decoders read a whole file into memory
-MOST_STEPS = 1_000_000  # in which a file is read; 300 MB of PNG have some 300,000
-# What a camera, a phone or a web page gives. Pillow can read more, and every decoder is one more door for a stranger.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "DIB")
-_LIST_TAGS = (273, 279, 324, 325)  # where a TIFF's strips or tiles lie, and how long they are
-MOST_SCANS = 200  # of a JPEG: with its thumbnails and, of an MPO, its other pictures
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _ADDRESS = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]+:/|data:)")
 
 
-def open_photo(source: PhotoSource) -> "Photo":
+def open_photo(source: "PhotoSource | Photo", called: str = "") -> "Photo":
     """Return the photo at a path, or in bytes, a binary file object, a PIL image or an RGB array `(h, w, 3) uint8`.
 
-    A file object is read from where it stands. Only the head of a file is read here, the pixels with `Photo.view`.
+    A file object is read from where it stands. Of a path only the head is read here, the pixels with `Photo.view`;
+    anything else is read here and now, so that its owner may go on with it. `called` is what errors name a photo that
+    has no name of its own.
 
     Raises FaceSimError, naming the file, for anything that is not a readable photo within limits: files up to 300 MB,
     90 million pixels, a JPEG of 179 million.
     """
-    if isinstance(source, np.ndarray):
-        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
-            raise FaceSimError(
-                f"an array of shape {source.shape} and type {source.dtype} is not a photo: give (height, width, 3), "
-                "uint8, in the order red, green, blue."
-            )
-        return Photo("the given array", Image.fromarray(source))
-    if isinstance(source, Image.Image):
-        name = str(getattr(source, "filename", "")) or "the given image"
-        with _sentences(name):
-            source.load()  # so that it is not decoded at another size than its owner expects
-        return Photo(name, source)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        name = "the photo given as bytes"
-        _check_length(len(source), name)
-        return Photo(name, bytes(source))
-    if hasattr(source, "read"):
-        return Photo(_name_of(source), read_bytes(source))
-    if isinstance(source, (str, os.PathLike)):
+    if isinstance(source, Photo):
+        return source
+    if is_path(source):
         path = os.fsdecode(source)
         _check_file(path)
         return Photo(path, Path(path))
-    raise FaceSimError(f"a {type(source).__name__} is not a photo: give a path, bytes, a file, an image or an array.")
+    with _alone(source):
+        return _own_photo(source, called)
 
 
-def read_bytes(file: BinaryIO) -> bytes:
+def take_photos(photos: Sequence[PhotoSource], number: int | None = None) -> "list[PhotoSource | Photo]":
+    """Return photos whose owner may go on with them: paths as they are, anything else opened; each object once.
+
+    What has no name of its own is called "photo 7" after its `number`, or in a pair "the second photo of pair 7".
+    """
+    taken: dict[int, Photo] = {}
+    for place, photo in enumerate(photos):
+        if not is_path(photo) and id(photo) not in taken:
+            called = f"photo {number}"
+            if len(photos) == 2:
+                called = ("the first photo", "the second photo")[place] + (f" of pair {number}" if number else "")
+            taken[id(photo)] = open_photo(photo, called)
+    return [taken.get(id(photo), photo) for photo in photos]
+
+
+def is_path(photo: object) -> bool:
+    """Return whether a photo is given by its path."""
+    return isinstance(photo, (str, os.PathLike))
+
+
+def file_state(found: os.stat_result) -> tuple[int, int, int, int]:
+    """Return what tells whether a file is another than it was: its device, inode, size, and time of change."""
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _own_photo(source: PhotoSource, called: str) -> "Photo":
+    if isinstance(source, np.ndarray):
+        name = called or "the given array"
+        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
+            raise FaceSimError(
+                f"{name} has the shape {source.shape} and the type {source.dtype}: give (height, width, 3), uint8, in "
+                "the order red, green, blue."
+            )
+        return Photo(name, Image.fromarray(source))  # which copies it
+    if isinstance(source, Image.Image):
+        name = str(getattr(source, "filename", "")) or called or "the given image"
+        with _sentences(name):
+            if source.width * source.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            return Photo(name, source.copy())
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        name = called or "the photo given as bytes"
+        _check_length(len(source), name)
+        return Photo(name, bytes(source))
+    if hasattr(source, "read"):
+        return Photo(_name_of(source, called), read_bytes(source, called))
+    raise FaceSimError(
+        f"{called or 'what was given'} is of the type {type(source).__name__}, not a photo: give a path, bytes, a "
+        "file, an image or an array."
+    )
+
+
+_in_use: weakref.WeakValueDictionary = weakref.WeakValueDictionary()  # locks by the id of what they guard
+_finding_lock = threading.Lock()
+
+
+def _alone(source: object) -> threading.Lock:
+    """Return the lock of an object that several threads may have been given: Pillow reads no image twice at once."""
+    with _finding_lock:
+        return _in_use.setdefault(id(source), threading.Lock())
+
+
+def read_bytes(file: BinaryIO, called: str = "") -> bytes:
     """Return what a binary file object holds from where it stands; raises FaceSimError as `open_photo` does."""
-    name = _name_of(file)
+    name = _name_of(file, called)
     with _sentences(name):
         data = file.read(LARGEST_FILE + 1)
     if not isinstance(data, bytes):
@@ -85,10 +130,14 @@ class Photo:
 
     def __init__(self, name: str, source: Path | bytes | Image.Image):
         self.name = name
+        self.warnings: tuple[str, ...] = ()  # why its pixels may be wrong, once they are read
         self._source = source
         self._seen: Image.Image | None = None
+        self._state: tuple[int, ...] | None = None
         with _sentences(name), self._opened() as image:
             self.size = upright_size(image)
+        if not all(self.size):
+            raise FaceSimError(f"{name} is empty: it has no pixels.")
 
     def view(self, longer_side: int | None = None) -> Image.Image:
         """Return the photo as RGB, at least `longer_side` pixels wide or high where it has them; or at its full size.
@@ -100,10 +149,40 @@ class Photo:
         """
         full = max(self.size)
         longer_side = min(longer_side or full, full)
-        if self._seen is None or max(self._seen.size) < longer_side:
-            with _sentences(self.name), self._opened() as image:
-                self._seen = upright_rgb(image, longer_side)
-        return self._seen
+        seen = self._seen  # another thread may give it a coarser one
+        if seen is None or max(seen.size) < longer_side:
+            with _sentences(self.name):
+                self._seen = seen = self._decoded(longer_side)
+        return seen
+
+    def _decoded(self, longer_side: int) -> Image.Image:
+        try:
+            with self._opened() as image:
+                return upright_rgb(image, longer_side)
+        except OSError as error:
+            if error.errno or not self._lacks_end_alone():
+                raise
+        self.warnings = ("its file lacks the end",)
+        return self._decoded(longer_side)
+
+    def _lacks_end_alone(self) -> bool:
+        """Return whether it is a JPEG that was cut short behind its last row; if so, give it its end."""
+        from facesim.jpeg import END, has_all_rows  # hardly a photo needs it
+
+        if isinstance(self._source, Image.Image) or self.warnings:
+            return False
+        data = self._source if isinstance(self._source, bytes) else self._source.read_bytes()
+        whole = has_all_rows(data)
+        if whole:
+            self._source, self._state = data + END, None
+        return whole
+
+    @property
+    def held(self) -> int:
+        """Return how many bytes of memory the photo takes before it is looked at."""
+        if isinstance(self._source, Image.Image):
+            return 4 * self._source.width * self._source.height
+        return len(self._source) if isinstance(self._source, bytes) else 0
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[Image.Image]:
@@ -111,11 +190,20 @@ class Photo:
             yield self._source
             return
         in_memory = isinstance(self._source, bytes)
-        with (
-            _Steps(io.BytesIO(self._source) if in_memory else io.FileIO(self._source)) as file,
-            Image.open(file, formats=_formats(file)) as image,
-        ):
-            yield image
+        with _Steps(io.BytesIO(self._source) if in_memory else io.FileIO(self._source)) as file:
+            self._check_unchanged(file.raw)
+            try:
+                with Image.open(file, formats=formats_of(file, self.name)) as image:
+                    yield image
+            finally:
+                self._check_unchanged(file.raw)
+
+    def _check_unchanged(self, file: io.RawIOBase) -> None:
+        """Raise FaceSimError where a file is another than it was: a box found in it would lie elsewhere."""
+        state = file_state(os.fstat(file.fileno())) if isinstance(file, io.FileIO) else None
+        if self._state not in (None, state):
+            raise FaceSimError(f"{self.name} was changed while it was read: try again.")
+        self._state = state
 
 
 class _Steps(io.BufferedReader):
@@ -148,8 +236,9 @@ def _check_file(path: str) -> None:
     _check_length(found.st_size, path)
 
 
-def _name_of(file: BinaryIO) -> str:
-    return str(getattr(file, "name", "") or "the given file")
+def _name_of(file: BinaryIO, called: str) -> str:
+    name = getattr(file, "name", "")  # of a temporary file it is a number
+    return (os.fsdecode(name) if is_path(name) else "") or called or "the given file"
 
 
 def _check_length(length: int, name: str) -> None:
@@ -171,6 +260,8 @@ def _sentences(name: str) -> Iterator[None]:
         raise FaceSimError(f"{name} claims more than is safe to decode ({most}): reduce it first.") from error
     except UnidentifiedImageError as error:
         raise FaceSimError(f"{name} is not a photo that facesim can read (JPEG, PNG, WebP, HEIC, …).") from error
+    except PixelsError as error:
+        raise FaceSimError(f"{name} {error}.") from error
     except MemoryError as error:
         raise FaceSimError(f"{name} needs more memory than there is: reduce it first.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on a broken file
@@ -178,52 +269,3 @@ def _sentences(name: str) -> Iterator[None]:
             raise FaceSimError(f"{name} cannot be read: {error.strerror}.") from error
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise FaceSimError(f"{name} is damaged or cut short ({reason}): get a whole copy.") from error
-
-
-def _formats(file: BinaryIO) -> tuple[str, ...]:
-    """Return the formats that the file may have; for HEIC, load its decoder, which is an extra."""
-    head = file.read(12)
-    file.seek(0)
-    if head[:2] == b"\xff\xd8":
-        _check_scans(file)
-    elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        _check_lists(file, "<" if head[:2] == b"II" else ">", b"+" in head[2:4])
-    if head[4:8] != b"ftyp" or head[8:12] not in _HEIF_BRANDS:
-        return _FORMATS
-    try:
-        import pillow_heif
-    except ModuleNotFoundError as error:
-        raise FaceSimError(
-            f"{getattr(file, 'name', 'the photo')} is a HEIC photo: pip install 'facesim[heic]' to read it."
-        ) from error
-    pillow_heif.register_heif_opener()
-    return (*_FORMATS, "HEIF")
-
-
-def _check_scans(file: BinaryIO) -> None:
-    """Raise ValueError where a JPEG draws itself over and over; a progressive one has some ten scans."""
-    scans, last = 0, b""
-    while block := file.read(2**20):
-        scans += (last + block).count(b"\xff\xda")
-        last = block[-1:]
-    file.seek(0)
-    if scans > MOST_SCANS:
-        raise ValueError(f"it has {scans} scans")
-
-
-def _check_lists(file: BinaryIO, order: str, long: bool) -> None:
-    """Raise ValueError where a TIFF's lists of its pieces, which Pillow unpacks, are longer than a photo has rows."""
-    pointer, number, entry = (
-        (f"{order}Q", f"{order}Q", f"{order}HHQQ") if long else (f"{order}I", f"{order}H", f"{order}HHII")
-    )
-
-    def read(kind: str) -> tuple[int, ...]:
-        return struct.unpack(kind, file.read(struct.calcsize(kind)))
-
-    file.seek(8 if long else 4)
-    file.seek(*read(pointer))
-    for _ in range(*read(number)):
-        tag, _, count, _ = read(entry)
-        if tag in _LIST_TAGS and count > MOST_STEPS:
-            raise ValueError("it is in too many pieces")
-    file.seek(0)

@@ -1,6 +1,7 @@
 """Make of an image file's pixels, of whatever kind, upright RGB in sRGB."""
 
 import io
+import math
 
 from PIL import Image
 
@@ -22,7 +23,12 @@ _UPRIGHT = {  # what EXIF's orientation asks for
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
+_BEYOND = 0.25  # of its range, that a float may lie outside of it
 _REDUCIBLE = ("L", "RGB", "CMYK", "YCbCr", "LAB", "HSV", "I", "F")
+
+
+class PixelsError(Exception):
+    """Pixels that could mean anything: what follows the photo's name in a sentence that says so."""
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
@@ -99,6 +105,8 @@ def _draft(image: Image.Image, longer_side: int) -> None:
 
 def _plain(image: Image.Image) -> Image.Image:
     """Return the image in one of the modes that can be reduced; transparency is laid over white."""
+    if image.mode == "La":  # Pillow converts it to this only
+        image = image.convert("LA")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         opaque = Image.new("RGB", image.size, "white")
@@ -112,12 +120,18 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image, sixteen_bits: bool) -> Image.Image:
-    """Scale 16-bit integers by 1/257, floats in 0..1 by 255; leave what already lies in 0..255."""
-    _, brightest = image.getextrema()
+    """Scale 16-bit integers by 1/257, floats in 0..1 by 255; leave what already lies in 0..255.
+
+    Floats that were resized may lie a little beyond.
+    """
+    darkest, brightest = image.getextrema()
+    if not math.isfinite(brightest - darkest) or darkest < -_BEYOND * max(1, brightest):
+        raise PixelsError(f"has values from {darkest:g} to {brightest:g}: give 0 to 1, 0 to 255 or 0 to 65535")
+    beyond = 1 + _BEYOND if image.mode == "F" else 1
     scale = 1.0
-    if sixteen_bits or brightest > 255:
+    if sixteen_bits or brightest > 255 * beyond:
         scale = 1 / 257
-    elif image.mode == "F" and brightest <= 1:
+    elif image.mode == "F" and brightest <= beyond:
         scale = 255.0
     return image.convert("F").point(lambda level: level * scale + 0.5).convert("L")
 

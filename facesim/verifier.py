@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facesim.detector.box import Box
 from facesim.detector.selection import EmbeddedPhoto, FoundFace, cut_faces
 from facesim.errors import FaceSimError
 from facesim.model import Model
-from facesim.photo import PhotoSource
+from facesim.photo import Photo, PhotoSource, is_path, take_photos
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,17 @@ class Verdict:
         return dataclasses.asdict(self) | faces
 
 
+def check_threshold(threshold: float) -> float:
+    """Return a threshold that somebody gave; raises FaceSimError where no distance can lie on both sides of it."""
+    try:
+        number = float(threshold)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number <= 2:
+        raise FaceSimError(f"the threshold {threshold} is not a number from 0 to 2, between which distances lie.")
+    return number
+
+
 def probability_text(probability: float) -> str:
     """Say a probability as a percentage that claims no certainty."""
     if probability < 0.001:
@@ -64,37 +74,34 @@ class Verifier:
     """A model, ready to compare photos: `verify` two, `verify_many` pairs, or `embed` photos.
 
     A photo is a path, bytes, a binary file object, a PIL image, or an RGB array `(h, w, 3) uint8`. One Verifier may be
-    used by several threads at once, and after a fork.
+    used by several threads at once and after a fork, and pickled: another process opens the model anew, by its path.
     """
 
     def __init__(self, model: Model | str | Path | None = None, threshold: float | None = None, gpu: int = -1):
         """Use the model that ships, or the one given, with its own threshold or another, on the CPU or GPU `gpu`.
 
-        Raises FaceSimError when the model cannot be used or the threshold is not a number.
+        Raises FaceSimError when the model cannot be used or the threshold is not a number from 0 to 2.
         """
+        given = None if threshold is None else check_threshold(threshold)
         self.model = model if isinstance(model, Model) else Model(model, gpu)
-        try:
-            self.threshold = self.model.info.threshold if threshold is None else float(threshold)
-        except (TypeError, ValueError):
-            self.threshold = math.nan
-        if not math.isfinite(self.threshold):
-            raise FaceSimError(f"the threshold {threshold} is not a finite number: distances lie between 0 and 2.")
+        self.threshold = self.model.info.threshold if given is None else given
 
     def verify(
         self,
         photo1: PhotoSource,
         photo2: PhotoSource,
         faces: str = "largest",
-        box1: Box | None = None,
-        box2: Box | None = None,
+        box1: Sequence[float] | None = None,
+        box2: Sequence[float] | None = None,
     ) -> Verdict:
         """Say whether two photos show one person.
 
         Of each photo the `faces` count that `cut_faces` gives: "largest", "centre", or "all", of which the closest pair
-        decides; or the one in a box, in pixels of the upright photo.
+        decides; or the one in a box: its left, top, right and bottom in pixels of the upright photo.
 
         Raises FaceSimError when a photo cannot be read, and NoFaceError when it shows no face.
         """
+        photo1, photo2 = take_photos((photo1, photo2))
         return self._judge(*_at_once(self.embed_faces, (photo1, faces, box1), (photo2, faces, box2)))
 
     def verify_many(
@@ -102,33 +109,37 @@ class Verifier:
     ) -> Iterator[Verdict | FaceSimError]:
         """Yield the verdict on each pair of photos, in their order, as soon as it is there; all cores work on them.
 
-        Where a pair has none, its error stands in its place. Pairs are read as they come, some thousands ahead; each
-        path is opened once; memory does not grow with the number of pairs.
+        Where a pair has none, its error stands in its place. Pairs are read as they come, some thousands ahead, photos
+        in memory as they are then; each file is opened once while it stays the same; memory does not grow with the
+        number of pairs.
         """
         from facesim.bulk import embed_groups  # not worth its import for one pair
 
-        for embedded in embed_groups(pairs, partial(self.embed_faces, faces=faces)):
+        for embedded in embed_groups(map(_pair, pairs), partial(self.embed_faces, faces=faces)):
             yield embedded if isinstance(embedded, FaceSimError) else self._judge(*embedded)
 
     def embed(self, photos: Iterable[PhotoSource]) -> Embedded:
         """Embed the main face of each photo; in all cores where there are many.
 
-        A photo that cannot be read, or shows no face, raises nothing: it is among the `failures`.
+        A photo that cannot be read, or shows no face, raises nothing: it is among the `failures`. Photos are read as
+        they come, as in `verify_many`.
         """
-        from facesim.bulk import embed_groups
+        from facesim.bulk import embed_groups, one_by_one
 
-        photos = list(photos)
-        embeddings = np.full((len(photos), self.model.embedding_size), np.nan, np.float32)
-        failures = {}
-        for place, embedded in enumerate(embed_groups(zip(photos), self.embed_faces)):
+        nothing = np.full(self.model.embedding_size, np.nan, np.float32)
+        embeddings, failures = [], {}
+        for place, embedded in enumerate(embed_groups(one_by_one(photos), self.embed_faces)):
             if isinstance(embedded, FaceSimError):
                 failures[place] = embedded
-            else:
-                embeddings[place] = embedded[0].embeddings[0]
-        return Embedded(embeddings, failures)
+            embeddings.append(nothing if place in failures else embedded[0].embeddings[0])
+        return Embedded(np.array(embeddings, np.float32).reshape(-1, len(nothing)), failures)
 
     def embed_faces(
-        self, photo: PhotoSource, faces: str = "largest", box: Box | None = None, quick: bool = False
+        self,
+        photo: PhotoSource | Photo,
+        faces: str = "largest",
+        box: Sequence[float] | None = None,
+        quick: bool = False,
     ) -> EmbeddedPhoto:
         """Return the faces of one photo that count, as in `verify`, and their embeddings; raises what that does.
 
@@ -148,6 +159,12 @@ class Verifier:
         return Verdict(
             distance < self.threshold, distance, self.threshold, probability, face1, face2, str(self.model.path)
         )
+
+
+def _pair(photos: tuple[PhotoSource, PhotoSource]) -> tuple[PhotoSource, PhotoSource]:
+    if is_path(photos) or isinstance(photos, bytes) or len(photos) != 2:
+        raise FaceSimError("what was given is no pair of photos: give a list of pairs, each of two photos.")
+    return photos
 
 
 def _at_once(work: Callable, one: tuple, other: tuple) -> tuple:

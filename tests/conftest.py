@@ -15,7 +15,8 @@ from PIL import Image, ImageOps
 
 from facesim.cli import main
 from facesim.errors import FaceSimError
-from facesim.model import Model, info_to_metadata
+from facesim.model import Model
+from facesim.model_info import info_to_metadata
 from facesim.verifier import Verifier
 
 REPOSITORY = Path(__file__).parents[1]

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from onnx import helper
 from PIL import Image, ImageCms
 
-from facesim.model import Model, info_to_metadata
+from facesim.model import Model
+from facesim.model_info import info_to_metadata
 
 SIDE = 120  # pixels: a face is found, and a case takes milliseconds
 EXTREMES = (0, 1, 2, 3, 4, 8, 9, 15, 16, 32, 127, 128, 255, 256, 4096, 16383, 32767, 32768, 65535, 65536)

@@ -148,7 +148,7 @@ def test_json_is_the_verdict_that_python_gives_however_the_photos_are_named(run,
 
 
 @pytest.mark.parametrize("option", ["-t", "--threshold"])
-@pytest.mark.parametrize(("threshold", "status"), [("0", 1), ("2.5", 0)])
+@pytest.mark.parametrize(("threshold", "status"), [("0", 1), ("2", 0)])
 def test_the_threshold_option_replaces_the_models(run, hopper, collins, option, threshold, status):
     assert run(hopper, collins, option, threshold)[0] == status
 
@@ -192,8 +192,8 @@ def test_a_broken_model_file_is_one_line_that_names_it(trouble, hopper, broken_m
     assert str(broken_model) in trouble(hopper, hopper, "-w", broken_model)
 
 
-@pytest.mark.parametrize("threshold", ["abc", "nan", "inf", ""])
-def test_a_threshold_that_is_no_number_is_one_line_that_names_the_option(trouble, hopper, threshold):
+@pytest.mark.parametrize("threshold", ["abc", "nan", "inf", "", "50", "-1"])
+def test_a_threshold_that_no_distance_can_have_is_one_line_that_names_the_option(trouble, hopper, threshold):
     assert "threshold" in trouble(hopper, hopper, "-t", threshold)
 
 

@@ -107,6 +107,14 @@ def test_identify_is_as_strict_as_it_is_asked_to_be(run, gallery, hopper):
     assert run("identify", gallery, hopper, "--fmr", "0.01", "-t", "0.2")[0] == 2
 
 
+@pytest.mark.parametrize("threshold", ["50", "-1", "nan"])
+def test_a_threshold_that_no_distance_can_have_is_refused_by_every_verb(run, tmp_path, hopper, threshold):
+    for arguments in (("cluster", hopper), ("identify", tmp_path / "g", hopper), ("watch", tmp_path / "g", "0")):
+        status, printed, notes = run(*arguments, "-t", threshold)
+        assert (status, printed) == (2, "")
+        assert "is not a number from 0 to 2" in notes
+
+
 def open_gallery_threshold() -> float:
     from facesim.model import Model
 

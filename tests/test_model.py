@@ -1,5 +1,12 @@
+import contextlib
 import dataclasses
 import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +18,8 @@ from onnx import helper
 from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
 from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
-from facesim.model import Model, ModelInfo, info_from_metadata, info_to_metadata
+from facesim.model import Model, check_on_gpu
+from facesim.model_info import ModelInfo, info_from_metadata, info_to_metadata
 from facesim.onnx_file import widened_network
 from facesim.photo import open_photo
 
@@ -179,6 +187,82 @@ def test_a_network_of_another_shape_is_refused(write_model, refuses, shape):
 def test_a_gpu_that_onnxruntime_cannot_use_is_a_clear_error():
     with pytest.raises(FaceSimError, match=r"GPU 0 .*onnxruntime-gpu"):
         Model(gpu=0)
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" not in onnxruntime.get_available_providers(), reason="no GPU build")
+def test_a_gpu_is_used_or_refused():
+    with contextlib.suppress(FaceSimError):
+        assert "CUDAExecutionProvider" in Model(gpu=0)._session.get_providers()
+
+
+def test_a_session_that_fell_back_to_the_cpu_is_an_error(write_model):
+    session = onnxruntime.InferenceSession(str(write_model()), providers=["CPUExecutionProvider"])
+    with pytest.raises(FaceSimError, match=r"GPU 0 was asked for, but .* cannot use it.*\.$"):
+        check_on_gpu(session, 0)
+
+
+def test_no_gpu_is_the_cpu(write_model):
+    assert Model(write_model(), gpu=None).info
+    with pytest.raises(FaceSimError, match="'cuda' is not the number of a GPU"):
+        Model(write_model(), gpu="cuda")
+
+
+def test_a_pickled_model_is_opened_again_by_its_path(write_model, monkeypatch, crops):
+    path = write_model()
+    monkeypatch.chdir(path.parent)
+    model = Model(path.name, quick=True)
+    monkeypatch.chdir("/")
+    pickled = pickle.dumps(model)
+    assert len(pickled) < 1000
+    assert np.array_equal(pickle.loads(pickled).embed(crops), model.embed(crops))
+    assert pickle.loads(pickled) is pickle.loads(pickled)
+
+
+def test_another_network_than_the_one_that_was_opened_is_not_sent_nor_used(write_model, refuses):
+    path = write_model(name="sent.onnx")
+    model = Model(path)
+    pickled = pickle.dumps(model)
+    write_model(name="sent.onnx", averaged=(2, 1))
+    with refuses(path):
+        pickle.loads(pickled)
+    with refuses(path):
+        pickle.dumps(model)
+    path.unlink()
+    with refuses(path):
+        pickle.dumps(model)
+
+
+STOPPED = """
+import os, signal, sys, threading
+import numpy as np
+import facesim.model
+facesim.model.LONGEST_RUN = 1.0
+model = facesim.model.Model(sys.argv[1])
+threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGSTOP)).start()
+model.embed(np.ones((1, 160, 160, 3), np.uint8))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process is stopped here")
+def test_a_process_that_was_stopped_does_not_blame_its_model(write_model):
+    path = write_model()
+    file = onnx.load(path)
+    file.graph.initializer.append(onnx.numpy_helper.from_array(np.full((600, 600), 1e-3, np.float32), "ones"))
+    names = ["ones", *(f"product{i}" for i in range(60))]  # some 0.3 seconds of work
+    products = [helper.make_node("MatMul", [before, "ones"], [after]) for before, after in pairwise(names)]
+    file.graph.node.extend([*products, helper.make_node("ReduceMean", [names[-1]], ["mean"], keepdims=0)])
+    file.graph.node.append(helper.make_node("Add", ["unit", "mean"], ["embeddings"]))
+    file.graph.node[2].output[0] = "unit"
+    path.write_bytes(file.SerializeToString())
+    child = subprocess.Popen([sys.executable, "-c", STOPPED, str(path)], stderr=subprocess.PIPE)
+    try:
+        assert os.WIFSTOPPED(os.waitpid(child.pid, os.WUNTRACED)[1])
+        time.sleep(1.5)
+        child.send_signal(signal.SIGCONT)
+        _, said = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    assert child.returncode == 0, said
 
 
 def test_the_probability_is_the_logistic_of_the_distance(model):

@@ -1,4 +1,6 @@
 import io
+import os
+import shutil
 import time
 from pathlib import Path
 
@@ -211,6 +213,84 @@ def test_an_image_given_is_left_as_it_was(hopper):
 
 
 @pytest.mark.parametrize(
+    ("image", "colour"),
+    [
+        (Image.new("La", (16, 8), (50, 128)), 177),  # premultiplied: half of 100, and half of white
+        (Image.new("F", (16, 8), 0.4), 102),
+        (Image.new("F", (16, 8), 1.0001), 255),
+        (Image.new("F", (16, 8), 100.2), 100),
+        (Image.new("F", (16, 8), 256.5), 255),  # resized, floats overshoot
+        (Image.new("F", (16, 8), 100 * 257), 100),
+    ],
+)
+def test_an_image_of_any_mode_becomes_the_rgb_it_stands_for(image, colour):
+    assert_shows(image, np.full((8, 16, 3), colour, np.uint8))
+
+
+@pytest.mark.parametrize("values", [(-1, 1), (-1000, 3000), (0, np.inf), (np.nan, np.nan)])
+def test_floats_that_could_mean_any_brightness_are_refused_as_such(values):
+    with pytest.raises(
+        FaceSimError, match=r"the given image has values from .* give 0 to 1, 0 to 255 or 0 to 65535\.$"
+    ):
+        open_photo(Image.fromarray(np.tile(np.float32(values), (4, 4)))).view()
+
+
+def encoded(photo: Image.Image, **options) -> bytes:
+    file = io.BytesIO()
+    photo.save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_without_its_end_but_with_all_its_rows_is_opened_with_a_warning(tmp_path, hopper, mode):
+    whole = encoded(Image.open(hopper).convert(mode))
+    (tmp_path / "endless.jpg").write_bytes(whole[:-2])
+    for source in (tmp_path / "endless.jpg", whole[:-2], whole[:-1]):
+        photo = open_photo(source)
+        assert np.array_equal(np.asarray(photo.view()), np.asarray(open_photo(whole).view()))
+        assert photo.warnings == ("its file lacks the end",)
+    assert not open_photo(whole).warnings
+
+
+def test_a_jpeg_that_lacks_rows_is_refused_however_few(hopper):
+    photo = Image.open(hopper)
+    for size in ((512, 600), (100, 90), (64, 64), (33, 41)):
+        for options in ({"subsampling": 0}, {"subsampling": 2, "quality": 95}, {"optimize": True}):
+            data = encoded(photo.resize(size), **options)
+            for cut in (7, 8, 9, 10, 30, len(data) // 20):
+                with pytest.raises(FaceSimError, match="cut short"):
+                    open_photo(data[:-cut]).view()
+    scans = encoded(photo, progressive=True)
+    for data in (scans[:-2], scans[: scans.rfind(b"\xff\xda")]):
+        with pytest.raises(FaceSimError, match="cut short"):
+            open_photo(data).view()
+
+
+def test_a_file_that_changes_while_it_is_looked_at_is_not_two_photos_in_one(tmp_path, hopper, collins, refuses):
+    path = tmp_path / "frame.jpg"
+    for change in (shutil.copy, lambda _, to: os.replace(shutil.copy(collins, tmp_path / "next.jpg"), to)):
+        shutil.copy(hopper, path)
+        photo = open_photo(path)
+        photo.view(60)
+        change(collins, path)
+        with refuses(path) as caught:
+            photo.view()
+        assert "changed while it was read" in str(caught.value)
+        assert open_photo(path).view().size == (340, 340)
+
+
+def test_what_becomes_of_an_image_or_array_later_does_not_matter(hopper):
+    pixels = np.array(Image.open(hopper))
+    for source in (pixels, Image.fromarray(pixels), bytearray(hopper.read_bytes())):
+        photo = open_photo(source)
+        if isinstance(source, Image.Image):
+            source.paste((0, 0, 0), (0, 0, *source.size))
+        else:
+            source[:] = source[:1] * len(source) if isinstance(source, bytearray) else 0
+        assert np.array_equal(np.asarray(photo.view()), np.asarray(open_photo(hopper).view()))
+
+
+@pytest.mark.parametrize(
     ("source", "words"),
     [
         (b"", "is empty"),
@@ -218,7 +298,8 @@ def test_an_image_given_is_left_as_it_was(hopper):
         (io.StringIO("text"), "mode 'rb'"),
         (np.zeros((8, 8, 3)), "uint8"),
         (np.zeros((8, 8), np.uint8), "(height, width, 3)"),
-        (np.zeros((0, 8, 3), np.uint8), "is not a photo"),
+        (np.zeros((0, 8, 3), np.uint8), "(0, 8, 3)"),
+        (Image.new("RGB", (0, 8)), "no pixels"),
         (None, "NoneType"),
         (7, "int"),
         ("https://example.org/a.jpg", "download the photo"),

@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import io
 import math
@@ -80,8 +81,8 @@ def test_another_threshold_replaces_the_models_and_same_means_strictly_below_it(
     assert verdict.threshold == above
 
 
-@pytest.mark.parametrize("threshold", [math.nan, math.inf, "abc", [0.5]])
-def test_a_threshold_that_is_no_number_is_refused(model, threshold):
+@pytest.mark.parametrize("threshold", [math.nan, math.inf, "abc", [0.5], 50, -1, 2.001])
+def test_a_threshold_that_no_distance_can_have_is_refused(model, threshold):
     with pytest.raises(FaceSimError, match="threshold"):
         Verifier(model, threshold=threshold)
 
@@ -142,6 +143,29 @@ def test_a_photo_may_be_given_in_every_way_to_one_and_to_many(verifier, hopper, 
     assert distances[::2] == pytest.approx([expected] * 3 + [expected, *distances[8::2]], abs=1e-5)
 
 
+def test_a_photo_in_memory_may_be_compared_with_itself(verifier, hopper):
+    for photo in kinds_of_source(hopper):
+        verdict = verifier.verify(photo, photo)
+        assert (verdict.same, verdict.distance) == (True, 0)
+
+
+def test_threads_may_share_an_image_that_is_yet_unread(verifier, hopper, collins):
+    expected = verifier.verify(hopper, collins).distance
+    for _ in range(3):
+        photo = Image.open(hopper)
+        with ThreadPoolExecutor(4) as pool:
+            verdicts = list(pool.map(lambda _, photo=photo: verifier.verify(photo, collins), range(4)))
+        assert [verdict.distance for verdict in verdicts] == [expected] * 4
+
+
+def test_a_photo_without_a_name_is_told_by_its_place(verifier, hopper):
+    for photo in (b"", io.BytesIO(), np.zeros((4, 4)), Image.new("RGB", (0, 5)), Image.new("RGB", (90, 90)), None):
+        with pytest.raises(FaceSimError, match="the second photo"):
+            verifier.verify(hopper, photo)
+        with pytest.raises(FaceSimError, match="the first photo"):
+            verifier.verify(photo, hopper)
+
+
 def test_threads_may_share_a_verifier(verifier, hopper, collins):
     expected = verifier.verify(hopper, collins)
     with ThreadPoolExecutor(4) as pool:
@@ -161,6 +185,23 @@ def test_a_verifier_works_on_after_a_fork(verifier, hopper, collins):
         child.join(60)
     assert [child.exitcode for child in children] == [0, 0, 0]
     assert [verdicts.get() for _ in children] == [expected] * 3
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_processes_that_begin_anew_may_be_sent_a_verifier(model, hopper, collins, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    verifier = Verifier(model, threshold=0.5)
+    expected = verifier.verify(hopper, collins)
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.starmap(verifier.verify, [(hopper, collins)] * 2) == [expected] * 2
+
+
+def test_copies_of_a_verifier_share_its_model(verifier, hopper, collins):
+    expected = verifier.verify(hopper, collins)
+    for copied in (copy.copy(verifier), copy.deepcopy(verifier)):
+        assert copied.model is verifier.model
+        assert copied.verify(hopper, collins) == expected
 
 
 def test_of_all_faces_the_closest_pair_decides(verifier, hopper, collins, both):
@@ -198,6 +239,15 @@ def test_a_box_says_which_face_is_meant(verifier, hopper, collins, both):
     left, right = (Box(180, 150, 400, 370), Box(610, 70, 740, 200))
     assert verifier.verify(hopper, both, box2=left).same
     assert not verifier.verify(hopper, both, box2=right).same
+
+
+def test_a_box_may_be_any_four_numbers(verifier, hopper, both, refuses):
+    expected = verifier.verify(hopper, both, box2=Box(610, 70, 740, 200))
+    for box in ((610, 70, 740, 200), [610.2, 69.9, 740, 200], np.array([610, 70, 740, 200])):
+        assert verifier.verify(hopper, both, box2=box) == expected
+    for box in ((610, 70, 740), ("a", "b", "c", "d"), 7, (math.nan, 0, 10, 10), (math.inf, 0, 10, 10)):
+        with pytest.raises(FaceSimError, match="is no box: give four numbers"):
+            verifier.verify(hopper, both, box2=box)
 
 
 def test_there_is_no_verdict_on_boxes_without_a_face(verifier, hopper, collins, refuses):

@@ -24,7 +24,8 @@ from facesim.errors import FaceSimError
 from facesim.evaluation.judge import judge
 from facesim.evaluation.scoring import embed_crops
 from facesim.files import check_writable, write_whole
-from facesim.model import FORMAT_VERSION, Model, ModelInfo, default_model, info_to_metadata
+from facesim.model import Model, default_model
+from facesim.model_info import FORMAT_VERSION, ModelInfo, info_to_metadata
 from facesim.onnx_file import network_fingerprint
 
 # What a network says of itself until it is judged.

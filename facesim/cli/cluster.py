@@ -14,12 +14,7 @@ from facesim.files import ENCODING, check_picture_path, check_writable, counted,
 
 @click.command(cls=Command, context_settings=HELP)
 @click.argument("photos", nargs=-1, required=True)
-@click.option(
-    "-t",
-    "--threshold",
-    type=click.FloatRange(0, 2),
-    help="Faces are linked below it, instead of the model's strictest.",
-)
+@click.option("-t", "--threshold", type=float, help="Faces are linked below it (0 to 2), not the model's strictest.")
 @ALL_FACES
 @MODEL
 @GPU
@@ -49,7 +44,7 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
         check_picture_path(Path(draw))
     if output:
         check_writable(Path(output))
-    verifier = Verifier(model, gpu=gpu)
+    verifier = Verifier(model, threshold, gpu)
     rows, failed = [], 0
     with tqdm(desc="embedding", unit="photo", disable=None) as bar:
         for found in faces_on(photos, verifier, faces):

@@ -11,7 +11,7 @@ ALL_FACES = click.option(
 )
 FMR = click.option("--fmr", type=float, help="Take at most this share of strangers for somebody enrolled, as 0.01.")
 THRESHOLD = click.option(
-    "-t", "--threshold", type=float, help="Known below this distance, instead of the model's threshold."
+    "-t", "--threshold", type=float, help="Known below this distance (0 to 2), instead of the model's threshold."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each.")
 

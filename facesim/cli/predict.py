@@ -44,7 +44,9 @@ class _BoxType(click.ParamType):
 @click.option("-box1", "box1", type=_BoxType(), help="Where the face meant in the first photo is, in pixels.")
 @click.option("-box2", "box2", type=_BoxType(), help="The same in the second photo.")
 @MODEL
-@click.option("-t", "--threshold", type=float, help="Same below this distance, instead of the model's threshold.")
+@click.option(
+    "-t", "--threshold", type=float, help="Same below this distance (0 to 2), instead of the model's threshold."
+)
 @GPU
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON; of many, a line each.")
 @click.option("--show", type=click.Path(dir_okay=False), help="Draw photos, boxes, crops and verdict to this file.")

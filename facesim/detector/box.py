@@ -1,7 +1,10 @@
 """A face in a photo: its box, and which of several comes first."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from facesim.errors import FaceSimError
 
 SAME_FACE = 0.35  # overlap of two boxes of one face
 SAME_SIZE = 1.25  # boxes come in sizes a fifth apart: within this ratio none is the larger face
@@ -20,6 +23,14 @@ class Box(NamedTuple):
     @property
     def side(self) -> int:
         return max(self.right - self.left, self.bottom - self.top)
+
+
+def as_box(edges: Sequence[float]) -> Box:
+    """Return left, top, right and bottom as a Box, in whole pixels; raises FaceSimError where they are no such four."""
+    try:
+        return Box(*(round(edge) for edge in edges))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FaceSimError(f"{edges!r} is no box: give four numbers, its left, top, right and bottom.") from error
 
 
 class Face(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facesim.detector.box import Box, Face, off_centre, overlap
+from facesim.detector.box import Box, Face, as_box, off_centre, overlap
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.detector.finding import find_faces, glance, look_closely
 from facesim.detector.quality import crop_warnings
@@ -14,6 +14,7 @@ from facesim.errors import FaceSimError, NoFaceError
 from facesim.photo import Photo, PhotoSource, open_photo
 
 FACES = ("largest", "centre", "all")
+BLACK = 16  # grey levels of 256, which 12 bits reach that are taken for 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,13 @@ class EmbeddedPhoto(NamedTuple):
 
 
 def cut_faces(
-    source: PhotoSource, faces: str = "largest", box: Box | None = None, quick: bool = False
+    source: PhotoSource | Photo, faces: str = "largest", box: Sequence[float] | None = None, quick: bool = False
 ) -> list[tuple[FoundFace, np.ndarray]]:
     """Return the faces of a photo that count, each with its crop, `(160, 160, 3) uint8`.
 
     That is the largest face (the main one, as `find_faces` orders them), the one nearest to the photo's centre, or
-    all; or the one in `box`. With `quick`, faces are those of a `glance`, for a frame of a video.
+    all; or the one in `box`: left, top, right, bottom. With `quick`, faces are those of a `glance`, for a frame of a
+    video.
 
     Raises FaceSimError when the photo cannot be read or holds nothing of the box, NoFaceError when it, or the box,
     shows no face.
@@ -49,17 +51,16 @@ def cut_faces(
         raise FaceSimError(f"{faces!r} says nothing about which face to compare: give {', '.join(FACES)}.")
     photo = open_photo(source)
     if box is not None:
+        box = as_box(box)
         found = _faces_in(photo, box)
         if not found:
-            raise NoFaceError(f"no face was found in the box {box_text(box)} of {photo.name}: mark a face in view.")
+            raise _no_face(photo, f"the box {box_text(box)} of {photo.name}", "mark a face in view")
     elif quick:
         found = glance(photo)
     else:
         found = find_faces(photo, small_too=faces != "largest")
     if not found:
-        raise NoFaceError(
-            f"no face was found in {photo.name}: give a photo in which a face is larger, upright or in view."
-        )
+        raise _no_face(photo, photo.name, "give a photo in which a face is larger, upright or in view")
     chosen = found
     if faces == "largest":
         chosen = found[:1]
@@ -75,7 +76,14 @@ def find_main_face(source: PhotoSource) -> tuple[FoundFace, np.ndarray]:
 
 def _cut(photo: Photo, face: Face, faces: int) -> tuple[FoundFace, np.ndarray]:
     crop = centre_crop(cut_wide_crop(photo, face))
-    return FoundFace(photo.name, face.box, faces, face.angle, crop_warnings(crop, face.box)), crop
+    return FoundFace(photo.name, face.box, faces, face.angle, crop_warnings(crop, face.box) + photo.warnings), crop
+
+
+def _no_face(photo: Photo, place: str, remedy: str) -> NoFaceError:
+    _, brightest = photo.view(1).convert("L").getextrema()
+    if brightest < BLACK:
+        remedy = f"it is nearly black, {brightest} of 255 at most; values of 10 or 12 bits must be scaled to 16"
+    return NoFaceError(f"no face was found in {place}: {remedy}.")
 
 
 def _faces_in(photo: Photo, box: Box) -> list[Face]:

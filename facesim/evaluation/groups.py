@@ -16,7 +16,7 @@ from facesim.errors import FaceSimError
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.trial import Trial
 from facesim.evaluation.uncertainty import rate_intervals
-from facesim.model import ModelInfo
+from facesim.model_info import ModelInfo
 from facesim.names import name_key
 
 MIN_PAIRS = 100  # a rate on fewer is not stated

@@ -16,7 +16,8 @@ from facesim.evaluation.open_set import OpenSet
 from facesim.evaluation.scoring import embed_crops
 from facesim.evaluation.uncertainty import bootstrap_by_identity, wilson_interval
 from facesim.evaluation.wording import number
-from facesim.model import Model, ModelInfo
+from facesim.model import Model
+from facesim.model_info import ModelInfo
 
 FPIRS = (0.01, 0.1)  # at which FNIR is stated
 _BLOCK = 256  # probes compared with the gallery in one go

@@ -13,7 +13,7 @@ from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.evaluation.calibration import fit_calibration
 from facesim.evaluation.metrics import SortedDistances, failures_as_errors
 from facesim.evaluation.uncertainty import f1_interval, wilson_interval
-from facesim.model import FORMAT_VERSION, ModelInfo, OperatingPoint
+from facesim.model_info import FORMAT_VERSION, ModelInfo, OperatingPoint
 
 OPERATING_FMRS = (0.01, 0.001, 0.0001, 0.00001)
 GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to set and to measure the strict thresholds

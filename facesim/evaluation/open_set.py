@@ -11,7 +11,7 @@ import numpy as np
 from facesim.data.source import Source
 from facesim.errors import FaceSimError
 from facesim.evaluation.trial import open_data, people_seen, unseen_by
-from facesim.model import ModelInfo
+from facesim.model_info import ModelInfo
 
 PROBES_EACH = 5  # of a person, at most, where no number is asked for: else people with many photos own the rates
 

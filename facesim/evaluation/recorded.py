@@ -6,7 +6,8 @@ from facesim.errors import FaceSimError
 from facesim.evaluation.groups import MIN_PAIRS, GroupReport
 from facesim.evaluation.metrics import SortedDistances
 from facesim.evaluation.scoring import Scores
-from facesim.model import MAX_MEASURED, Measured, Model, ModelInfo, info_to_metadata
+from facesim.model import Model
+from facesim.model_info import MAX_MEASURED, Measured, ModelInfo, info_to_metadata
 from facesim.onnx_file import write_metadata
 
 

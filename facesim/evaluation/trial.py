@@ -11,7 +11,7 @@ from facesim.data.lfw import find_view1
 from facesim.data.pairs import Pairs, all_pairs, join_pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.errors import FaceSimError
-from facesim.model import ModelInfo
+from facesim.model_info import ModelInfo
 from facesim.names import name_key
 
 COUNT = 1000  # pairs drawn of each kind

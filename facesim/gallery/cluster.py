@@ -3,6 +3,8 @@
 import dlib
 import numpy as np
 
+from facesim.verifier import check_threshold
+
 NEIGHBOURS = 20  # of each face that may be linked to it: more of them join people who look alike
 _COMPARED = 2**25  # pairs of faces in one go: 130 MB
 
@@ -12,8 +14,10 @@ def cluster(embeddings: np.ndarray, threshold: float) -> list[np.ndarray]:
 
     Each face is linked to those of its 20 nearest that lie under the threshold, and the links are grouped by Chinese
     whispers (Biemann 2006), as dlib has it. A face without a link is a group of its own. Time grows with n².
+
+    Raises FaceSimError where the threshold is not a number from 0 to 2.
     """
-    labels = np.array(dlib.chinese_whispers(_links(embeddings, threshold)), int)
+    labels = np.array(dlib.chinese_whispers(_links(embeddings, check_threshold(threshold))), int)
     order = np.argsort(labels, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(labels) else []
     return sorted(groups, key=lambda group: (-len(group), group[0]))

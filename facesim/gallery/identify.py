@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from facesim.bulk import embed_groups
+from facesim.bulk import embed_groups, one_by_one
 from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError
 from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
-from facesim.model import ModelInfo, OperatingPoint
+from facesim.model_info import ModelInfo, OperatingPoint
 from facesim.photo import PhotoSource
 from facesim.verifier import Verifier, probability_text
 
@@ -76,7 +76,7 @@ class Identifier:
 
     def identify_many(self, photos: Iterable[PhotoSource]) -> Iterator[list[Identified] | FaceSimError]:
         """Yield what `identify` says of each photo, or the error in its place, in order; all cores work on them."""
-        for embedded in embed_groups(((photo,) for photo in photos), self._embed):
+        for embedded in embed_groups(one_by_one(photos), self._embed):
             yield embedded if isinstance(embedded, FaceSimError) else self.name(embedded[0])
 
     def name(self, embedded: EmbeddedPhoto) -> list[Identified]:

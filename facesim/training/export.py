@@ -11,7 +11,8 @@ from torch import nn
 from facesim.detector.crop import CROP_SIZE
 from facesim.errors import FaceSimError
 from facesim.files import write_whole
-from facesim.model import Model, ModelInfo, info_to_metadata
+from facesim.model import Model
+from facesim.model_info import ModelInfo, info_to_metadata
 from facesim.training.folding import fold
 from facesim.training.network import SiameseNet
 from facesim.training.onnx_folding import fold_constants

@@ -9,7 +9,8 @@ from torch import nn
 
 from facesim.detector.crop import CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.model import Model, ModelInfo, default_model
+from facesim.model import Model, default_model
+from facesim.model_info import ModelInfo
 from facesim.training.backbones import Affine, load_imagenet_weights, parts_of
 from facesim.training.dlib_weights import load_dlib_weights
 from facesim.training.export import WEIGHT_PREFIX

@@ -112,3 +112,16 @@ def test_the_central_face_may_be_a_small_one(both):
     ((central, _),) = cut_faces(wide, faces="centre")
     assert largest.box.right < 512 < central.box.left
     assert len(cut_faces(wide, faces="all")) == 2
+
+
+def test_of_a_photo_of_10_bits_in_16_it_is_said_that_it_is_dark(hopper):
+    grey = np.asarray(Image.open(hopper).convert("L"), np.uint16)
+    ten_bits, sixteen = (Image.fromarray(grey * scale) for scale in (4, 257))
+    with pytest.raises(NoFaceError, match="nearly black, 4 of 255 at most; values of 10 or 12 bits must be scaled"):
+        cut_faces(ten_bits)
+    assert cut_faces(sixteen)
+
+
+def test_a_face_in_a_jpeg_without_its_end_says_so(hopper):
+    ((found, _),) = cut_faces(hopper.read_bytes()[:-2])
+    assert found.warnings == ("its file lacks the end",)

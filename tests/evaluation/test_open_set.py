@@ -14,7 +14,7 @@ from facesim.evaluation.open_set_chart import draw_identification
 from facesim.evaluation.open_set_text import as_text
 from facesim.evaluation.summary import as_dict
 from facesim.evaluation.uncertainty import bootstrap_by_identity, wilson_interval
-from facesim.model import OperatingPoint
+from facesim.model_info import OperatingPoint
 
 SEVERAL = {f"several_{i}": 2 + 3 * i for i in range(6)}  # people and how many photos they have
 SINGLE = {f"single_{i}": 1 for i in range(5)}

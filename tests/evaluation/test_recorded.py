@@ -13,7 +13,8 @@ from facesim.evaluation.groups import measure_groups
 from facesim.evaluation.recorded import write_measured
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.trial import Trial
-from facesim.model import Measured, Model, info_to_metadata
+from facesim.model import Model
+from facesim.model_info import Measured, info_to_metadata
 from facesim.onnx_file import write_metadata
 
 POINT = {"name": "FMR 1 %", "threshold": 0.3, "fmr": 0.01, "fnmr": 0.02, "genuine": 600, "impostor": 600}

@@ -11,7 +11,7 @@ from facesim.gallery.collect import enrol
 from facesim.gallery.identify import Identifier, threshold_among
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_or_create_gallery
-from facesim.model import OperatingPoint
+from facesim.model_info import OperatingPoint
 
 FACE = FoundFace("probe.jpg", Box(0, 0, 9, 9), 1)
 

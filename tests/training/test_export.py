@@ -6,7 +6,8 @@ from torch import nn
 
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.model import FORMAT_VERSION, Model, ModelInfo, OperatingPoint
+from facesim.model import Model
+from facesim.model_info import FORMAT_VERSION, ModelInfo, OperatingPoint
 from facesim.training.backbones import Affine
 from facesim.training.export import export
 from facesim.training.network import Recogniser, SiameseNet

@@ -1,0 +1,240 @@
+"""What a model file says of itself besides its network: as ONNX metadata, checked."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
+from facesim.errors import FaceSimError
+from facesim.files import printable
+
+FORMAT_VERSION = 1
+METADATA_PREFIX = "facesim."  # each field of ModelInfo is one metadata entry, as JSON
+_FARTHEST = 2.00001  # that two embeddings of unit length can be, and how exact a length is in float32
+MAX_POINTS = 1000
+MAX_MEASURED = 1000  # of an operating point
+_DEEPEST = 100  # lists and objects in each other; a model begun from another holds what that was trained on
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The error rates of an operating point on other data, or on a group in it; None where too few pairs could say."""
+
+    data: str
+    group: str  # "" for the whole of the data
+    fmr: float | None
+    fnmr: float | None
+    genuine: int
+    impostor: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold and the error rates measured there, on `genuine` and `impostor` pairs of unseen people.
+
+    A pair in which no face is found is a non-match. `measured` is what `facesim evaluate --record` has added.
+    """
+
+    name: str
+    threshold: float
+    fmr: float
+    fnmr: float
+    genuine: int
+    impostor: int
+    measured: tuple[Measured, ...] = ()
+
+    @property
+    def worst(self) -> Measured | None:
+        """Return the data, or the group, with the highest FMR recorded; None where none is."""
+        return max((one for one in self.measured if one.fmr is not None), key=lambda one: one.fmr, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a model file says of itself besides its network."""
+
+    format: int
+    threshold: float  # same iff distance < threshold
+    distance: str  # "euclidean": between unit embeddings, 0 to 2
+    crop_size: int  # pixels
+    crop_margin: float  # of the face's box, on each side
+    calibration: tuple[float, float]  # P(same) = 1 / (1 + exp(−(intercept + slope · distance))), half being genuine
+    operating_points: tuple[OperatingPoint, ...]
+    trained_on: dict[str, Any]  # data set, its fingerprint, the split and who was held out, settings, test results
+
+    def probability(self, distance: float) -> float:
+        """Return the probability that two faces at `distance` are one person's, were half of all pairs genuine."""
+        return 1 / (1 + 1 / self.odds(distance))
+
+    def odds(self, distance: float) -> float:
+        """Return how many times as often two faces at `distance` are one person's, were half of all pairs genuine."""
+        intercept, slope = self.calibration
+        return math.exp(max(-700.0, min(700.0, intercept + slope * distance)))
+
+    def point_at(self, threshold: float) -> OperatingPoint | None:
+        """Return the operating point of a threshold, or the next less strict one; None where there is none."""
+        less_strict = (point for point in self.operating_points if point.threshold >= threshold)
+        return min(less_strict, key=lambda point: point.threshold, default=None)
+
+    def worst_at(self, threshold: float) -> dict[str, Any]:
+        """Return for JSON the FMR stated at a threshold, and the highest recorded; empty where none is recorded."""
+        point = self.point_at(threshold)
+        if point is None or point.worst is None:
+            return {}
+        return {"operating_point": {"name": point.name, "fmr": point.fmr, "worst": dataclasses.asdict(point.worst)}}
+
+    def worst_text(self, threshold: float) -> str:
+        """Say what `worst_at` returns: "FMR 0.07 % on lfw; up to 10 % on london (black)"; "" where none is higher."""
+        point = self.point_at(threshold)
+        if point is None or point.worst is None or point.worst.fmr <= point.fmr:
+            return ""
+        worst, data = point.worst, self.trained_on.get("data", "")
+        own = f" on {data if isinstance(data, str) else '+'.join(data)}" if data else ""
+        group = f" ({worst.group})" if worst.group else ""
+        return printable(f"FMR {100 * point.fmr:.3g} %{own}; up to {100 * worst.fmr:.3g} % on {worst.data}{group}")
+
+
+def info_to_metadata(info: ModelInfo) -> dict[str, str]:
+    """Return the ONNX metadata entries that `Model` reads back."""
+    fields = dataclasses.asdict(info)
+    for point in fields["operating_points"]:
+        if not point["measured"]:
+            del point["measured"]  # so that an earlier facesim reads the file
+    return {METADATA_PREFIX + key: json.dumps(value) for key, value in fields.items()}
+
+
+def info_from_metadata(metadata: dict[str, str], path: Path) -> ModelInfo:
+    """Read and check a model's metadata; raises FaceSimError, naming what is missing or makes no sense."""
+    names = [field.name for field in dataclasses.fields(ModelInfo)]
+    missing = [name for name in names if METADATA_PREFIX + name not in metadata]
+    if len(missing) == len(names):
+        raise FaceSimError(f"{path} is an ONNX file, but not one of facesim's: make one with facesim train or adopt.")
+    if missing:
+        raise FaceSimError(f"{path} lacks its {', '.join(missing)}: make it again with facesim train.")
+    values = {}
+    for name in names:
+        try:
+            values[name] = _CHECKS[name](json.loads(metadata[METADATA_PREFIX + name]))
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise FaceSimError(f"{path} has a {name} that makes no sense: get a whole copy of the model.") from error
+    return ModelInfo(**values)
+
+
+def _exactly(expected):
+    def check(value):
+        if value != expected:
+            raise ValueError(f"{value} is not {expected}")
+        return value
+
+    return check
+
+
+def _finite(value, low: float = -math.inf, high: float = math.inf) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{value} is not a number")
+    if not low <= value <= high:
+        raise ValueError(f"{value} is not within {low} to {high}")
+    return float(value)
+
+
+def _count(value) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{value} is not a count")
+    return value
+
+
+def _kind(kind: type):
+    def check(value):
+        if not isinstance(value, kind):
+            raise TypeError(f"{value} is not a {kind.__name__}")
+        return value
+
+    return check
+
+
+_text, _list, _object = _kind(str), _kind(list), _kind(dict)
+
+
+def _threshold(value) -> float:
+    return _finite(value, 0, _FARTHEST)
+
+
+def _rate(value) -> float:
+    return _finite(value, 0, 1)
+
+
+def _calibration(value) -> tuple[float, float]:
+    intercept, slope = value
+    return _finite(intercept), _finite(slope, high=0)
+
+
+def _rate_or_none(value) -> float | None:
+    return None if value is None else _rate(value)
+
+
+def _list_of(kind: type, checks: dict[str, Any], most: int):
+    def check(value) -> tuple:
+        if len(_list(value)) > most:
+            raise ValueError(f"{len(value)} entries are too many")
+        return tuple(kind(**{name: checks[name](field) for name, field in _object(item).items()}) for item in value)
+
+    return check
+
+
+_MEASURED_CHECKS = {
+    "data": _text,
+    "group": _text,
+    "fmr": _rate_or_none,
+    "fnmr": _rate_or_none,
+    "genuine": _count,
+    "impostor": _count,
+}
+_POINT_CHECKS = {
+    "name": _text,
+    "threshold": _threshold,
+    "fmr": _rate,
+    "fnmr": _rate,
+    "genuine": _count,
+    "impostor": _count,
+    "measured": _list_of(Measured, _MEASURED_CHECKS, MAX_MEASURED),
+}
+
+
+def _trained_on(value) -> dict[str, Any]:
+    """Check what facesim reads of this: on whom and what a model was trained, and the one that it was begun from."""
+    level = [_object(value)]
+    for _ in range(_DEEPEST):
+        inner = (item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer))
+        level = [item for item in inner if isinstance(item, (dict, list))]
+    if level:
+        raise ValueError("that is nested too deep")
+    about = value
+    while about:
+        for people in ("train_identities", "validation_identities", "test_identities"):
+            _texts(about.get(people, []))
+        settings = _object(about.get("settings", {}))
+        _text(settings.get("backbone", ""))
+        for data in (about.get("data", ""), settings.get("data", "")):
+            _texts(data if isinstance(data, list) else [data])
+        about = _object(about.get("begun_from", {}))
+    return value
+
+
+def _texts(value) -> None:
+    if not all(isinstance(text, str) for text in _list(value)):
+        raise TypeError("that is not a list of texts")
+
+
+_CHECKS = {
+    "format": _exactly(FORMAT_VERSION),
+    "threshold": _threshold,
+    "distance": _exactly("euclidean"),
+    "crop_size": _exactly(CROP_SIZE),
+    "crop_margin": _exactly(CROP_MARGIN),
+    "calibration": _calibration,
+    "operating_points": _list_of(OperatingPoint, _POINT_CHECKS, MAX_POINTS),
+    "trained_on": _trained_on,
+}
