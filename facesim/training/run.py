@@ -70,12 +70,12 @@ def train(
     with joined() as processes:
         start = processes.first_on_each_machine(lambda: starting_network(settings))
         source = processes.first_on_each_machine(lambda: _open_source(settings))
+        processes.from_main(lambda: _check_apart(settings, source, run_folder, output))
         splits = source.folds(settings.folds, settings.seed) if settings.folds else [source.split(settings.seed)]
         if settings.folds:
             _check_unseen(settings, source, splits)
         for split in splits:
             _check_people(source, split.train, processes)
-        processes.from_main(lambda: _check_apart(settings, source, run_folder, output))
         processes.from_main(lambda: _open_run(settings, run_folder, resume))
         crops = processes.first_on_each_machine(source.crops)
         for split in splits:
