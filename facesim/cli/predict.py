@@ -39,7 +39,9 @@ class _BoxType(click.ParamType):
 @click.option("-img2", "--image-path-2", "photo2", type=click.Path(), help="The second photo, or a folder of them.")
 @click.option("--pairs", type=click.Path(), help="A CSV file with the columns photo1 and photo2; - for stdin.")
 @click.option("-o", "--output", type=click.Path(), help="With --pairs: where to write, instead of stdout.")
-@click.option("--resume", is_flag=True, help="With --output: go on with what an interrupted run has written.")
+@click.option(
+    "--resume", is_flag=True, help="With --output: go on with what an interrupted run of the same settings wrote."
+)
 @click.option("--faces", type=click.Choice(FACES), default="largest", show_default=True, help="Which face counts.")
 @click.option("-box1", "box1", type=_BoxType(), help="Where the face meant in the first photo is, in pixels.")
 @click.option("-box2", "box2", type=_BoxType(), help="The same in the second photo.")

@@ -62,26 +62,28 @@ def compare_with_folder(verifier: Verifier, photo: str, folder: str, faces: str,
 
 def compare_pairs(verifier: Verifier, name: str, output: str | None, resume: bool, faces: str, as_json: bool) -> int:
     """Write the verdicts on a list of pairs, in its order; return the exit status."""
-    listed = "/dev/stdin" if name == "-" else name
+    read_once = name == "-" or not os.path.isfile(name)
     outputs = [] if output is None else [Path(output), partial_of(Path(output))]
-    check_apart([*outputs, Path("/dev/stdout")], [listed])  # which would never end
-    check_apart(outputs, _read_beside(listed, verifier))
+    listed = "/dev/stdin" if name == "-" else name
+    check_apart([*outputs, Path("/dev/stdout")], [listed])  # a list that grows as it is read would never end
+    check_apart(outputs, [verifier.model.path] if read_once else _read_beside(name, verifier))
     made_by = {"faces": faces, "fingerprint": verifier.model.fingerprint[:12]}
     with contextlib.ExitStack() as stack:
         if name == "-":
             pairs = read_pair_list(as_text(_standard_stream("stdin")), "the list on stdin")
         else:
             pairs = stack.enter_context(open_pair_list(name))
-        count = _count_lines(name)
-        if count is None:  # its photos could not be looked at before
+        if read_once:  # so that its photos could not be looked at before
             pairs = dataclasses.replace(pairs, rows=_apart(pairs, outputs))
         if output is None:
             to, kept = io.TextIOWrapper(_standard_stream("stdout"), **ENCODING), Tally()
             if not as_json:
                 to.write(first_line(pairs.columns))
+                to.flush()
         else:
             growing = growing_output(Path(output), pairs, as_json, verifier.threshold, made_by, resume)
             to, kept = stack.enter_context(growing)
+        count = None if read_once else _count_lines(name)
         bar = stack.enter_context(_progress(count, "comparing", hidden=output is None and sys.stdout.isatty()))
         bar.update(kept.rows)
         tally, rows = kept, judge_rows(verifier, pairs, faces)
@@ -97,13 +99,12 @@ def compare_pairs(verifier: Verifier, name: str, output: str | None, resume: boo
     return 2 if tally.failed else 0
 
 
-def _read_beside(listed: str, verifier: Verifier) -> Iterator[str | os.PathLike[str]]:
-    """Yield the files that are read beside a list; its photos only where it can be read twice."""
+def _read_beside(name: str, verifier: Verifier) -> Iterator[str | os.PathLike[str]]:
+    """Yield the files that are read beside a list: the model and its photos."""
     yield verifier.model.path
-    if os.path.isfile(listed) and listed != "/dev/stdin":
-        with open_pair_list(listed) as pairs:
-            for row in pairs.rows:
-                yield from pairs.photos(row)
+    with open_pair_list(name) as pairs:
+        for row in pairs.rows:
+            yield from pairs.photos(row)
 
 
 def _apart(pairs: PairList, outputs: list[Path]) -> Iterator[Row]:
@@ -119,9 +120,7 @@ def _standard_stream(name: str) -> BinaryIO:
     return open(stream.fileno(), "rb" if name == "stdin" else "wb", closefd=False)
 
 
-def _count_lines(name: str) -> int | None:
-    if not os.path.isfile(name):
-        return None  # a pipe can be read but once
+def _count_lines(name: str) -> int:
     with open(name, "rb") as file:
         return max(0, sum(1 for line in file if line.strip()) - 1)
 
