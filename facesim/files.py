@@ -3,8 +3,9 @@
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,35 @@ def check_writable(path: Path) -> None:
 def _check_ordinary(path: Path) -> None:
     if path.exists() and not path.is_file():  # a device, say, which would be replaced
         raise FaceSimError(f"{path} cannot be written: it is no ordinary file; name another.")
+
+
+def check_apart(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Raise FaceSimError where an output is one of the files that are read, by whatever name, before either is opened.
+
+    Of a folder among the `inputs` all photos are read. The inputs are looked at only where an output is there already.
+    """
+    there = {found: path for path in outputs if (found := _identity(path))}
+    for given in inputs if there else ():
+        for read in _photos_of(given) if os.path.isdir(given) else (given,):
+            path = there.get(_identity(read))
+            if path:
+                name = os.fspath(read)
+                raise FaceSimError(f"{path} cannot be written: it is the file {name}, which is read; name another.")
+
+
+def _photos_of(folder: str | os.PathLike[str]) -> Iterator[str]:
+    from facesim.photo import photos_in  # it loads numpy and Pillow
+
+    return photos_in(folder)
+
+
+def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return what tells an ordinary file from all others, whatever its name; None where there is none."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def check_folder(folder: Path) -> None:

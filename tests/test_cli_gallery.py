@@ -143,7 +143,7 @@ def test_the_faces_are_drawn_with_their_names(run, gallery, both, tmp_path, hopp
     assert run("identify", gallery, both, hopper, "--show", tmp_path / "other.png")[0] == 2
     assert run("identify", gallery, both, "--show", tmp_path / "other.xyz")[0] == 2
     before = both.read_bytes()
-    assert "is the photo itself" in run("identify", gallery, both, "--show", both)[2]
+    assert "which is read; name another" in run("identify", gallery, both, "--show", both)[2]
     assert both.read_bytes() == before
 
 

@@ -1,11 +1,14 @@
+import codecs
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import onnx
 import pytest
 
 from facesim.pair_list import ADDED
@@ -71,14 +74,16 @@ def test_json_lines_say_what_csv_says_and_more(run, pairs):
             assert line["face1"]["box"].keys() == {"left", "top", "right", "bottom"}
 
 
-def test_pairs_come_from_stdin_and_answers_go_back_before_more_is_asked(repository, photos):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_pairs_come_from_stdin_and_answers_go_back_before_more_is_asked(repository, photos, encoding):
     command = [sys.executable, repository / "predict.py", "--pairs", "-"]
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=photos, text=True, bufsize=1, **streams) as process:
-        process.stdin.write("photo1,photo2\n")
+    encoded = codecs.getincrementalencoder(encoding)().encode
+    with subprocess.Popen(command, cwd=photos, bufsize=0, **streams) as process:
+        process.stdin.write(encoded("photo1;photo2\n"))
         for one, other, verdict in (("a.jpg", "b b.jpg", "same"), ("a.jpg", "c.jpg", "different")):
-            process.stdin.write(f"{one},{other}\n")
-            while not (line := process.stdout.readline()).startswith(one):
+            process.stdin.write(encoded(f"{one};{other}\n;\n"))
+            while not (line := process.stdout.readline().decode()).startswith(one):
                 assert line.startswith("photo1,photo2,verdict")
             assert line.split(",")[2] == verdict
         process.stdin.close()
@@ -105,9 +110,19 @@ def test_what_was_redirected_and_broke_off_can_be_continued_too(run, pairs, tmp_
     (tmp_path / "out.csv").write_text(whole[:-40])
     run("predict", "--pairs", pairs, "-o", tmp_path / "out.csv", "--resume")
     assert (tmp_path / "out.csv").read_text() == whole
-    status, _, notes = run("predict", "--pairs", pairs, "-o", tmp_path / "out.csv", "--resume")
-    assert (status, notes) == (0, "facesim: no pair was left to compare.\n")
     assert (tmp_path / "out.csv").read_text() == whole
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_continued_it_ends_as_it_would_have_at_once(run, pairs, tmp_path, form):
+    output = tmp_path / "out"
+    first = run("predict", "--pairs", pairs, "-o", output, *form)
+    assert first == (2, "", "facesim: 2 same, 1 different, 2 without a verdict.\n")
+    written = output.read_bytes()
+    assert run("predict", "--pairs", pairs, "-o", output, *form, "--resume") == first
+    output.write_bytes(written[: len(written) // 2])
+    assert run("predict", "--pairs", pairs, "-o", output, *form, "--resume") == first
+    assert output.read_bytes() == written
 
 
 def test_killed_it_leaves_the_old_output_and_goes_on_with_the_new(repository, photos, hopper):
@@ -163,7 +178,126 @@ def test_an_output_of_other_pairs_or_another_threshold_is_not_continued(run, pai
         assert words in notes
         pairs.write_text(pairs.read_text().replace("c.jpg,a.jpg", "a.jpg,c.jpg"))
         assert output.read_text() == before
-        (tmp_path / "out.csv.partial").unlink()
+        assert not (tmp_path / "out.csv.partial").exists()
+
+
+@pytest.fixture
+def other_model(tmp_path, model):
+    """Another network with the threshold of the one that ships."""
+    changed = onnx.load(model.path)
+    tensor = next(tensor for tensor in changed.graph.initializer if len(tensor.raw_data) > 1000)
+    tensor.raw_data = tensor.raw_data[:-4] + bytes(4)
+    onnx.save(changed, tmp_path / "other.onnx")
+    return tmp_path / "other.onnx"
+
+
+@pytest.mark.parametrize("partly", [False, True])
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_an_output_of_other_settings_is_not_continued(run, pairs, tmp_path, other_model, form, partly):
+    options = ["predict", "--pairs", pairs, *(["--json"] if form == "json" else []), "-o", tmp_path / "out"]
+    run(*options)
+    written = tmp_path / ("out.partial" if partly else "out")
+    (tmp_path / "out").rename(written)
+    files = contents(tmp_path)
+    for change in (("--faces", "all"), ("-t", "0.5"), ("-w", other_model)):
+        status, printed, complaint = run(*options, "--resume", *change)
+        assert (status, printed, complaint.count("\n")) == (2, "", 1)
+        assert f"{written} was begun with another" in complaint
+        assert contents(tmp_path) == files
+
+
+@pytest.mark.parametrize("partly", [False, True])
+@pytest.mark.parametrize(
+    "there", ["the other form", "other columns", "a letter", "a word", "a photo", "a table", "JSON"]
+)
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_what_facesim_did_not_begin_is_not_continued(run, pairs, tmp_path, hopper, there, form, partly):
+    options = ["predict", "--pairs", pairs, *(["--json"] if form == "json" else [])]
+    others = {
+        "a letter": b"Dear reader,\nthis is a letter, not a table.\n",
+        "a word": b"photo",
+        "a photo": hopper.read_bytes(),
+        "a table": b"id,photo1,photo2\n0,a.jpg,b b.jpg\n",
+        "JSON": b'{"id": 1}\n[1]\n',
+    }
+    if there == "the other form":
+        others[there] = run(*options[:3], *(["--json"] if form == "csv" else []))[1].encode()
+    if there == "other columns":
+        others[there] = run(*options)[1].replace("id", "number").encode()
+    output = tmp_path / "out"
+    written = tmp_path / ("out.partial" if partly else "out")
+    written.write_bytes(others[there])
+    files = contents(tmp_path)
+    status, printed, complaint = run(*options, "-o", output, "--resume")
+    assert (status, printed, complaint.count("\n")) == (2, "", 1)
+    assert str(written) in complaint
+    assert contents(tmp_path) == files
+
+
+def contents(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+OWN = ["verdict", "same", "distance", "model", "face1", "error", "warning"]
+
+
+def test_a_lists_columns_keep_their_names_and_values_in_both_forms(run, pairs):
+    lines = pairs.read_text().splitlines()
+    mine = [f"mine {i}" for i in range(len(OWN))]
+    pairs.write_text("\n".join([",".join([lines[0], *OWN]), *(",".join([line, *mine]) for line in lines[1:])]))
+    _, as_csv, _ = run("predict", "--pairs", pairs)
+    _, as_json, _ = run("predict", "--pairs", pairs, "--json")
+    for row, line in zip(rows_of(as_csv), map(json.loads, as_json.splitlines()), strict=True):
+        assert [row[name] for name in OWN] == mine
+        assert [line[name] for name in OWN] == mine
+        assert row["facesim_verdict"] == line.get("facesim_verdict", "")
+        assert row["facesim_error"] == line.get("facesim_error", "")
+        if not row["facesim_error"]:
+            assert float(row["facesim_distance"]) == pytest.approx(line["facesim_distance"], abs=1e-6)
+            assert line["facesim_same"] == (row["facesim_verdict"] == "same")
+            assert line["facesim_face1"]["faces"] == 1
+
+
+def test_one_list_serves_predict_and_evaluate_in_both_forms(run, pairs, own_folders):
+    pairs.write_text("photo1;photo2;same\na.jpg;b b.jpg;1\n;;\na.jpg;c.jpg;0\nc.jpg;b b.jpg;1\n", "utf-16")
+    rows = rows_of(run("predict", "--pairs", pairs)[1])
+    assert [(row["same"], row["verdict"]) for row in rows] == [("1", "same"), ("0", "different"), ("1", "different")]
+    lines = [json.loads(line) for line in run("predict", "--pairs", pairs, "--json")[1].splitlines()]
+    assert [(line["same"], line["verdict"]) for line in lines] == [(row["same"], row["verdict"]) for row in rows]
+    status, printed, _ = run("evaluate", "--pairs", pairs)
+    assert status == 0
+    assert "2 genuine, 1 impostor" in printed
+
+
+def test_nothing_that_is_read_is_written_over(run, pairs, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(photos)
+    shutil.copy("a.jpg", "photo.jpg")
+    os.link("photo.jpg", "link")
+    os.symlink("pairs.csv", "list")
+    shutil.copy("pairs.csv", "out.csv.partial")
+    pairs.write_text(pairs.read_text().replace("gone.jpg", "photo.jpg"))
+    files = contents(tmp_path)
+    for listed, output in (
+        *(("pairs.csv", name) for name in ("pairs.csv", "list", "photo.jpg", "link", "../" + tmp_path.name + "/c.jpg")),
+        ("list", "pairs.csv"),
+        ("out.csv.partial", "out.csv"),
+    ):
+        for more in ((), ("--resume",), ("--json",)):
+            status, printed, complaint = run("predict", "--pairs", listed, "-o", output, *more)
+            assert (status, printed, complaint.count("\n")) == (2, "", 1)
+            assert "which is read; name another" in complaint
+            assert contents(tmp_path) == files
+
+
+def test_a_list_that_is_read_but_once_is_not_written_over_either(repository, photos, pairs):
+    command = f"{sys.executable} {repository}/predict.py --pairs - < pairs.csv"
+    files = contents(photos)
+    for more in ("-o pairs.csv", "-o c.jpg", ">> pairs.csv"):
+        ended = subprocess.run(f"{command} {more}", shell=True, cwd=photos, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 2
+        assert "which is read; name another" in ended.stderr
+        now = contents(photos)
+        assert {name: now[name] for name in files} == files
 
 
 def test_names_that_are_no_text_survive(repository, photos, hopper):

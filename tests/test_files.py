@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from facesim.errors import FaceSimError
-from facesim.files import check_folder, check_writable, printable, write_folder, write_whole
+from facesim.files import check_apart, check_folder, check_writable, printable, write_folder, write_whole
 
 
 def test_the_file_is_replaced_once_the_block_has_succeeded(tmp_path):
@@ -46,6 +46,27 @@ def test_a_path_that_cannot_be_written_is_known_before_the_work(tmp_path):
     with pytest.raises(FaceSimError, match="is a file"):
         check_folder(tmp_path / "file" / "folder")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_output_is_none_of_the_inputs_by_whatever_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("photos") / "Ana"
+    folder.mkdir(parents=True)
+    for name in ("1.jpg", "2.jpg", "notes.txt"):
+        (folder / name).write_text(name)
+    os.link(folder / "1.jpg", "hard")
+    os.symlink(folder / "1.jpg", "soft")
+    for output in (folder / "1.jpg", Path("photos/../photos/Ana/1.jpg"), Path("hard"), Path("soft")):
+        for read in (folder / "1.jpg", "photos", "hard", "soft", tmp_path / "soft"):
+            with pytest.raises(
+                FaceSimError, match=f"{output} cannot be written: it is the file .*, which is read; name"
+            ):
+                check_apart([Path("new"), output], ["gone", read])
+    check_apart(
+        [folder / "2.jpg", folder / "notes.txt", Path("new"), Path("photos")], [folder / "1.jpg", "gone", "new"]
+    )
+    check_apart([folder / "notes.txt", folder / "3.jpg"], ["photos"])
+    check_apart([Path(os.devnull)], [os.devnull])  # which nothing can destroy
 
 
 def test_a_device_is_not_replaced_by_a_file(tmp_path):

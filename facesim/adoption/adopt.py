@@ -23,7 +23,7 @@ from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
 from facesim.evaluation.judge import judge
 from facesim.evaluation.scoring import embed_crops
-from facesim.files import check_writable, write_whole
+from facesim.files import check_apart, check_writable, write_whole
 from facesim.model import Model, default_model
 from facesim.model_info import FORMAT_VERSION, ModelInfo, info_to_metadata
 from facesim.onnx_file import network_fingerprint
@@ -52,6 +52,7 @@ def adopt(
     if output.suffix != ".onnx":
         raise FaceSimError(f"{output} is no name for a model file: let it end in .onnx.")
     check_writable(output)
+    check_apart([output], [path, default_model()])
     localiser = read_localiser(default_model())
     opset = max(entry.version for entry in localiser.opset_import if not entry.domain)
     recogniser = read_recogniser(path, opset, reads.template.size)

@@ -9,7 +9,16 @@ import click
 from facesim.cli import GPU, HELP, MODEL, Command
 from facesim.cli.gallery_options import ALL_FACES, tell
 from facesim.detector.selection import box_text
-from facesim.files import ENCODING, check_picture_path, check_writable, counted, printable, save_picture, write_whole
+from facesim.files import (
+    ENCODING,
+    check_apart,
+    check_picture_path,
+    check_writable,
+    counted,
+    printable,
+    save_picture,
+    write_whole,
+)
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -44,7 +53,9 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
         check_picture_path(Path(draw))
     if output:
         check_writable(Path(output))
+    written = [Path(path) for path in (output, draw) if path]
     verifier = Verifier(model, threshold, gpu)
+    check_apart(written, [verifier.model.path, *photos])
     rows, failed = [], 0
     with tqdm(desc="embedding", unit="photo", disable=None) as bar:
         for found in faces_on(photos, verifier, faces):
@@ -59,6 +70,7 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
     if threshold is None:
         info = verifier.model.info
         threshold = min((point.threshold for point in info.operating_points), default=info.threshold)
+    check_apart(written, (row.photo for row in rows))  # those of a gallery
     groups = [[rows[i] for i in group] for group in group_faces(np.stack([row.embedding for row in rows]), threshold)]
     if output:
         with write_whole(Path(output)) as scratch, open(scratch, "w", **ENCODING) as file:

@@ -7,7 +7,7 @@ import click
 
 from facesim.cli import HELP, Command
 from facesim.cli.trial_options import with_trial
-from facesim.files import check_picture_path, save_picture
+from facesim.files import check_apart, check_picture_path, save_picture
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -41,6 +41,7 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
     check_picture_path(draw)
     models = [Model(path) for path in (model_a, model_b)]
     trial = open_trial(models[0].info, data, view, pairs, count, seed, also=(models[1].info,))
+    check_apart([draw], trial.files(model_a, model_b, pairs))
     crops = trial.source.crops()
     scores = [score(trial, model, crops) for model in models]
     comparison = compare_models(*scores, *models)

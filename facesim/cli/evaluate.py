@@ -7,7 +7,7 @@ import click
 
 from facesim.cli import HELP, MODEL, Command
 from facesim.cli.trial_options import BY, with_trial
-from facesim.files import check_picture_path, check_writable, printable, save_picture
+from facesim.files import check_apart, check_picture_path, check_writable, printable, save_picture
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -93,6 +93,8 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
         check_writable(model.path)
     trial = open_trial(model.info, data, view, pairs, count, seed, every_pair=bool(by))
     check_columns(trial, by)
+    if by:
+        check_apart([draw], trial.files(model.path, pairs))
     scores = score(trial, model)
     evaluation = evaluate(scores, model, by)
     result, text = as_dict(evaluation), evaluation_text(evaluation)
@@ -115,7 +117,9 @@ def _evaluate_open_set(model, data, enrolled, probes, seed, picture, as_json):
 
     check_picture_path(picture)
     model = Model(model)
-    found = identify(sample_open_set(model.info, data, enrolled, probes, seed), model)
+    open_set = sample_open_set(model.info, data, enrolled, probes, seed)
+    check_apart([picture], [model.path, *open_set.source.dataset.paths()])
+    found = identify(open_set, model)
     save_picture(draw_identification(found), picture)
     if as_json:
         click.echo(json.dumps(as_dict(found) | {"picture": str(picture)}))

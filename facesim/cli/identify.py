@@ -1,7 +1,6 @@
 """`facesim identify`: say who is on a photo."""
 
 import json
-import os
 from pathlib import Path
 
 import click
@@ -20,7 +19,7 @@ from facesim.cli.gallery_options import (
     say_worst_recorded,
 )
 from facesim.errors import FaceSimError
-from facesim.files import check_picture_path, save_picture
+from facesim.files import check_apart, check_picture_path, save_picture
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -49,14 +48,14 @@ def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
     """
     from facesim.folder import photos_at
     from facesim.gallery.picture import draw_identified
+    from facesim.model import default_model
 
     photos = list(photos_at(photos))
     if show:
         if len(photos) != 1:
             raise click.UsageError("--show draws one photo: give one.")
         check_picture_path(Path(show))
-        if os.path.exists(show) and os.path.exists(photos[0]) and os.path.samefile(show, photos[0]):
-            raise FaceSimError(f"{show} is the photo itself: name another file to draw to.")
+        check_apart([Path(show)], [*photos, model or default_model()])
     identifier = open_identifier(address, model, gpu, fmr, threshold, faces)
     if fmr is None:
         say_how_many_strangers_pass(identifier)

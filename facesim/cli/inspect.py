@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from facesim.cli import HELP, Command
-from facesim.files import check_picture_path, save_picture
+from facesim.files import check_apart, check_picture_path, save_picture
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -39,6 +39,7 @@ def inspect(data, as_json, draw, fix, exclusions):
     source = open_source(data)
     picture = Path(draw or f"{source.dataset.name}-inspected.png")
     check_picture_path(picture)
+    check_apart([picture, *([Path(exclusions)] if exclusions else [])], source.dataset.paths())
     inspection = inspect_dataset(source.dataset, source.crops())
     save_picture(draw_inspection(inspection), picture)
     lists = exclude_findings(inspection, source.parts, Path(exclusions) if exclusions else None) if fix else []

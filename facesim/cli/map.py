@@ -7,7 +7,7 @@ import click
 
 from facesim.cli import HELP, MODEL, Command
 from facesim.errors import FaceSimError
-from facesim.files import check_writable, printable, save_picture, write_whole
+from facesim.files import check_apart, check_writable, printable, save_picture, write_whole
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -44,6 +44,7 @@ def map(photos, model, method, count, seed, output, as_json):
     picture = page.with_suffix(".png")
     for path in (page, picture):
         check_writable(path)
+    check_apart([page, picture], [opened.path, *dataset.paths()])
     photo_map = map_photos(dataset, cached_crops(dataset), opened, method, count, seed)
     save_picture(draw_map(photo_map), picture)
     with write_whole(page) as scratch:

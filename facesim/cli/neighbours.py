@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from facesim.cli import HELP, MODEL, Command, say_which_face
-from facesim.files import check_picture_path, printable, save_picture
+from facesim.files import check_apart, check_picture_path, printable, save_picture
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -44,6 +44,7 @@ def neighbours(query, photos, k, model, identity, draw, as_json):
     face, crop = find_main_face(query)
     say_which_face(face)
     dataset = find_photos(photos)
+    check_apart([picture], [query, opened.path, *dataset.paths()])
     identity = Spellings(dataset.identities.tolist()).first(identity_of(identity))
     if identity and identity not in dataset.identities:
         click.echo(f"facesim: nobody in {dataset.name} is called {identity}.", err=True)

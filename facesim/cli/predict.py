@@ -13,8 +13,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's other threads only
 from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
 from facesim.detector.box import Box
 from facesim.detector.selection import FACES, box_text
-from facesim.files import save_picture
-from facesim.model import Model
+from facesim.files import check_apart, check_picture_path, save_picture
+from facesim.model import Model, default_model
 from facesim.verifier import Verifier
 
 atexit.register(gc.freeze)  # as it leaves, Python would look through all objects that are left, as long as at a photo
@@ -39,7 +39,9 @@ class _BoxType(click.ParamType):
 @click.option("-img2", "--image-path-2", "photo2", type=click.Path(), help="The second photo, or a folder of them.")
 @click.option("--pairs", type=click.Path(), help="A CSV file with the columns photo1 and photo2; - for stdin.")
 @click.option("-o", "--output", type=click.Path(), help="With --pairs: where to write, instead of stdout.")
-@click.option("--resume", is_flag=True, help="With --output: go on with what an interrupted run has written.")
+@click.option(
+    "--resume", is_flag=True, help="With --output: go on with what an interrupted run of the same settings wrote."
+)
 @click.option("--faces", type=click.Choice(FACES), default="largest", show_default=True, help="Which face counts.")
 @click.option("-box1", "box1", type=_BoxType(), help="Where the face meant in the first photo is, in pixels.")
 @click.option("-box2", "box2", type=_BoxType(), help="The same in the second photo.")
@@ -62,8 +64,10 @@ def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, mo
     decides, each of which is one more chance for strangers to look alike. A box says which face is meant. The
     probability holds where half of all pairs compared show one person.
 
-    Photos in a list of pairs lie relative to its folder; further columns are kept. A pair that cannot be compared
-    gets its reason in the column error. Until it is whole, -o FILE is FILE.partial.
+    Photos in a list of pairs lie relative to its folder. It stands between commas, semicolons or tabs, in UTF-8 or
+    UTF-16; verdicts between commas, in UTF-8. All its columns are kept; where one has a name that facesim writes
+    itself, as same in JSON, facesim's own is facesim_same. A pair that cannot be compared gets its reason in the column
+    error. Until it is whole, -o FILE is FILE.partial.
 
     Exit status: 0 same, 1 different, 2 trouble (a photo that cannot be read, or shows no face). Of a folder the
     nearest photo counts; of pairs, 0 says that each has a verdict.
@@ -88,6 +92,9 @@ def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, mo
         from facesim.cli.predict_many import compare_with_folder
 
         return compare_with_folder(Verifier(model, threshold, gpu), first, second, faces, as_json)
+    if show:
+        check_picture_path(Path(show))
+        check_apart([Path(show)], [first, second, model or default_model()])
     verifier = Verifier(Model(model, gpu, quick=True), threshold)
     verdict = verifier.verify(first, second, faces, box1, box2)
     if show:

@@ -1,20 +1,33 @@
 """`facesim predict` with a folder or a list of pairs."""
 
 import contextlib
+import dataclasses
+import io
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 import click
 
 from facesim.detector.selection import cut_faces
 from facesim.errors import FaceSimError
-from facesim.files import ENCODING, same_file
+from facesim.files import ENCODING, check_apart, same_file
 from facesim.folder import photos_in
-from facesim.pair_list import judge_rows, read_pair_list, write_verdicts
-from facesim.pair_output import growing_output
+from facesim.pair_list import (
+    PairList,
+    Row,
+    Tally,
+    as_text,
+    first_line,
+    judge_rows,
+    open_pair_list,
+    read_pair_list,
+    write_verdicts,
+)
+from facesim.pair_output import growing_output, partial_of
 from facesim.verifier import Verifier
 
 
@@ -49,24 +62,36 @@ def compare_with_folder(verifier: Verifier, photo: str, folder: str, faces: str,
 
 def compare_pairs(verifier: Verifier, name: str, output: str | None, resume: bool, faces: str, as_json: bool) -> int:
     """Write the verdicts on a list of pairs, in its order; return the exit status."""
+    read_once = name == "-" or not os.path.isfile(name)
+    outputs = [] if output is None else [Path(output), partial_of(Path(output))]
+    listed = "/dev/stdin" if name == "-" else name
+    check_apart([*outputs, Path("/dev/stdout")], [listed])  # a list that grows as it is read would never end
+    check_apart(outputs, [verifier.model.path] if read_once else _read_beside(name, verifier))
+    made_by = {"faces": faces, "fingerprint": verifier.model.fingerprint[:12]}
     with contextlib.ExitStack() as stack:
         if name == "-":
-            pairs, count = read_pair_list(_standard_stream("stdin"), "the list on stdin"), None
+            pairs = read_pair_list(as_text(_standard_stream("stdin")), "the list on stdin")
         else:
-            count = _count_lines(name)
-            file = stack.enter_context(open(name, encoding="utf-8-sig", errors="surrogateescape", newline=""))
-            pairs = read_pair_list(file, name, os.path.dirname(name))
+            pairs = stack.enter_context(open_pair_list(name))
+        if read_once:  # so that its photos could not be looked at before
+            pairs = dataclasses.replace(pairs, rows=_apart(pairs, outputs))
         if output is None:
-            to, columns = _standard_stream("stdout"), pairs.columns
+            to, kept = io.TextIOWrapper(_standard_stream("stdout"), **ENCODING), Tally()
+            if not as_json:
+                to.write(first_line(pairs.columns))
+                to.flush()
         else:
-            growing = growing_output(Path(output), pairs, as_json, verifier.threshold, resume)
-            to, columns = stack.enter_context(growing)
+            growing = growing_output(Path(output), pairs, as_json, verifier.threshold, made_by, resume)
+            to, kept = stack.enter_context(growing)
+        count = None if read_once else _count_lines(name)
         bar = stack.enter_context(_progress(count, "comparing", hidden=output is None and sys.stdout.isatty()))
-        tally = None
-        for tally in write_verdicts(judge_rows(verifier, pairs, faces), columns, to, as_json):  # noqa: B007
+        bar.update(kept.rows)
+        tally, rows = kept, judge_rows(verifier, pairs, faces)
+        for tally in write_verdicts(rows, pairs.columns, made_by, to, as_json, kept):  # noqa: B007
             bar.update(1)
-    if tally is None:
-        click.echo("facesim: no pair was left to compare.", err=True)
+        to.flush()
+    if not tally.rows:
+        click.echo("facesim: there was no pair to compare.", err=True)
         return 0
     click.echo(
         f"facesim: {tally.same:,} same, {tally.different:,} different, {tally.failed:,} without a verdict.", err=True
@@ -74,17 +99,28 @@ def compare_pairs(verifier: Verifier, name: str, output: str | None, resume: boo
     return 2 if tally.failed else 0
 
 
-def _standard_stream(name: str) -> TextIO:
+def _read_beside(name: str, verifier: Verifier) -> Iterator[str | os.PathLike[str]]:
+    """Yield the files that are read beside a list: the model and its photos."""
+    yield verifier.model.path
+    with open_pair_list(name) as pairs:
+        for row in pairs.rows:
+            yield from pairs.photos(row)
+
+
+def _apart(pairs: PairList, outputs: list[Path]) -> Iterator[Row]:
+    for row in pairs.rows:
+        check_apart(outputs, pairs.photos(row))
+        yield row
+
+
+def _standard_stream(name: str) -> BinaryIO:
     stream = getattr(sys, name)
     if stream is None:
         raise FaceSimError(f"{name} is closed: name a file.")
-    encoding = ENCODING | ({"encoding": "utf-8-sig"} if name == "stdin" else {})
-    return open(stream.fileno(), "r" if name == "stdin" else "w", closefd=False, **encoding)
+    return open(stream.fileno(), "rb" if name == "stdin" else "wb", closefd=False)
 
 
-def _count_lines(name: str) -> int | None:
-    if not os.path.isfile(name):
-        return None  # a pipe can be read but once
+def _count_lines(name: str) -> int:
     with open(name, "rb") as file:
         return max(0, sum(1 for line in file if line.strip()) - 1)
 

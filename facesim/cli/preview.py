@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from facesim.cli import HELP, Command
-from facesim.files import check_picture_path, save_picture
+from facesim.files import check_apart, check_picture_path, save_picture
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -30,5 +30,6 @@ def preview(data, photos, seed, augmentation, output):
     source = open_source(data)
     picture = Path(output or f"{source.dataset.name}-preview.png")
     check_picture_path(picture)
+    check_apart([picture], source.dataset.paths())
     save_picture(draw_preview(source.dataset, source.counted, photos, seed, augmentation), picture)
     click.echo(f"drawn  {picture}")

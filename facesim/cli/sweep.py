@@ -33,9 +33,9 @@ def sweep(model, data, view, pairs, count, seed, by, output, errors, as_json):
     """
     from facesim.evaluation.groups import check_columns
     from facesim.evaluation.scoring import score
-    from facesim.evaluation.sweep_report import as_text, write_report
+    from facesim.evaluation.sweep_report import FILES, as_text, write_report
     from facesim.evaluation.trial import open_trial
-    from facesim.files import check_folder
+    from facesim.files import check_apart, check_folder
     from facesim.model import Model
 
     model = Model(model)
@@ -43,5 +43,6 @@ def sweep(model, data, view, pairs, count, seed, by, output, errors, as_json):
     check_columns(trial, by)
     folder = output or Path(f"sweep-{trial.source.dataset.name}")
     check_folder(folder)
+    check_apart([folder / name for name in FILES], trial.files(model.path, pairs))
     report = write_report(score(trial, model), model, folder, errors, by)
     click.echo(json.dumps(report.metrics) if as_json else as_text(report))

@@ -54,10 +54,13 @@ def train(config, run_folder, output, resume, tensorboard, **given):
         config = run_folder / "settings.json"
     settings = Settings.read(config, **given) if config else Settings.best(**given)
 
+    from facesim.files import check_apart
     from facesim.training.folds import table
     from facesim.training.run import train as run_training
 
     folder = run_folder or Path("runs") / run_name(settings)
+    if config and not resume:
+        check_apart([folder / "settings.json"], [config])
     results = run_training(settings, folder, output, resume, tensorboard)
     if os.environ.get("RANK", "0") != "0":  # of torchrun's processes one speaks for all
         return 0

@@ -36,7 +36,7 @@ def undrawable(sweep: Sweep, summary: Summary) -> dict[str, str]:
 def draw_charts(sweep: Sweep, summary: Summary, name: str, folder: Path) -> None:
     """Write threshold.png, distances.png, roc.png, det.png and reliability.png, titled with `name`, to a folder."""
     reasons = undrawable(sweep, summary)
-    for chart, draw in _CHARTS.items():
+    for chart, draw in CHARTS.items():
         figure = Figure((7, 4.6), layout="constrained")
         axes = figure.subplots()
         if chart in reasons:
@@ -127,7 +127,7 @@ def _draw_reliability(axes, sweep: Sweep, summary: Summary) -> None:
     axes.legend(loc="upper left", markerscale=0.5)
 
 
-_CHARTS = {
+CHARTS = {
     "threshold": _draw_threshold,
     "distances": _draw_distances,
     "roc": _draw_roc,

@@ -14,7 +14,7 @@ from facesim.evaluation.pair_grid import draw_pairs, stack_titled
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.summary import Summary, as_dict, summarise
 from facesim.evaluation.sweep import Sweep, sweep, write_csv
-from facesim.evaluation.sweep_charts import draw_charts
+from facesim.evaluation.sweep_charts import CHARTS, draw_charts
 from facesim.evaluation.sweep_page import write_page
 from facesim.evaluation.wording import number, percent
 from facesim.evaluation.worst_errors import WorstErrors, photos_without_face, worst_errors
@@ -22,6 +22,7 @@ from facesim.files import printable, save_picture, write_folder, write_whole
 from facesim.model import Model
 from facesim.picture import PAPER
 
+FILES = ("index.html", "sweep.csv", "metrics.json", "errors.png", "groups.png", *(f"{chart}.png" for chart in CHARTS))
 _DRAWN = 16  # errors of each kind in errors.png
 
 

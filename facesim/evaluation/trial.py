@@ -1,6 +1,5 @@
 """What a model is judged on: pairs of photos whose people it has never seen."""
 
-import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,12 +12,13 @@ from facesim.data.source import Source, open_source
 from facesim.errors import FaceSimError
 from facesim.model_info import ModelInfo
 from facesim.names import name_key
+from facesim.pair_list import PHOTOS, open_pair_list
 
 COUNT = 1000  # pairs drawn of each kind
 MAX_PAIRS = 1_000_000  # of all photos of unseen people; where there are more, MANY of each kind are drawn
 MANY = 100_000
 _SAME = dict.fromkeys(("1", "true", "yes", "same"), True) | dict.fromkeys(("0", "false", "no", "different"), False)
-_COLUMNS = ("photo1", "photo2", "same")
+_COLUMNS = (*PHOTOS, "same")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ class Trial:
         """Return how many identities the pairs show; None where that is not known."""
         people = self.people_of_pairs()
         return None if people is None else len(np.unique(people))
+
+    def files(self, *others: Path | None) -> list[Path]:
+        """Return the files that are read to judge a model on the trial, `others` among them: the model, a list."""
+        return [*filter(None, others), *self.source.dataset.paths()]
 
     def people_of_pairs(self) -> np.ndarray | None:
         """Return who is in each pair, `(n, 2) int`; None where that is not known."""
@@ -87,28 +91,24 @@ def open_data(info: ModelInfo, data: tuple[str, ...] = ()) -> Source:
 
 
 def read_pairs(path: Path) -> Trial:
-    """Read a CSV file with the columns photo1, photo2 and same (1 or 0), and any others; photos lie relative to it.
+    """Read a list of pairs with a column same (1 or 0), as `read_pair_list` does; photos lie relative to it.
 
     Raises FaceSimError, with the line, where it makes no sense or a photo is missing.
     """
     rows, others = [], []
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            if not set(_COLUMNS) <= set(reader.fieldnames or ()):
-                raise FaceSimError(f"{path} must begin with the line {','.join(_COLUMNS)}.")
-            more = [column for column in reader.fieldnames if column not in _COLUMNS]
-            for row in reader:
-                first, second, same = (row[column] or "" for column in _COLUMNS)
-                for photo in (first, second):
-                    if not photo or not (path.parent / photo).is_file():
-                        raise FaceSimError(f"{path}, line {reader.line_num}: {photo or 'a photo'} is not there.")
-                if same.strip().lower() not in _SAME:
-                    raise FaceSimError(f"{path}, line {reader.line_num}: same must be 1 or 0, not {same!r}.")
-                rows.append((first, second, _SAME[same.strip().lower()]))
-                others.append([(row[column] or "").strip() for column in more])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise FaceSimError(f"{path} is not a CSV file in UTF-8 ({error}).") from error
+    with open_pair_list(path) as listed:
+        if "same" not in listed.columns:
+            raise FaceSimError(f"{path} must begin with a line of the columns {', '.join(_COLUMNS)}.")
+        more = [column for column in listed.columns if column not in _COLUMNS]
+        for row in listed.rows:
+            first, second, same = (row.fields[column] for column in _COLUMNS)
+            for photo in (first, second):
+                if not photo or not (path.parent / photo).is_file():
+                    raise FaceSimError(f"{path}, line {row.line}: {photo or 'a photo'} is not there.")
+            if same.strip().lower() not in _SAME:
+                raise FaceSimError(f"{path}, line {row.line}: same must be 1 or 0, not {same!r}.")
+            rows.append((first, second, _SAME[same.strip().lower()]))
+            others.append([row.fields[column].strip() for column in more])
     if not rows:
         raise FaceSimError(f"{path} holds no pairs.")
     photos = {photo: None for first, second, _ in rows for photo in (first, second)}

@@ -18,7 +18,7 @@ from PIL import Image
 
 from facesim.environment import environment
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.files import check_writable, write_whole
+from facesim.files import check_apart, check_writable, write_whole
 from facesim.gallery.identify import Identified, Identifier
 
 MOST_PIXELS = 36_000_000  # of a frame, 8K and a little more: a decoder keeps up to some twenty of them
@@ -208,8 +208,7 @@ def check_video_path(path: Path, source: str) -> None:
     if path.suffix.lower() != VIDEO_SUFFIX:
         raise FaceSimError(f"{path}: videos are written as {VIDEO_SUFFIX}.")
     check_writable(path)
-    if path.exists() and os.path.exists(source) and os.path.samefile(path, source):
-        raise FaceSimError(f"{path} is the video that is watched: name another file to write.")
+    check_apart([path], [source])
 
 
 def _check_file(path: str) -> None:

@@ -29,6 +29,12 @@ class RunFiles:
         self.tensorboard = folder / "tensorboard"
         self.model = folder / "model.onnx"
 
+    @property
+    def written(self) -> list[Path]:
+        """Return all files that a run writes."""
+        pairs = [self.pairs(part) for part in ("train", "validation", "test")]
+        return [self.settings, self.metrics, self.curves, self.checkpoint, self.results, self.model, *pairs]
+
     def pairs(self, part: str) -> Path:
         """Return where the picture of pairs lies, of "train", "validation" or "test"."""
         return self.folder / f"pairs-{part}.png"

@@ -24,7 +24,7 @@ from facesim.errors import FaceSimError
 from facesim.evaluation.judge import Distances, judge, judge_validation
 from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.evaluation.trial import people_seen
-from facesim.files import save_picture, write_whole
+from facesim.files import check_apart, save_picture, write_whole
 from facesim.training.checkpoint import Checkpoint
 from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
 from facesim.training.embedding import changed_distances, distances_among, embed_photos
@@ -38,7 +38,7 @@ from facesim.training.processes import Processes, joined
 from facesim.training.record import Record, RunFiles, check_tensorboard
 from facesim.training.settings import Settings
 from facesim.training.stages import IdentityStage, LocaliserStage
-from facesim.training.start import begun_from_model, starting_network
+from facesim.training.start import begun_from_model, model_file, starting_network
 
 TRIPLETS = 1000  # drawn after each epoch, to see how many still violate the margin
 PAIRS_SHOWN = 12  # on TensorBoard, half of them genuine
@@ -70,6 +70,7 @@ def train(
     with joined() as processes:
         start = processes.first_on_each_machine(lambda: starting_network(settings))
         source = processes.first_on_each_machine(lambda: _open_source(settings))
+        processes.from_main(lambda: _check_apart(settings, source, run_folder, output))
         splits = source.folds(settings.folds, settings.seed) if settings.folds else [source.split(settings.seed)]
         if settings.folds:
             _check_unseen(settings, source, splits)
@@ -199,6 +200,13 @@ def _check_output(settings: Settings, output: Path | None) -> None:
         raise FaceSimError(f"--folds {settings.folds} gives as many models, each in its fold's folder: no --output.")
     if output.suffix != ".onnx" or output.is_dir():
         raise FaceSimError(f"--output {output} is no name for a model file: let it end in .onnx.")
+
+
+def _check_apart(settings: Settings, source: Source, folder: Path, output: Path | None) -> None:
+    """Raise FaceSimError where the run would write over a file that it reads."""
+    written = [path for run in (folder, *folder.glob("fold-*")) for path in RunFiles(run).written]
+    read = (model_file(settings), settings.exclude, *source.dataset.paths())
+    check_apart([*written, *filter(None, [output])], filter(None, read))
 
 
 def _open_source(settings: Settings) -> Source:

@@ -31,7 +31,7 @@ def starting_network(settings: Settings) -> SiameseNet:
     Raises FaceSimError where those weights cannot be had.
     """
     torch.manual_seed(settings.seed)
-    path = _model_file(settings)
+    path = model_file(settings)
     if path:
         net = read_network(path, settings.backbone)
         net.mirror = settings.mirror
@@ -48,7 +48,8 @@ def starting_network(settings: Settings) -> SiameseNet:
     return net
 
 
-def _model_file(settings: Settings) -> Path | None:
+def model_file(settings: Settings) -> Path | None:
+    """Return the model file that a run starts from; None where it starts from other weights."""
     if settings.start == "shipped":
         return default_model()
     return Path(settings.init) if settings.start == "MODEL.onnx" else None
@@ -59,7 +60,7 @@ def begun_from_model(settings: Settings) -> ModelInfo | None:
 
     That is so, too, where the model's own run taught its localiser only, and the new one learns another.
     """
-    path = _model_file(settings)
+    path = model_file(settings)
     info = Model(path, quick=True).info if path else None
     taken_over = info and not (settings.localiser_epochs and _taught_localiser_only(info.trained_on))
     return info if taken_over else None
