@@ -5,11 +5,12 @@ import os
 import shutil
 import stat
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesim.errors import FaceSimError
+from facesim.errors import FaceSimError, FaceSimWarning
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -118,17 +119,18 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]
     """
     there = {found: path for path in outputs if (found := _identity(path))}
     for given in inputs if there else ():
-        for read in _photos_of(given) if os.path.isdir(given) else (given,):
+        for read in _photos_below(given) if os.path.isdir(given) else (given,):
             path = there.get(_identity(read))
             if path:
                 name = os.fspath(read)
                 raise FaceSimError(f"{path} cannot be written: it is the file {name}, which is read; name another.")
 
 
-def _photos_of(folder: str | os.PathLike[str]) -> Iterator[str]:
-    from facesim.photo import photos_in  # it loads numpy and Pillow
+def _photos_below(folder: str | os.PathLike[str]) -> list[str]:
+    from facesim.folder import photos_in  # it loads numpy and Pillow
 
-    return photos_in(folder)
+    with warnings.catch_warnings(action="ignore", category=FaceSimWarning):  # who reads the folder says what it holds
+        return list(photos_in(folder))
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
