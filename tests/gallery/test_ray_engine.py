@@ -165,10 +165,10 @@ def test_a_worker_that_does_not_see_the_photos_or_has_another_model_stops_the_ru
     class Elsewhere(ray_engine._Worker):
         """Works where there is no photo."""
 
-        def _embed(self, photos):
+        def _embed(self, photos, there):
             os.rename(photo, f"{photo} elsewhere")
             try:
-                return super()._embed(photos)
+                return super()._embed(photos, there)
             finally:
                 os.rename(f"{photo} elsewhere", photo)
 
