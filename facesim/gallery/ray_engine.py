@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from facesim.cores import cores
 from facesim.detector.selection import EmbeddedPhoto
-from facesim.errors import FaceSimError
+from facesim.errors import FaceSimError, NoFaceError
 from facesim.files import printable
 from facesim.gallery.collect import Photo, Tally, face_rows, tally
 from facesim.gallery.known import version_of
@@ -61,7 +61,8 @@ _OUTCOME = pa.schema(
         "block": pa.int64(),
         "pieces": pa.list_(pa.string()),  # of the table, as JSON
         "counts": pa.list_(pa.int64()),  # a Tally
-        "missing": pa.list_(pa.binary()),  # photos that were there when they were listed
+        "unreadable": pa.list_(pa.binary()),  # photos, of which the gallery keeps what it has
+        "missing": pa.list_(pa.binary()),  # those of them that were there when they were listed
         "machine": pa.string(),
         "error": pa.string(),  # why there is nothing of all that
     }
@@ -84,8 +85,10 @@ def embed_by_ray(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], 
         for blocks in _rounds(photos):
             with contextlib.closing(_outcomes(blocks, job)) as outcomes:
                 for batch in _in_batches(outcomes):
-                    photos = (photo for outcome in batch for photo in blocks[outcome["block"]])
-                    gallery.replace(((photo.path, photo.name) for photo in photos if photo.changed), [])
+                    unreadable = {path for outcome in batch for path in outcome["unreadable"]}
+                    photos = (photo for outcome in batch for photo in blocks[outcome["block"]] if photo.changed)
+                    readable = (photo for photo in photos if os.fsencode(photo.path) not in unreadable)
+                    gallery.replace(((photo.path, photo.name) for photo in readable), [])
                     with sentences(gallery.address):
                         table = _commit(table, batch)
                     yield sum((Tally(*outcome["counts"]) for outcome in batch), Tally())
@@ -133,11 +136,16 @@ class _Worker:
                 mode="append",
                 data_storage_version=lance.dataset(gallery.uri).data_storage_version,
             )
-        failed = [photo for photo, outcome in pairs if isinstance(outcome, FaceSimError)]
-        missing = [photo.path for photo in failed if photo.path in there and not os.path.exists(photo.path)]
+        unreadable = [
+            photo.path
+            for photo, outcome in pairs
+            if isinstance(outcome, FaceSimError) and not isinstance(outcome, NoFaceError)
+        ]
+        missing = [path for path in unreadable if path in there and not os.path.exists(path)]
         return {
             "pieces": [json.dumps(piece.to_json()) for piece in pieces],
             "counts": dataclasses.astuple(tally(embedded)),
+            "unreadable": [os.fsencode(path) for path in unreadable],
             "missing": [os.fsencode(path) for path in missing],
         }
 
