@@ -2,7 +2,7 @@
 
 A sample of some seconds; in full, some ten minutes on two cores:
 
-    FACESIM_HISTORIES=500 python -m pytest tests/gallery/test_machines.py
+    FACESIM_HISTORIES=300 python -m pytest tests/gallery/test_machines.py
 """
 
 import contextlib
