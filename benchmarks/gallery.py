@@ -1,4 +1,4 @@
-"""How fast is a gallery, how large, and how well does it group?
+"""How fast is a gallery, and how large?
 
 python benchmarks/gallery.py
 """
@@ -24,12 +24,12 @@ from facesim.data.cache import cached_crops
 from facesim.data.source import find_photos
 from facesim.detector.box import Box
 from facesim.evaluation.scoring import embed_crops
-from facesim.gallery.cluster import cluster
+from facesim.gallery.forget import forget as forget_person
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.model import Model
 
-PARTS = ("search", "embed", "cluster")
+PARTS = ("search", "embed")
 SIZES = (1_000, 10_000, 50_000, 100_000, 1_000_000)
 QUERIES = 200
 K = 10  # nearest faces, of which the index should find all
@@ -43,7 +43,7 @@ FACESIM = (sys.executable, "-c", "from facesim.cli import main; main()")
 @click.option("--photos", type=click.IntRange(10), default=1000, show_default=True, help="Photos embedded.")
 @click.option("--ray", is_flag=True, help="Embed them by Ray, too.")
 def main(only, sizes, photos, ray):
-    """Print what searches take, how many photos are embedded in a second, and how well faces are grouped by person.
+    """Print what searches take, and how many photos are embedded in a second.
 
     As Markdown tables; searches are in galleries of made-up faces, exact and by the index.
 
@@ -59,8 +59,6 @@ def main(only, sizes, photos, ray):
         print_search(model, [int(size) for size in sizes.split(",")])
     if "embed" in parts:
         print_embedding(photos, ray)
-    if "cluster" in parts:
-        print_clusters(model)
 
 
 def print_search(model: Model, sizes: list[int]) -> None:
@@ -179,7 +177,7 @@ def forget(folder: str) -> dict[str, float]:
     """Return the seconds that it takes to forget one person."""
     gallery = open_gallery(f"{folder}/gallery")
     start = time.perf_counter()
-    gallery.forget("person 7")
+    forget_person(gallery, "person 7")
     return {"seconds": time.perf_counter() - start}
 
 
@@ -219,38 +217,6 @@ def print_embedding(count: int, ray: bool) -> None:
                 f"| {memory:,.0f} MB |"
             )
     print(f"\n{cores()} cores; start of the process, and for Ray of the cluster, included.\n")
-
-
-def print_clusters(model: Model) -> None:
-    """Print how well faces are grouped by person, on people that the model has not seen."""
-    threshold = min(point.threshold for point in model.info.operating_points)
-    print("| faces | people | groups | precision | recall | F |")
-    print("|---|---|---|---|---|---|")
-    for data, name in (("lfw", "LFW, folds 9 and 10"), ("pins", "Pins")):
-        embeddings, identities = embeddings_of(model, data)
-        if data == "lfw":
-            unseen = np.isin(identities, model.info.trained_on["test_identities"])
-            embeddings, identities = embeddings[unseen], identities[unseen]
-        groups = cluster(embeddings, threshold)
-        labels = np.empty(len(embeddings), int)
-        for number, group in enumerate(groups):
-            labels[group] = number
-        precision, recall = bcubed(labels, identities)
-        people = len(np.unique(identities))
-        f = 2 * precision * recall / (precision + recall)
-        print(f"| {name}: {len(labels):,} | {people:,} | {len(groups):,} | {precision:.3f} | {recall:.3f} | {f:.3f} |")
-    print(
-        "\nB-cubed (Bagga and Baldwin 1998): of a face's group, the share that is its person, and the other way round."
-    )
-
-
-def bcubed(labels: np.ndarray, identities: np.ndarray) -> tuple[float, float]:
-    """Return B-cubed precision and recall of groups, `(n,)`, of faces of identities, `(n,)`."""
-    labels, identities = (np.unique(names, return_inverse=True)[1] for names in (labels, identities))
-    shared = np.zeros((labels.max() + 1, identities.max() + 1))
-    np.add.at(shared, (labels, identities), 1)
-    precision, recall = ((shared**2 / shared.sum(axis, keepdims=True)).sum() / len(labels) for axis in (1, 0))
-    return float(precision), float(recall)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def test_identify_names_the_known_and_its_status_says_whether_all_are(run, galle
     assert heading.split() == ["name", "distance", "probability", "face", "(x,y,w,h)", "photo"]
     assert line.startswith("Grace Hopper              0.1010    over 99.9 %")
     assert run("identify", gallery, both)[0] == 0
-    assert run("forget", gallery, "Eileen Collins")[:2] == (0, "forgot Eileen Collins, with 1 face.\n")
+    assert run("forget", gallery, "Eileen Collins")[:2] == (0, "forgot Eileen Collins, with 1 face of 1 photo.\n")
     status, printed, _ = run("identify", gallery, both, "--json")
     assert status == 1
     told = sorted(map(json.loads, printed.splitlines()), key=lambda face: face["box"]["left"])
@@ -76,6 +76,30 @@ def test_identify_names_the_known_and_its_status_says_whether_all_are(run, galle
     assert told[1]["distance"] > told[1]["threshold"]
     assert run("identify", gallery, both, "--faces", "largest")[0] == 0
     assert run("identify", gallery, collins, "-t", "2")[0] == 0
+
+
+def test_forget_says_how_much_it_removed_and_asks_nothing(run, gallery, hopper, both, tmp_path):
+    run("embed", both, "--to", gallery)
+    assert run("forget", gallery, "--unnamed") == (0, "forgot those without a name, with 2 faces of 1 photo.\n", "")
+    assert run("forget", gallery, "--photo", hopper) == (0, f"forgot {hopper}, with 1 face of 1 photo.\n", "")
+    assert run("forget", gallery, "--all") == (0, f"forgot everything in {gallery}, with 1 face of 1 photo.\n", "")
+    for arguments in (("--unnamed",), ("--photo", hopper), ("--all",), ("Grace Hopper",)):
+        status, printed, notes = run("forget", gallery, *arguments)
+        assert (status, printed, notes.count("\n")) == (2, "", 1)
+    for arguments in ((), ("Grace Hopper", "--all"), ("--unnamed", "--photo", hopper)):
+        assert "say what to forget" in run("forget", gallery, *arguments)[2]
+
+
+def test_an_old_name_does_not_come_back(run, gallery, hopper):
+    run("rename", gallery, "Grace Hopper", "Amazing Grace")
+    status, printed, notes = run("enrol", gallery, hopper, "--name", "Grace Hopper")
+    assert status == 1
+    assert "1 photo of Grace Hopper is enrolled as Amazing Grace already, and kept so" in notes
+    assert printed == f"enrolled 0 photos of 0 people; 1 were there already. {gallery} holds 2 named faces.\n"
+    assert (
+        json.loads(run("enrol", gallery, hopper, "--name", "Grace Hopper", "--json")[1])["known_as"] == "Amazing Grace"
+    )
+    assert "Grace Hopper" not in run("list", gallery)[1]
 
 
 def test_identify_goes_on_past_a_photo_that_is_none(run, gallery, hopper, faceless, tmp_path):

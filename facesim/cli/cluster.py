@@ -23,7 +23,12 @@ from facesim.files import (
 
 @click.command(cls=Command, context_settings=HELP)
 @click.argument("photos", nargs=-1, required=True)
-@click.option("-t", "--threshold", type=float, help="Faces are linked below it (0 to 2), not the model's strictest.")
+@click.option(
+    "-t",
+    "--threshold",
+    type=float,
+    help="Faces are linked below it (0 to 2), instead of by the model's false match rates for so many faces.",
+)
 @ALL_FACES
 @MODEL
 @GPU
@@ -36,7 +41,8 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
     """Group the faces on PHOTOS, files or folders of them, or in a gallery, by person.
 
     Nobody needs to be known. A group is meant to be one person, but some people fall into two groups, and people who
-    look alike into one: look at the picture that --draw makes. Faces that match nobody else are groups of one.
+    look alike into one: look at the picture that --draw makes. Faces that match nobody else are groups of one. The
+    more faces there are, the nearer two must be to be linked.
 
     Exit status: 0 done, 2 trouble (a photo could not be read; the others are grouped).
     """
@@ -45,6 +51,7 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
 
     from facesim.errors import FaceSimError, NoFaceError
     from facesim.gallery.cluster import cluster as group_faces
+    from facesim.gallery.cluster import threshold_for
     from facesim.gallery.collect import faces_on
     from facesim.gallery.picture import draw_groups
     from facesim.verifier import Verifier
@@ -68,8 +75,7 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
     if not rows:
         raise FaceSimError(f"no face was found in {', '.join(photos)}: there is nothing to group.")
     if threshold is None:
-        info = verifier.model.info
-        threshold = min((point.threshold for point in info.operating_points), default=info.threshold)
+        threshold = threshold_for(verifier.model.info, len(rows))
     check_apart(written, (row.photo for row in rows))  # those of a gallery
     groups = [[rows[i] for i in group] for group in group_faces(np.stack([row.embedding for row in rows]), threshold)]
     if output:

@@ -27,7 +27,8 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
 
     Find them with facesim search and facesim cluster. Photos that are there already and have not changed are passed
     over, those of people enrolled and those without a face among them, so that an interrupted run goes on where it
-    stopped. Of several processes, give each other photos.
+    stopped. Whether one has changed is told by its times and its size, and where these are new, by its content.
+    Of several processes, give each other photos.
 
     The engine local works in all cores of this machine. Ray works on the cluster that RAY_ADDRESS names, or starts one
     on this machine: its workers need facesim[ray], and must find photos and gallery by the same paths.

@@ -1,6 +1,7 @@
 """`facesim enrol`: add people to a gallery."""
 
 import json
+from collections import Counter
 
 import click
 
@@ -36,9 +37,10 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
     The folder that holds a photo names who is on it; folders of one name are one person. Photos in a folder given
     itself, hidden files and folders, thumbnails, and links to folders are passed over, and counted on stderr.
 
-    A photo that is enrolled already is passed over, so that an interrupted run goes on where it stopped.
+    A photo that is enrolled already is passed over, so that an interrupted run goes on where it stopped. One that is
+    enrolled by another name keeps it, so that a name that facesim rename has changed does not come back.
 
-    Exit status: 0 enrolled, 1 enrolled, but some match another name, 2 trouble (a photo was refused).
+    Exit status: 0 enrolled, 1 some match, or are enrolled by, another name, 2 trouble (a photo was refused).
     """
     from tqdm import tqdm
 
@@ -52,7 +54,7 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
     people = people_in(photos, name, depth)
     verifier = Verifier(model, gpu=gpu)
     gallery = open_or_create_gallery(address, verifier.model)
-    names, count, alike, refused = set(), 0, 0, 0
+    names, count, alike, refused, renamed = set(), 0, 0, 0, Counter()
     with tqdm(total=len(people), desc="enrolling", unit="photo", disable=len(people) == 1 or None) as bar:
         for photo in enrolled_photos(gallery, verifier, people):
             bar.update()
@@ -62,6 +64,9 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
                 refused += 1
                 tell(bar, photo.error)
                 continue
+            if photo.known_as:
+                renamed[photo.name, photo.known_as] += 1
+                continue
             names.add(photo.name)
             count += 1
             with tqdm.external_write_mode():
@@ -69,10 +74,16 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
             if photo.likeness:
                 alike += 1
                 tell(bar, photo.likeness_text)
+    for (name, known_as), photos_kept in renamed.items():
+        click.echo(
+            f"facesim: {counted(photos_kept, 'photo')} of {name} {'is' if photos_kept == 1 else 'are'} enrolled as "
+            f"{known_as} already, and kept so: facesim rename, or forget --photo, changes that.",
+            err=True,
+        )
     if not as_json:
         before = len(people) - count - refused
         told = f"enrolled {counted(count, 'photo')} of {counted(len(names), 'person', 'people')}"
         told += f"; {before:,} were there already" if before else ""
         told += f"; {refused:,} refused" if refused else ""
         click.echo(f"{told}. {printable(address)} holds {counted(gallery.count_named(), 'named face')}.")
-    return 2 if refused else 1 if alike else 0
+    return 2 if refused else 1 if alike or renamed else 0

@@ -15,6 +15,8 @@ from facesim.files import counted
 def rename(address, name, new_name, merge):
     """Give the person called NAME in GALLERY the name NEW_NAME.
 
+    Enrolling the same photos again, under NAME, leaves them under NEW_NAME.
+
     Exit status: 0 done, 2 trouble.
     """
     from facesim.gallery.rows import check_name

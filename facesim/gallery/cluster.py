@@ -1,11 +1,19 @@
 """Group faces by person, without knowing who anybody is."""
 
+import math
+
 import dlib
 import numpy as np
 
+from facesim.gallery.identify import claimed_fmr
+from facesim.model_info import ModelInfo
 from facesim.verifier import check_threshold
 
 NEIGHBOURS = 20  # of each face that may be linked to it: more of them join people who look alike
+# The threshold is the one whose FMR is SMALL_FMR for 50 faces, and falls as their number grows, to the power of GROWTH.
+# By 1 each face would have as many wrong links in every collection; but a larger one holds more photos of a person, and
+# a wrong link is outvoted. `python benchmarks/clustering.py lfw pins` tries others.
+SMALL_FMR, GROWTH = 0.0012, 0.75
 _COMPARED = 2**25  # pairs of faces in one go: 130 MB
 
 
@@ -21,6 +29,26 @@ def cluster(embeddings: np.ndarray, threshold: float) -> list[np.ndarray]:
     order = np.argsort(labels, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(labels) else []
     return sorted(groups, key=lambda group: (-len(group), group[0]))
+
+
+def threshold_for(info: ModelInfo, faces: int) -> float:
+    """Return the distance below which `faces` faces are to be linked, by the model's own false match rates.
+
+    Between its operating points, and below the strictest, the logarithm of the FMR is taken to be linear in the
+    distance. It is never above the model's own threshold.
+    """
+    points: dict[float, float] = {}  # threshold by log FMR
+    for point in sorted(info.operating_points, key=lambda point: point.threshold):
+        points.setdefault(math.log(claimed_fmr(point)), point.threshold)
+    if len(points) < 2:
+        return min((*points.values(), info.threshold))
+    fmrs, thresholds = np.sort([*points]), np.sort([*points.values()])
+    wanted = math.log(SMALL_FMR * (50 / max(1, faces)) ** GROWTH)
+    threshold = np.interp(wanted, fmrs, thresholds)
+    if wanted < fmrs[0]:
+        slope = (thresholds[1] - thresholds[0]) / (fmrs[1] - fmrs[0])
+        threshold = max(thresholds[0] / 2, thresholds[0] + (wanted - fmrs[0]) * slope)
+    return float(min(threshold, info.threshold))
 
 
 def _links(embeddings: np.ndarray, threshold: float) -> list[tuple[int, int]]:

@@ -1,21 +1,22 @@
 """Fill a gallery from photos, in all cores: enrol people, or embed whole collections."""
 
-import contextlib
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from facesim.bulk import embed_groups
+from facesim.cores import cores
 from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError, NoFaceError
 from facesim.folder import people_below, photos_at
 from facesim.gallery.identify import WEIGHED, probabilities
-from facesim.gallery.known import KnownPhotos
+from facesim.gallery.known import Version, content_digest, is_unchanged, version_of
 from facesim.gallery.rows import FaceRow, Match, check_name
 from facesim.gallery.store import Gallery, is_gallery, open_gallery
 from facesim.names import Spellings
@@ -23,6 +24,7 @@ from facesim.verifier import Verifier
 
 # A process that is killed loses what it has embedded since it last wrote; the next one embeds that again.
 ENROLLED_EVERY = 1.0  # seconds
+NOTED_AT_ONCE = 10_000  # photos
 EMBEDDED_EVERY = 20.0  # seconds: each time makes a piece of the table, and a million photos take hours
 
 
@@ -30,20 +32,21 @@ class Photo(NamedTuple):
     """A photo to be collected."""
 
     path: str
-    modified: int  # nanoseconds since 1970; 0 where it cannot be told
+    version: Version = Version()  # as of when it was looked for
     name: str | None = None
     changed: bool = False  # since it was collected before
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """A photo that is in the gallery now, with its face; or why it is not."""
+    """A photo that is in the gallery now, with its face; or why it is not, or under which other name it already is."""
 
     photo: str
     name: str
     face: FoundFace | None = None
     error: FaceSimError | None = None
     likeness: Match | None = None  # the face of another name that this one matches
+    known_as: str | None = None  # the name that the photo is there by already, and keeps
 
     @property
     def likeness_text(self) -> str:
@@ -61,6 +64,7 @@ class Enrolled:
             "box": self.face and self.face.box._asdict(),
             "error": self.error and str(self.error),
             "likeness": like and {"name": like.name, "photo": like.photo, "distance": like.distance},
+            "known_as": self.known_as,
         }
 
 
@@ -105,17 +109,20 @@ def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]
     """Enrol photos, each with a name, by their main face; yield each once it is safe in the gallery.
 
     A name that the gallery has is kept as it is spelled there. A photo that is there already, by the same path and name
-    and unchanged, is passed over. Where the face is,
-    more likely than not, that of somebody enrolled by another name, that is said; it is enrolled all the same.
+    and unchanged, is passed over. One that is there by another name, as after `Gallery.rename`, keeps that, which is
+    said. Where the face is, more likely than not, that of somebody enrolled by another name, that is said; it is
+    enrolled all the same.
     """
     with gallery.writing():
         spellings = Spellings(gallery.names())
-        named = ((path, spellings.first(check_name(name))) for path, name in people)
-        new = _new_photos(gallery.known_photos(by_name=True), named)
+        named = [(os.path.abspath(path), spellings.first(check_name(name))) for path, name in people]
+        new, renamed = _to_enrol(gallery, named)
+        yield from renamed
         for batch in embed_in_batches(new, verifier, "largest", ENROLLED_EVERY):
             found = [(photo, embedded) for photo, embedded in batch if isinstance(embedded, EmbeddedPhoto)]
-            likenesses = _likenesses(gallery, verifier, [row for each in found for row in face_rows(*each)])
-            _write(gallery, found)
+            rows = _rows(found)
+            likenesses = _likenesses(gallery, verifier, [row for theirs in rows for row in theirs])
+            _write(gallery, found, rows)
             for photo, embedded in batch:
                 if isinstance(embedded, FaceSimError):
                     yield Enrolled(photo.path, photo.name, error=embedded)
@@ -129,7 +136,23 @@ def pending_photos(
     gallery: Gallery, paths: Iterable[str], pass_over: Callable[[], None] = lambda: None
 ) -> Iterator[Photo]:
     """Yield the photos that the gallery does not have as they are now; `pass_over` is called for each of the others."""
-    yield from _new_photos(gallery.known_photos(), ((path, None) for path in paths), pass_over)
+    known, same = gallery.known_photos(), []
+    for path in map(os.path.abspath, paths):
+        version = version_of(path)
+        if known.has_version(path, version):
+            pass_over()
+        elif known.has(path):
+            if known.has_content(path, content := content_digest(path)):
+                pass_over()
+                same.append((path, version, content))
+            else:
+                yield Photo(path, version, changed=True)
+        else:
+            yield Photo(path, version)
+        if len(same) == NOTED_AT_ONCE:
+            gallery.note_versions(same)
+            same.clear()
+    gallery.note_versions(same)
 
 
 def embed_locally(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], faces: str = "all") -> Iterator[Tally]:
@@ -139,7 +162,7 @@ def embed_locally(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo],
     """
     with gallery.writing():
         for batch in embed_in_batches(photos, verifier, faces, EMBEDDED_EVERY):
-            _write(gallery, batch)
+            _write(gallery, batch, _rows(batch))
             yield tally([embedded for _, embedded in batch])
     gallery.tidy()
 
@@ -151,7 +174,7 @@ def faces_on(paths: Sequence[str], verifier: Verifier, faces: str = "all") -> It
         for row in open_gallery(address, verifier.model).rows(faces_only=True):
             yield [row]
     others = [path for path in paths if path not in galleries]
-    photos = (Photo(os.path.abspath(path), 0) for path in (photos_at(others) if others else ()))
+    photos = (Photo(os.path.abspath(path)) for path in (photos_at(others) if others else ()))
     for batch in embed_in_batches(photos, verifier, faces, ENROLLED_EVERY):
         for photo, embedded in batch:
             yield embedded if isinstance(embedded, FaceSimError) else face_rows(photo, embedded)
@@ -188,34 +211,53 @@ def tally(outcomes: Sequence[EmbeddedPhoto | FaceSimError]) -> Tally:
 def face_rows(photo: Photo, embedded: EmbeddedPhoto | FaceSimError) -> list[FaceRow]:
     """Return a photo's faces as a gallery keeps them; of one without, a row that says so; of an unreadable one none."""
     if isinstance(embedded, NoFaceError):
-        return [FaceRow(photo.path, photo.modified, photo.name, problem=str(embedded))]
+        return [FaceRow(photo.path, name=photo.name, problem=str(embedded), **_read(photo))]
     if isinstance(embedded, FaceSimError):
         return []
+    read = _read(photo)
     return [
-        FaceRow(photo.path, photo.modified, photo.name, embedding, face.box, face.angle)
+        FaceRow(photo.path, name=photo.name, embedding=embedding, box=face.box, angle=face.angle, **read)
         for face, embedding in zip(*embedded, strict=True)
     ]
 
 
-def _new_photos(
-    known: KnownPhotos, paths: Iterable[tuple[str, str | None]], pass_over: Callable[[], None] = lambda: None
-) -> Iterator[Photo]:
-    for path, name in paths:
-        path, modified = os.path.abspath(path), 0
-        with contextlib.suppress(OSError, ValueError):  # what is wrong with it is said when it is opened
-            modified = os.stat(path).st_mtime_ns
-        if known.has(path, modified, name):
-            pass_over()
-        else:
-            yield Photo(path, modified, name, known.has_older(path, modified, name))
+def _read(photo: Photo) -> dict[str, Any]:
+    """Return as of which change a photo was embedded; where it has changed meanwhile, as of one that is no more."""
+    content = content_digest(photo.path)
+    if content is None or version_of(photo.path) != photo.version:
+        return Version()._asdict()
+    return photo.version._asdict() | {"content": content}
 
 
-def _write(gallery: Gallery, batch: Sequence[tuple[Photo, EmbeddedPhoto | FaceSimError]]) -> None:
-    rows = {photo: face_rows(photo, embedded) for photo, embedded in batch}
-    for photo in rows:
-        if photo.changed and rows[photo]:  # first: were the process killed in between, the old would stay for good
-            gallery.remove_older(photo.path, photo.modified, photo.name)
-    gallery.add([row for theirs in rows.values() for row in theirs])
+def _to_enrol(gallery: Gallery, people: Sequence[tuple[str, str]]) -> tuple[list[Photo], list[Enrolled]]:
+    """Return the photos that the gallery does not have as they are now, and those that it has by other names."""
+    known = gallery.named_photos(path for path, _ in people)
+    new, renamed, same = [], [], []
+    for path, name in people:
+        version, names = version_of(path), known.get(path, {})
+        asked = {name: names[name]} if name in names else names
+        kept = ((each, *one) for each, of_name in asked.items() for one in of_name if is_unchanged(path, *one))
+        known_as, as_of, content = next(kept, (None, None, None))
+        if known_as is None:
+            new.append(Photo(path, version, name, changed=name in names))
+        elif known_as != name:
+            renamed.append(Enrolled(path, name, known_as=known_as))
+        if content and as_of != version:
+            same.append((path, version, content))
+    gallery.note_versions(same)
+    return new, renamed
+
+
+def _rows(batch: Sequence[tuple[Photo, EmbeddedPhoto | FaceSimError]]) -> list[list[FaceRow]]:
+    with ThreadPoolExecutor(cores()) as pool:  # each photo is read once more, for its digest
+        return list(pool.map(lambda each: face_rows(*each), batch))
+
+
+def _write(
+    gallery: Gallery, batch: Sequence[tuple[Photo, EmbeddedPhoto | FaceSimError]], rows: Sequence[Sequence[FaceRow]]
+) -> None:
+    changed = [(photo.path, photo.name) for (photo, _), new in zip(batch, rows, strict=True) if photo.changed and new]
+    gallery.replace(changed, [row for new in rows for row in new])
 
 
 def _likenesses(gallery: Gallery, verifier: Verifier, rows: list[FaceRow]) -> dict[tuple[str, str], Match]:

@@ -98,7 +98,7 @@ class Identifier:
     def strangers_named(self) -> float:
         """Return what share of strangers is taken for somebody, reckoned from the model's FMR, the faces being many."""
         info = self._verifier.model.info
-        rates = [_claimed(point) for point in info.operating_points if point.threshold >= self.threshold]
+        rates = [claimed_fmr(point) for point in info.operating_points if point.threshold >= self.threshold]
         return 1 - (1 - min(rates, default=1.0)) ** self.enrolled
 
 
@@ -112,9 +112,9 @@ def threshold_among(info: ModelInfo, fmr: float, enrolled: int) -> float:
     """
     if not 0 < fmr <= 1:
         raise FaceSimError(f"{fmr:g} is no false match rate: give one above 0, and up to 1.")
-    enough = [point.threshold for point in info.operating_points if _claimed(point) * enrolled <= fmr]
+    enough = [point.threshold for point in info.operating_points if claimed_fmr(point) * enrolled <= fmr]
     if not enough:
-        strictest = min((_claimed(point) for point in info.operating_points), default=1.0)
+        strictest = min((claimed_fmr(point) for point in info.operating_points), default=1.0)
         promise = f"the least that it can promise is {min(1, strictest * enrolled):.2g}"
         raise FaceSimError(
             f"a false match rate of {fmr:g} among {enrolled:,} enrolled faces takes a threshold whose own is "
@@ -137,6 +137,6 @@ def probabilities(info: ModelInfo, matches: Sequence[Match], enrolled: int) -> d
     return shares
 
 
-def _claimed(point: OperatingPoint) -> float:
+def claimed_fmr(point: OperatingPoint) -> float:
     """Return the FMR that an operating point can claim, which no few false matches can lower."""
     return max(point.fmr, TOO_FEW / max(1, point.impostor))

@@ -26,9 +26,10 @@ import pyarrow as pa
 from facesim.cores import cores
 from facesim.detector.selection import EmbeddedPhoto
 from facesim.environment import environment
-from facesim.errors import FaceSimError
+from facesim.errors import FaceSimError, NoFaceError
 from facesim.files import printable
 from facesim.gallery.collect import Photo, Tally, face_rows, tally
+from facesim.gallery.known import version_of
 from facesim.gallery.rows import rows_table
 from facesim.gallery.store import Gallery, open_gallery
 from facesim.gallery.tables import place, sentences
@@ -53,7 +54,7 @@ _BLOCK = pa.schema(
     {
         "block": pa.int64(),
         "photo": pa.binary(),  # as the file system has it, which may be no text
-        "modified": pa.int64(),
+        "there": pa.bool_(),  # when it was listed
         "name": pa.string(),
     }
 )
@@ -62,7 +63,8 @@ _OUTCOME = pa.schema(
         "block": pa.int64(),
         "pieces": pa.list_(pa.string()),  # of the table, as JSON
         "counts": pa.list_(pa.int64()),  # a Tally
-        "missing": pa.list_(pa.binary()),  # photos that were there when they were listed
+        "unreadable": pa.list_(pa.binary()),  # photos, of which the gallery keeps what it has
+        "missing": pa.list_(pa.binary()),  # those of them that were there when they were listed
         "machine": pa.string(),
         "error": pa.string(),  # why there is nothing of all that
     }
@@ -85,9 +87,10 @@ def embed_by_ray(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], 
         for blocks in _rounds(photos):
             with contextlib.closing(_outcomes(blocks, job)) as outcomes:
                 for batch in _in_batches(outcomes):
-                    for photo in (photo for outcome in batch for photo in blocks[outcome["block"]]):
-                        if photo.changed:
-                            gallery.remove_older(photo.path, photo.modified, photo.name)
+                    unreadable = {path for outcome in batch for path in outcome["unreadable"]}
+                    photos = (photo for outcome in batch for photo in blocks[outcome["block"]] if photo.changed)
+                    readable = (photo for photo in photos if os.fsencode(photo.path) not in unreadable)
+                    gallery.replace(((photo.path, photo.name) for photo in readable), [])
                     with sentences(gallery.address):
                         table = _commit(table, batch)
                     yield sum((Tally(*outcome["counts"]) for outcome in batch), Tally())
@@ -112,14 +115,15 @@ class _Worker:
 
     def __call__(self, block: pa.Table) -> pa.Table:
         outcome = {"block": block["block"][0].as_py(), "machine": socket.gethostname()}
-        photos = [Photo(os.fsdecode(row["photo"]), row["modified"], row["name"]) for row in block.to_pylist()]
+        rows = [row | {"photo": os.fsdecode(row["photo"])} for row in block.to_pylist()]
+        photos = [Photo(row["photo"], version_of(row["photo"]), row["name"]) for row in rows]
         try:
-            outcome |= self._embed(photos)
+            outcome |= self._embed(photos, {row["photo"] for row in rows if row["there"]})
         except Exception as error:  # raised, it would reach the user as pages of Ray's own frames
             outcome["error"] = _in_one_line(error)
         return pa.Table.from_pylist([outcome], _OUTCOME)
 
-    def _embed(self, photos: list[Photo]) -> dict[str, Any]:
+    def _embed(self, photos: list[Photo], there: set[str]) -> dict[str, Any]:
         if self._opened is None:
             self._opened = _open(self._job)
         gallery, verifier = self._opened
@@ -134,11 +138,16 @@ class _Worker:
                 mode="append",
                 data_storage_version=lance.dataset(gallery.uri).data_storage_version,
             )
-        failed = [photo for photo, outcome in pairs if isinstance(outcome, FaceSimError)]
-        missing = [photo.path for photo in failed if photo.modified and not os.path.exists(photo.path)]
+        unreadable = [
+            photo.path
+            for photo, outcome in pairs
+            if isinstance(outcome, FaceSimError) and not isinstance(outcome, NoFaceError)
+        ]
+        missing = [path for path in unreadable if path in there and not os.path.exists(path)]
         return {
             "pieces": [json.dumps(piece.to_json()) for piece in pieces],
             "counts": dataclasses.astuple(tally(embedded)),
+            "unreadable": [os.fsencode(path) for path in unreadable],
             "missing": [os.fsencode(path) for path in missing],
         }
 
@@ -202,7 +211,7 @@ def _block_table(number: int, photos: list[Photo]) -> pa.Table:
     columns = {
         "block": [number] * len(photos),
         "photo": [os.fsencode(photo.path) for photo in photos],
-        "modified": [photo.modified for photo in photos],
+        "there": [photo.version.size is not None for photo in photos],
         "name": [photo.name for photo in photos],
     }
     return pa.table(columns, _BLOCK)

@@ -1,7 +1,6 @@
 """Make a gallery anew with another model."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -11,6 +10,7 @@ from facesim.detector.box import Face
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.errors import FaceSimError
 from facesim.files import counted, printable
+from facesim.gallery.known import is_unchanged
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import Gallery
 from facesim.model import Model
@@ -62,7 +62,7 @@ def _remake(row: FaceRow, model: Model) -> FaceRow | FaceSimError:
         return row
     try:
         photo = open_photo(row.photo)
-        if os.stat(row.photo).st_mtime_ns != row.modified:
+        if not is_unchanged(row.photo, row.version, row.content):
             raise FaceSimError(f"{row.photo} has changed since it was embedded: its face may be elsewhere.")
         crop = centre_crop(cut_wide_crop(photo, Face(row.box, row.angle)))
     except FaceSimError as error:

@@ -12,11 +12,13 @@ import pyarrow as pa
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError
 from facesim.files import printable
+from facesim.gallery.known import Version
 
 FORMAT_VERSION = "1"
 LONGEST_NAME = 200  # characters
 BOX = Box._fields
 _FORMAT, _FINGERPRINT = b"facesim.gallery", b"facesim.model"
+_ADDED = {"size": pa.int64(), "changed": pa.int64(), "content": pa.binary()}  # columns that early galleries lack
 _NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")  # control characters, line breaks, and bytes that are no text
 
 
@@ -24,12 +26,19 @@ class FaceRow(NamedTuple):
     """A face as the gallery keeps it; without an embedding, a photo in which there is none to keep."""
 
     photo: str
-    modified: int  # nanoseconds since 1970, of the photo's last change
+    modified: int = 0  # nanoseconds since 1970, of the photo's last change
     name: str | None = None
     embedding: np.ndarray | None = None  # (d,) float32, of unit length
     box: Box | None = None
     angle: int = 0
     problem: str | None = None  # why there is no embedding
+    size: int | None = None  # these are as in `Version`
+    changed: int | None = None
+    content: bytes | None = None  # the photo's `content_digest`
+
+    @property
+    def version(self) -> Version:
+        return Version(self.modified, self.size, self.changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ def gallery_schema(embedding_size: int, fingerprint: str) -> pa.Schema:
             *(pa.field(edge, pa.int32()) for edge in BOX),
             pa.field("angle", pa.int32()),
             pa.field("problem", pa.string()),
+            *(pa.field(name, kind) for name, kind in _ADDED.items()),
         ],
         metadata={_FORMAT: FORMAT_VERSION, _FINGERPRINT: fingerprint},
     )
@@ -73,26 +83,27 @@ def fingerprint_in(schema: pa.Schema, address: str) -> str:
     fingerprint = metadata.get(_FINGERPRINT, b"").decode(errors="replace")
     kind = schema.field("embedding").type if "embedding" in schema.names else None
     ours = metadata.get(_FORMAT) == FORMAT_VERSION.encode() and pa.types.is_fixed_size_list(kind)
-    if ours and schema.equals(gallery_schema(kind.list_size, fingerprint)):
-        return fingerprint
+    if ours:
+        current = gallery_schema(kind.list_size, fingerprint)
+        if pa.schema([*schema, *missing_columns(schema)]).equals(current):
+            return fingerprint
     raise FaceSimError(f"{printable(address)} is not a gallery that this version of facesim can read.")
+
+
+def missing_columns(schema: pa.Schema) -> pa.Schema:
+    """Return the columns that a gallery lacks, because an earlier facesim made it."""
+    return pa.schema([pa.field(name, kind) for name, kind in _ADDED.items() if name not in schema.names])
 
 
 def rows_table(rows: Sequence[FaceRow], schema: pa.Schema) -> pa.Table:
     """Lay rows out in the columns of a gallery."""
     boxes = zip(*(row.box or (None,) * len(BOX) for row in rows), strict=True) if rows else [()] * len(BOX)
-    return pa.Table.from_pydict(
-        {
-            "embedding": [row.embedding for row in rows],
-            "name": [row.name for row in rows],
-            "photo": [os.fsencode(row.photo) for row in rows],
-            "modified": [row.modified for row in rows],
-            **dict(zip(BOX, boxes, strict=True)),
-            "angle": [row.angle for row in rows],
-            "problem": [row.problem for row in rows],
-        },
-        schema,
-    )
+    columns = {
+        **{name: [getattr(row, name) for row in rows] for name in schema.names if name not in BOX},
+        **dict(zip(BOX, boxes, strict=True)),
+        "photo": [os.fsencode(row.photo) for row in rows],
+    }
+    return pa.Table.from_pydict(columns, schema)
 
 
 def rows_in(batch: pa.RecordBatch) -> Iterator[FaceRow]:
@@ -110,4 +121,5 @@ def rows_in(batch: pa.RecordBatch) -> Iterator[FaceRow]:
             Box(*(columns[edge][i] for edge in BOX)) if face else None,
             columns["angle"][i],
             columns["problem"][i],
+            *(columns[name][i] if name in columns else None for name in _ADDED),
         )

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ import pyarrow as pa
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError
 from facesim.files import check_folder, printable
-from facesim.gallery.known import KnownPhotos
+from facesim.gallery.known import KnownPhotos, Version
 from facesim.gallery.rows import (
     BOX,
     FaceRow,
@@ -22,6 +22,7 @@ from facesim.gallery.rows import (
     check_name,
     fingerprint_in,
     gallery_schema,
+    missing_columns,
     rows_in,
     rows_table,
 )
@@ -38,6 +39,7 @@ from facesim.gallery.tables import (
     sentences,
 )
 from facesim.model import Model
+from facesim.names import Spellings
 
 TABLE, REMADE = "faces", "remade"  # the gallery, and what is to take its place
 
@@ -46,7 +48,16 @@ INDEX_FROM = 50_000  # faces; with fewer, going through all of them is as fast
 PROBES = 300  # parts of the index that are looked into
 CANDIDATES = 10  # for each face asked for: the index keeps a byte per number, and the best are measured exactly
 _GROWN = 4  # times as many faces as the index was made for, and it is made anew, of more parts
+_AT_ONCE = 500  # photos that one statement names
 _MANY_PIECES = 20  # files that the table may be in before they are made one
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How much was removed from a gallery."""
+
+    faces: int
+    photos: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,11 @@ def open_or_create_gallery(address: str, model: Model) -> "Gallery":
     return Gallery(address, table, model)
 
 
+def nobody(address: str, name: str) -> str:
+    """Say that nobody in a gallery has a name."""
+    return f"nobody in {printable(address)} is called {name}: facesim list says who is."
+
+
 class Gallery:
     """A gallery, opened by `open_gallery` or `open_or_create_gallery`; each change is whole on disk or not at all."""
 
@@ -127,6 +143,7 @@ class Gallery:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Add rows in this context, beside other processes that do so; raises FaceSimError where one works alone."""
+        self._widen()
         with locked(self.address, SHARED):
             self._look_again()
             yield
@@ -134,9 +151,19 @@ class Gallery:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Have no other process write in this context; at an object store's address there is no such promise."""
+        self._widen()
         with locked(self.address, ALONE):
             self._look_again()
             yield
+
+    def _widen(self) -> None:
+        """Add the columns that a gallery made by an earlier facesim lacks."""
+        if missing_columns(self.schema):
+            with locked(self.address, ALONE), sentences(self.address):
+                self._table.checkout_latest()
+                if missing := missing_columns(self._table.schema):  # nobody else has done it meanwhile
+                    self._table.add_columns(missing)
+                self.schema = self._table.schema
 
     def add(self, rows: Sequence[FaceRow]) -> None:
         """Add rows, all or none; within `writing`."""
@@ -144,11 +171,31 @@ class Gallery:
             with sentences(self.address):
                 self._table.add(rows_table(rows, self.schema))
 
-    def remove_older(self, photo: str, modified: int, name: str | None = None) -> None:
-        """Remove what the gallery has of a photo, under a name, as it was before its last change; within `writing`."""
-        whose = "name IS NULL" if name is None else f"name = {quoted(name)}"
+    def replace(self, photos: Iterable[tuple[str, str | None]], rows: Sequence[FaceRow]) -> None:
+        """Remove what the gallery has of photos, each under a name or without one, then add rows; within `writing`.
+
+        A process that is killed in between leaves photos that the gallery does not have, which the next run adds.
+        """
+        by_name: dict[str | None, list[str]] = {}
+        for photo, name in photos:
+            by_name.setdefault(name, []).append(f"X'{os.fsencode(photo).hex()}'")
         with sentences(self.address):
-            self._table.delete(f"photo = X'{os.fsencode(photo).hex()}' AND {whose} AND modified != {modified}")
+            for name, theirs in by_name.items():
+                whose = "name IS NULL" if name is None else f"name = {quoted(name)}"
+                for start in range(0, len(theirs), _AT_ONCE):
+                    chosen = ", ".join(theirs[start : start + _AT_ONCE])
+                    self._table.delete(f"photo IN ({chosen}) AND {whose}")
+        self.add(rows)
+
+    def note_versions(self, photos: Sequence[tuple[str, Version, bytes]]) -> None:
+        """Keep of photos with a content that is there already which version of theirs has it now."""
+        if not photos:
+            return
+        kinds = {"photo": pa.binary(), "content": pa.binary()} | dict.fromkeys(Version._fields, pa.int64())
+        rows = {(os.fsencode(path), content, *version) for path, version, content in photos}
+        with self.writing(), sentences(self.address):
+            seen = pa.table([*map(list, zip(*rows, strict=True))], pa.schema(kinds.items()))
+            self._table.merge_insert(["photo", "content"]).when_matched_update_all().execute(seen)
 
     def nearest(self, embedding: np.ndarray, k: int, named: bool = False) -> list[Match]:
         """Return the `k` faces nearest to an embedding, `(d,) float32`, the nearest first; only those with a name.
@@ -213,17 +260,29 @@ class Gallery:
                 counts[count["values"]] = counts.get(count["values"], 0) + count["counts"]
         return dict(sorted(counts.items()))
 
-    def known_photos(self, by_name: bool = False) -> KnownPhotos:
-        """Return which photos are there; `by_name`, which are there under which name."""
-        return KnownPhotos(
-            (row["photo"], row["modified"], row["name"] if by_name else None)
-            for batch in self._batches(["photo", "modified", "name"])
-            for row in batch.to_pylist()
-        )
+    def known_photos(self) -> KnownPhotos:
+        """Return which photos are there, and as of which change."""
+        return KnownPhotos((photo, name is not None, *known) for photo, name, *known in self._notes())
 
-    def rows(self, faces_only: bool = False) -> Iterator[FaceRow]:
-        """Yield all rows, or those with a face, in no particular order."""
-        for batch in self._batches(where="problem IS NULL" if faces_only else None):
+    def named_photos(self, photos: Iterable[str]) -> dict[str, dict[str, list[tuple[Version, bytes | None]]]]:
+        """Return under which names some photos are there, and as of which changes; those without a name left out."""
+        asked = {os.fsencode(photo): {} for photo in photos}
+        for photo, name, *known in self._notes("name IS NOT NULL"):
+            if photo in asked:
+                asked[photo].setdefault(name, []).append(tuple(known))
+        return {os.fsdecode(photo): names for photo, names in asked.items() if names}
+
+    def _notes(self, where: str | None = None) -> Iterator[tuple[bytes, str | None, Version, bytes | None]]:
+        columns = [name for name in ("photo", "name", *Version._fields, "content") if name in self._table.schema.names]
+        for batch in self._batches(columns, where):
+            for row in batch.to_pylist():
+                version = Version(*(row.get(field) for field in Version._fields))
+                yield row["photo"], row["name"], version, row.get("content")
+
+    def rows(self, faces_only: bool = False, name: str | None = None) -> Iterator[FaceRow]:
+        """Yield all rows, or those with a face, or of a name, in no particular order."""
+        where = ["problem IS NULL"] * faces_only + ([] if name is None else [f"name = {quoted(name)}"])
+        for batch in self._batches(where=" AND ".join(where)):
             yield from rows_in(batch)
 
     def _batches(self, columns: list[str] | None = None, where: str | None = None) -> Iterator[pa.RecordBatch]:
@@ -256,42 +315,47 @@ class Gallery:
             indexed=indexed,
         )
 
+    def spelling_of(self, name: str) -> str:
+        """Return how the gallery spells a name; as given where it has none of its spellings, or this one, too."""
+        name, names = check_name(name), self.names()
+        return name if name in names else Spellings(names).first(name)
+
     def rename(self, name: str, new_name: str, merge: bool = False) -> int:
         """Give a person another name; return how many faces that changed.
 
         Raises FaceSimError where nobody has the name, or somebody has the new one already and they are not to `merge`.
         """
-        name, new_name = check_name(name), check_name(new_name)
+        new_name = check_name(new_name)
         with self.writing():
+            name, other = self.spelling_of(name), self.spelling_of(new_name)
             if not self._count(f"name = {quoted(name)}"):
-                raise self._nobody(name)
-            if not merge and self._count(f"name = {quoted(new_name)}"):
-                raise FaceSimError(
-                    f"{new_name} is in {printable(self.address)} already: --merge makes them one person."
-                )
+                raise FaceSimError(nobody(self.address, name))
+            if other != name and self._count(f"name = {quoted(other)}"):
+                if not merge:
+                    raise FaceSimError(
+                        f"{other} is in {printable(self.address)} already: --merge makes them one person."
+                    )
+                new_name = other
             with sentences(self.address):
                 return self._table.update(where=f"name = {quoted(name)}", values={"name": new_name}).rows_updated
 
-    def forget(self, name: str) -> int:
-        """Remove a person for good: no file of the gallery holds the faces any more; return how many they were.
+    def remove(self, gone: Callable[[pa.RecordBatch], np.ndarray], nothing: str) -> Removed:
+        """Remove rows from every file of the gallery: of a batch, those where `gone` is true; within `alone`.
 
-        The table is written anew without them, and every older version of it deleted: it takes time and, for as long,
-        disk as its size. Nobody else may write at the same time. Where that was interrupted, the next call ends it.
-
-        Raises FaceSimError where nobody has the name.
+        Raises FaceSimError, saying `nothing`, where there are none.
         """
-        theirs = f"name = {quoted(check_name(name))}"
-        with self.alone():
-            count = self._count(theirs)
-            if count:
-                self._overwrite(self.schema, self._batches(where=f"name IS NULL OR NOT {theirs}"))
-            self.clean()
-        if not count:
-            raise self._nobody(name)
-        return count
-
-    def _nobody(self, name: str) -> FaceSimError:
-        return FaceSimError(f"nobody in {printable(self.address)} is called {name}: facesim list says who is.")
+        faces, photos = 0, set()
+        for batch in self._batches():
+            found = batch.filter(pa.array(gone(batch)))
+            faces += found["problem"].null_count
+            photos.update(found["photo"].to_pylist())
+        if photos:
+            kept = (batch.filter(pa.array(~gone(batch))) for batch in self._batches())
+            self._overwrite(self.schema, kept)
+        self.clean()  # even so: an earlier call may have been interrupted
+        if not photos:
+            raise FaceSimError(nothing)
+        return Removed(faces, len(photos))
 
     def remade_by(self, model: Model, anew: bool = False) -> "Gallery":
         """Open the gallery that is to take this one's place, as far as it has come, or `anew`; within `alone`."""

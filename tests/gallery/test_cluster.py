@@ -1,7 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from facesim.gallery.cluster import NEIGHBOURS, cluster
+from facesim.gallery.cluster import GROWTH, NEIGHBOURS, SMALL_FMR, cluster, threshold_for
 
 
 def at(*angles) -> np.ndarray:
@@ -32,15 +34,48 @@ def test_every_face_is_in_one_group_however_many_neighbours_it_has():
     assert len(groups[0]) == 10 * NEIGHBOURS
 
 
+def test_the_threshold_falls_as_the_faces_grow_in_number_by_the_models_false_match_rates(model):
+    sizes = (1, 50, 500, 5000, 50_000, 5_000_000)
+    thresholds = [threshold_for(model.info, size) for size in sizes]
+    strictest = min(point.threshold for point in model.info.operating_points)
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert thresholds[0] <= model.info.threshold
+    assert thresholds[2] > strictest > thresholds[4] > strictest / 2
+    point = next(point for point in model.info.operating_points if point.name == "FMR 0.1 %")
+    faces = 50 * (SMALL_FMR / point.fmr) ** (1 / GROWTH)
+    assert threshold_for(model.info, faces) == pytest.approx(point.threshold)
+
+
+def test_a_model_that_keeps_few_points_or_none_has_a_threshold_all_the_same(model):
+    best = model.info.operating_points[0]
+    for points in ((), (best,), (best, best), (dataclasses.replace(best, fmr=0.0, impostor=0),) * 2):
+        info = dataclasses.replace(model.info, operating_points=points)
+        assert threshold_for(info, 100) == model.info.threshold
+
+
+def test_fewer_faces_of_a_small_collection_are_left_alone_than_by_the_strictest_threshold(verifier, data_home):
+    if not (data_home / "pins").is_dir():
+        pytest.skip(f"no Pins in {data_home}")
+    people = [person for person in sorted((data_home / "pins").iterdir()) if person.is_dir()][:5]
+    embeddings, _ = verifier.embed([photo for person in people for photo in sorted(person.iterdir())[:15]])
+    embeddings = embeddings[~np.isnan(embeddings).any(axis=1)]
+    strictest = min(point.threshold for point in verifier.model.info.operating_points)
+    alone = [
+        sum(len(group) == 1 for group in cluster(embeddings, threshold))
+        for threshold in (threshold_for(verifier.model.info, len(embeddings)), strictest)
+    ]
+    assert alone[0] < alone[1]
+
+
 def test_people_whom_the_model_has_not_seen_are_told_apart(lfw, tmp_path, verifier):
     people = [name for name in sorted(verifier.model.info.trained_on["test_identities"])
               if len(list((lfw / name).iterdir())) >= 5][:8]  # fmt: skip
     if len(people) < 8:
         pytest.skip("this is not all of LFW")
     photos = [photo for name in people for photo in sorted((lfw / name).iterdir())[:5]]
-    threshold = min(point.threshold for point in verifier.model.info.operating_points)
     embeddings, failures = verifier.embed(photos)
     assert not failures
+    threshold = threshold_for(verifier.model.info, len(embeddings))
     for group in cluster(embeddings, threshold):
         assert len({photos[i].parent for i in group}) == 1
     assert len(cluster(embeddings, threshold)) <= 16

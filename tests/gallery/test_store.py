@@ -12,6 +12,8 @@ import pytest
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError
 from facesim.gallery import store, tables
+from facesim.gallery.forget import forget
+from facesim.gallery.known import Version
 from facesim.gallery.rows import FaceRow, check_name
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 
@@ -133,6 +135,17 @@ def test_a_name_is_changed_and_two_become_one_only_when_told_to(gallery, fill, r
     assert gallery.names() == {"Ben": 3, "Zoë": 1}
 
 
+def test_a_name_is_one_name_however_it_is_spelled(gallery, fill, refuses):
+    fill("Zoë", "Zoë", "Ana")
+    assert gallery.rename("ZOE\u0308 ", "Zoe") == 2
+    assert gallery.rename("zoe", "ZOE") == 2  # the same name, spelled otherwise
+    with refuses("ZOE is in"):
+        gallery.rename("Ana", "Zoe")
+    assert gallery.rename("ana", "zoe", merge=True) == 1
+    assert gallery.names() == {"ZOE": 3}
+    assert forget(gallery, "Zoe").faces == 3
+
+
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\0b", "\udcff", "x" * 201, "a\u2028b"])
 def test_what_is_no_name_is_refused(name):
     with pytest.raises(FaceSimError, match="cannot be a name"):
@@ -154,7 +167,7 @@ def test_who_is_forgotten_is_in_no_file_any_more(gallery, fill, model, monkeypat
     folder = Path(gallery.address)
     parts = AWKWARD.encode(), embeddings[0].tobytes()
     assert all(files_with(folder, part) for part in parts)
-    assert gallery.forget(AWKWARD) == 1
+    assert forget(gallery, AWKWARD).faces == 1
     assert not any(files_with(folder, part) for part in parts)
     assert files_with(folder, embeddings[1].tobytes())
     again = open_gallery(gallery.address, model)
@@ -164,7 +177,7 @@ def test_who_is_forgotten_is_in_no_file_any_more(gallery, fill, model, monkeypat
     assert again.stats().indexed == indexed
     assert again.nearest(embeddings[1], 1)[0].name == "0"
     with pytest.raises(FaceSimError, match="nobody in"):
-        gallery.forget(AWKWARD)
+        forget(gallery, AWKWARD)
 
 
 def test_an_interrupted_forgetting_is_ended_by_the_next(gallery, fill, monkeypatch):
@@ -172,11 +185,11 @@ def test_an_interrupted_forgetting_is_ended_by_the_next(gallery, fill, monkeypat
     interrupted = open_gallery(gallery.address)
     monkeypatch.setattr(interrupted, "clean", raise_interrupt)
     with pytest.raises(KeyboardInterrupt):
-        interrupted.forget(AWKWARD)
+        forget(interrupted, AWKWARD)
     assert AWKWARD not in gallery.names()
     assert files_with(Path(gallery.address), embeddings[0].tobytes())
     with pytest.raises(FaceSimError, match="nobody in"):
-        gallery.forget(AWKWARD)
+        forget(gallery, AWKWARD)
     assert not files_with(Path(gallery.address), embeddings[0].tobytes())
     assert gallery.count_rows() == 100
 
@@ -190,7 +203,7 @@ def test_a_reader_goes_on_while_others_forget(gallery, fill, model):
     reader = open_gallery(gallery.address, model)
     assert reader.nearest(embeddings[2], 1)[0].name == "Cem"
     for name in ("Ana", "Ben"):
-        gallery.forget(name)
+        forget(gallery, name)
         assert reader.nearest(embeddings[2], 3)[0].name == "Cem"
         assert name not in reader.names()
 
@@ -208,7 +221,7 @@ def test_who_opened_a_gallery_before_another_model_made_it_anew_is_told_so(galle
     for attempt in (
         lambda: stale.nearest(embedding, 1),
         lambda: stale.rename("Ana", "Ben"),
-        lambda: stale.forget("Ana"),
+        lambda: forget(stale, "Ana"),
         lambda: write(stale, row),
     ):
         with pytest.raises(FaceSimError, match="made anew by another model"):
@@ -225,7 +238,7 @@ def write(gallery, row):
 def test_nobody_is_forgotten_by_a_clever_name(gallery, fill):
     fill("Ana", "Ben")
     with pytest.raises(FaceSimError, match="nobody in"):
-        gallery.forget("x' OR '1'='1")
+        forget(gallery, "x' OR '1'='1")
     assert gallery.names() == {"Ana": 1, "Ben": 1}
 
 
@@ -296,10 +309,10 @@ def test_forgetting_waits_for_those_who_write_and_says_so_when_it_takes_too_long
     with portalocker.Lock(Path(gallery.address) / tables.LOCK, flags=portalocker.LOCK_SH | portalocker.LOCK_NB):
         start = time.monotonic()
         with refuses(gallery.address):
-            gallery.forget("Ana")
+            forget(gallery, "Ana")
         assert time.monotonic() - start >= 0.3
         fill("Cem", seed=1)  # others may add meanwhile
-    assert gallery.forget("Ana") == 1
+    assert forget(gallery, "Ana").faces == 1
     assert gallery.names() == {"Ben": 1, "Cem": 1}
 
 
@@ -337,18 +350,27 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path, model):
     assert open_gallery(address, model).names() == {f"{who}{i}": 1 for who in "abc" for i in range(25)}
 
 
-def test_known_photos_are_told_from_changed_and_new_ones(gallery, fill):
-    fill("Ana", None)
-    known, by_name = gallery.known_photos(), gallery.known_photos(by_name=True)
-    assert known.has("/photos/0-0.jpg", 0)
-    assert not known.has("/photos/0-0.jpg", 5)
-    assert known.has_older("/photos/0-0.jpg", 5)
-    assert not known.has_older("/photos/0-0.jpg", 0)
-    assert not known.has_older("/photos/0-9.jpg", 0)
-    assert by_name.has("/photos/0-0.jpg", 0, "Ana")
-    assert not by_name.has("/photos/0-0.jpg", 0, "Ben")
-    assert not by_name.has("/photos/0-0.jpg", 0)
-    assert by_name.has("/photos/0-1.jpg", 1)
+def test_known_photos_are_told_from_changed_and_new_ones(gallery, model):
+    face = unit(1, gallery.embedding_size)[0]
+    with gallery.writing():
+        gallery.add(
+            [
+                FaceRow("/a.jpg", 7, "Ana", face, BOX, size=100, changed=8, content=b"a"),
+                FaceRow("/b.jpg", 7, "Ben", face, BOX),  # by an earlier facesim
+                FaceRow("/c.jpg", 7, "Cem", face, BOX, size=100, changed=8, content=b"old"),
+                FaceRow("/c.jpg", 9, None, face, BOX, size=100, changed=9, content=b"new"),
+            ]
+        )
+    known = gallery.known_photos()
+    assert [known.has(photo) for photo in ("/a.jpg", "/b.jpg", "/d.jpg")] == [True, True, False]
+    assert known.has_version("/a.jpg", Version(7, 100, 8))
+    for other in (Version(7, 101, 8), Version(7, 100, 9), Version(6, 100, 8), Version(7)):
+        assert not known.has_version("/a.jpg", other)
+    assert [known.has_content("/a.jpg", content) for content in (b"a", b"b", None)] == [True, False, False]
+    assert known.has_version("/b.jpg", Version(7, 100, 8))
+    assert not known.has_content("/b.jpg", None)
+    assert known.has_content("/c.jpg", b"new")
+    assert not known.has_content("/c.jpg", b"old")
 
 
 @pytest.mark.slow
@@ -379,7 +401,7 @@ def test_an_address_in_an_object_store_is_a_gallery_like_any_other(model, monkey
                 gallery.add([FaceRow(f"/{name}.jpg", 0, name, face, BOX)])
         reader = open_gallery(address, model)
         assert reader.nearest(embeddings[2], 1)[0].name == AWKWARD
-        assert gallery.forget(AWKWARD) == 1
+        assert forget(gallery, AWKWARD).faces == 1
         assert reader.names() == {"Ana": 1, "Ben": 1}
         assert gallery.stats().bytes > 0
         kept = [
