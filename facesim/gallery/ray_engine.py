@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import secrets
 import socket
 import sys
 import tempfile
@@ -48,6 +49,7 @@ ROUND = 1_000_000  # photos that Ray is given at once: it would keep all of a co
 BLOCK = 1000  # photos, at most, that a worker embeds and writes in one go: half a minute's work
 BLOCKS_EACH = 4  # for every worker, at least: the last of them should not have all others wait for long
 COMMITTED_EVERY = 30.0  # seconds: what is lost where this process is killed, besides the blocks being embedded
+_TOKEN = secrets.token_hex(32)  # by which the processes of our own cluster know each other; else Ray keeps one for ever
 _REACHABLE = 5.0  # seconds in which a cluster must answer; Ray itself tries for minutes
 
 _BLOCK = pa.schema(
@@ -291,7 +293,7 @@ def _own_cluster() -> Iterator[dict[str, Any]]:
     with (
         _replaced(services, "start_api_server", lambda *_, **__: (None, None)),
         _replaced(constants, "ENABLE_RAY_CLUSTER", False),  # else it takes the address that others see; so do, without
-        environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0"),  # this, the processes that it starts
+        environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", RAY_AUTH_TOKEN=_TOKEN),  # this, the processes that it starts
         tempfile.TemporaryDirectory(prefix="ray-", dir=short, ignore_cleanup_errors=True) as folder,
     ):
         yield {"num_cpus": cores(), "_temp_dir": folder}
