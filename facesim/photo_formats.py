@@ -4,6 +4,7 @@ import struct
 from typing import BinaryIO
 
 from facesim.errors import FaceSimError
+from facesim.install import install_command
 
 MOST_STEPS = 1_000_000  # in which a file is read; 300 MB of PNG have some 300,000
 # What a camera, a phone or a web page gives. Pillow can read more, and every decoder is one more door for a stranger.
@@ -26,7 +27,7 @@ def formats_of(file: BinaryIO, name: str) -> tuple[str, ...]:
     try:
         import pillow_heif
     except ModuleNotFoundError as error:
-        raise FaceSimError(f"{name} is a HEIC photo: pip install 'facesim[heic]' to read it.") from error
+        raise FaceSimError(f"{name} is a HEIC photo, which needs pillow-heif: {install_command('heic')}.") from error
     pillow_heif.register_heif_opener()
     return (*_FORMATS, "HEIF")
 

@@ -296,4 +296,4 @@ def test_what_training_needs_is_named_where_it_is_missing(repository, tmp_path):
         capture_output=True,
     )
     assert ended.returncode == 2
-    assert ended.stderr == "facesim: train needs torch: pip install 'facesim[train]'.\n"
+    assert ended.stderr == "facesim: train needs torch: pip install -e '.[train]'.\n"

@@ -139,7 +139,7 @@ def test_exif_turns_photos_of_every_format_that_has_it(tmp_path, suffix):
 
 @pytest.mark.parametrize("orientation", [1, 6, 3])
 def test_photos_of_phones_that_write_heic_open_upright(tmp_path, orientation):
-    heif = pytest.importorskip("pillow_heif", reason="needs facesim[heic]")
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
     exif = Image.Exif()
     exif[274] = orientation
     stored = Image.fromarray(np.ascontiguousarray(AS_STORED[orientation](UPRIGHT)))
@@ -156,7 +156,7 @@ def test_a_heic_photo_without_its_extra_is_refused_with_the_way_to_get_it(tmp_pa
     path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     with refuses(path) as caught:
         open_photo(path)
-    assert "facesim[heic]" in str(caught.value)
+    assert ".[heic]" in str(caught.value)
 
 
 def display_p3() -> bytes:

@@ -11,6 +11,7 @@ import click
 
 from facesim import __version__
 from facesim.errors import FaceSimError, FaceSimWarning
+from facesim.install import install_command
 
 HELP = {"help_option_names": ["-h", "--help"]}
 MODEL = click.option(
@@ -18,7 +19,7 @@ MODEL = click.option(
 )
 GPU = click.option("-g", "--gpu", type=int, default=-1, show_default=True, help="Number of the GPU; -1 for the CPU.")
 VERBS = {  # and the extra that each needs
-    "predict": None,
+    "predict": "",
     "enrol": "gallery",
     "identify": "gallery",
     "search": "gallery",
@@ -80,8 +81,7 @@ def _verb(name: str) -> Command:
 
 
 def _missing(verb: str, error: ModuleNotFoundError) -> FaceSimError:
-    package = f"'facesim[{VERBS[verb]}]'" if VERBS[verb] else "facesim"
-    return FaceSimError(f"{verb} needs {error.name}: pip install {package}.")
+    return FaceSimError(f"{verb} needs {error.name}: {install_command(VERBS[verb])}.")
 
 
 def run_verb(name: str) -> None:

@@ -31,7 +31,7 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
     Of several processes, give each other photos.
 
     The engine local works in all cores of this machine. Ray works on the cluster that RAY_ADDRESS names, or starts one
-    on this machine: its workers need facesim[ray], and must find photos and gallery by the same paths.
+    on this machine: its workers need facesim with the extra ray, and must find photos and gallery by the same paths.
 
     Exit status: 0 done, 2 trouble (some photos could not be read; the others are done).
     """

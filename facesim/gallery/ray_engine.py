@@ -34,6 +34,7 @@ from facesim.gallery.known import version_of
 from facesim.gallery.rows import rows_table
 from facesim.gallery.store import Gallery, open_gallery
 from facesim.gallery.tables import place, sentences
+from facesim.install import install_command
 from facesim.model import Model
 from facesim.verifier import Verifier
 
@@ -43,7 +44,7 @@ try:
     import ray.data
     from lance.fragment import FragmentMetadata, write_fragments
 except ModuleNotFoundError as error:
-    raise FaceSimError("--engine ray needs ray: pip install 'facesim[ray]'.") from error
+    raise FaceSimError(f"--engine ray needs ray: {install_command('ray')}.") from error
 
 ROUND = 1_000_000  # photos that Ray is given at once: it would keep all of a collection's paths in memory
 BLOCK = 1000  # photos, at most, that a worker embeds and writes in one go: half a minute's work
@@ -76,8 +77,8 @@ _OUTCOME = pa.schema(
 def embed_by_ray(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], faces: str = "all") -> Iterator[Tally]:
     """Do what `embed_locally` does, in all cores of the Ray cluster that RAY_ADDRESS names; yield after each commit.
 
-    Without one, Ray is started on this machine. The workers need facesim[ray], and must find photos and gallery by the
-    same paths as this process; the model they get from it. They embed on the CPU.
+    Without one, Ray is started on this machine. The workers need facesim with the extra ray, and must find photos
+    and gallery by the same paths as this process; the model they get from it. They embed on the CPU.
 
     Raises FaceSimError where there is no such cluster, or where a worker does not find photos or gallery.
     """

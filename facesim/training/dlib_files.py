@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facesim.errors import FaceSimError
+from facesim.install import install_command
 
 RECOGNISER_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 DETECTOR_FILE = "mmod_human_face_detector.dat"
@@ -23,7 +24,7 @@ def find_dlib_file(name: str) -> Path:
     if path is None or not path.is_file():
         raise FaceSimError(
             f"{name} comes in the package face_recognition_models, which is not installed: "
-            "pip install 'facesim[sources]', or train without it (--init shipped --localiser-epochs 0)."
+            f"{install_command('sources')}, or train without it (--init shipped --localiser-epochs 0)."
         )
     return path
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from facesim.data.lfw import data_home
 from facesim.errors import FaceSimError
+from facesim.install import install_command
 from facesim.training.mobilefacenet import PReLU
 from facesim.training.network import Recogniser
 
@@ -40,7 +41,7 @@ def load_mobilefacenet_weights(recogniser: Recogniser, path: Path | None = None)
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ModuleNotFoundError as error:
-        raise FaceSimError(f"{path} is read with ai-edge-litert: pip install 'facesim[sources]'.") from error
+        raise FaceSimError(f"{path} is read with ai-edge-litert: {install_command('sources')}.") from error
     resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # which leaves the operators as they are stored
     interpreter = Interpreter(str(path), experimental_op_resolver_type=resolver)
     interpreter.allocate_tensors()

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from facesim.errors import FaceSimError
 from facesim.files import write_whole
+from facesim.install import install_command
 from facesim.training.checkpoint import Checkpoint
 from facesim.training.curves import draw_curves
 
@@ -88,7 +89,7 @@ def check_tensorboard() -> None:
     try:
         importlib.import_module("tensorboard")
     except ModuleNotFoundError as error:
-        raise FaceSimError(f"--tensorboard needs {error.name}: pip install tensorboard.") from error
+        raise FaceSimError(f"--tensorboard needs {error.name}: {install_command('tensorboard')}.") from error
 
 
 def _summary_writer(files: RunFiles):

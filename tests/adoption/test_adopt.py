@@ -156,7 +156,7 @@ def test_what_adopting_needs_is_named_where_it_is_missing(repository, tmp_path):
         text=True,
         capture_output=True,
     )
-    assert ended.stderr == "facesim: adopt needs onnx: pip install 'facesim[adopt]'.\n"
+    assert ended.stderr == "facesim: adopt needs onnx: pip install -e '.[adopt]'.\n"
     assert ended.returncode == 2
 
 

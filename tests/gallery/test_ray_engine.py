@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-pytest.importorskip("ray", reason="facesim[ray] is not installed")
-pytest.importorskip("lance", reason="facesim[ray] is not installed")
+pytest.importorskip("ray", reason="Ray is not installed")
+pytest.importorskip("lance", reason="Ray is not installed")
 
 import ray
 from ray.cluster_utils import Cluster

@@ -1,0 +1,65 @@
+"""What the pages say is there: files that they link to, verbs and options of the commands that they show."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from facesim.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "models").glob("*.md")]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PROGRAMS = {"predict.py": "predict", "train.py": "train"}
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Return the words of each command of facesim that a page shows, the verb first."""
+    found = []
+    for line in page.read_text("utf-8").splitlines():
+        words = line.split("  #")[0] if line.startswith("    ") else ""
+        for part in re.split(r"[|>;]|&&", re.sub(r"(?<=\S)   +.*", "", words.strip())):
+            try:
+                program, *arguments = shlex.split(part) or [""]
+            except ValueError:
+                continue
+            if program in ("python", "torchrun"):
+                names = [word for word in arguments if word in PROGRAMS]
+                if names:
+                    found.append([PROGRAMS[names[0]], *arguments[arguments.index(names[0]) + 1 :]])
+            elif program == "facesim":
+                found.append(arguments)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file(page):
+    targets = [link.split("#")[0] for link in LINK.findall(page.read_text("utf-8")) if "://" not in link]
+    assert [target for target in targets if target and not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_shown_has_the_verb_and_the_options(page):
+    for verb, *arguments in commands(page):
+        command = main.get_command(None, verb)
+        assert command, verb
+        known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        shown = {word.split("=")[0] for word in arguments if re.match(r"--?[a-z]", word)}
+        assert shown <= known | {"--help"}, (verb, arguments)
+
+
+def test_the_pages_show_commands():
+    assert sum(len(commands(page)) for page in PAGES) > 50
+
+
+def test_every_page_is_in_the_contents():
+    contents = (ROOT / "docs" / "README.md").read_text("utf-8")
+    names = [path.name for path in (ROOT / "docs").glob("*.md")]
+    assert [name for name in names if name != "README.md" and f"({name})" not in contents] == []
+
+
+def test_continuous_integration_runs_the_command_that_the_readme_shows():
+    command = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest\n"
+    assert f"    {command}" in (ROOT / "README.md").read_text("utf-8")
+    assert f"\n{command}" in (ROOT / ".ci" / "run").read_text("utf-8")
