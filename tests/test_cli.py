@@ -1,4 +1,5 @@
 import dataclasses
+import importlib.util
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from facesim.cli import main
+from facesim.cli import VERBS, main
 from facesim.cli.predict import predict
 from facesim.cli.train import train
 from facesim.detector.box import Box
@@ -234,11 +235,24 @@ def test_show_that_cannot_be_written_is_one_line_that_names_it(trouble, hopper, 
     assert set(tmp_path.iterdir()) == before
 
 
-def test_help_lists_the_verbs(run):
+def test_help_lists_each_verb_once_and_loads_none(run, repository):
     status, printed, _ = run("--help", command=main)
     assert status == 0
-    for verb in ("predict", "train", "inspect", "preview"):
-        assert f"\n  {verb} " in printed
+    for verb in VERBS:
+        assert printed.count(f"\n  {verb} ") == 1
+        assert importlib.util.find_spec(f"facesim.cli.{verb}")
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "facesim", "--help"], cwd=repository, capture_output=True, text=True
+    )
+    assert "facesim.cli.verbs" in ended.stderr
+    assert "facesim.cli.predict" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(("verify", "a.jpg", "b.jpg"), "predict"), (("compare", "a.jpg", "b.jpg"), "predict")]
+)
+def test_a_verb_that_means_another_says_which(trouble, words, said):
+    assert f"facesim {said}" in trouble(*words, command=main)
 
 
 def test_predict_is_a_verb_of_facesim(run, hopper, collins):

@@ -10,6 +10,7 @@ import warnings
 import click
 
 from facesim import __version__
+from facesim.cli.verbs import SECTIONS, VERBS
 from facesim.errors import FaceSimError, FaceSimWarning
 from facesim.install import install_command
 
@@ -18,32 +19,8 @@ MODEL = click.option(
     "-w", "--weight-path", "model", type=click.Path(), help="A model file, instead of the one that ships."
 )
 GPU = click.option("-g", "--gpu", type=int, default=-1, show_default=True, help="Number of the GPU; -1 for the CPU.")
-VERBS = {  # and the extra that each needs
-    "predict": "",
-    "enrol": "gallery",
-    "identify": "gallery",
-    "search": "gallery",
-    "list": "gallery",
-    "rename": "gallery",
-    "forget": "gallery",
-    "stats": "gallery",
-    "embed": "gallery",
-    "reembed": "gallery",
-    "cluster": "gallery",
-    "watch": "watch",
-    "inspect": "reports",
-    "evaluate": "reports",
-    "sweep": "reports",
-    "compare": "reports",
-    "map": "reports",
-    "neighbours": "reports",
-    "adopt": "adopt",
-    "preview": "train",
-    "train": "train",
-}
-
-
 DEBUG = "FACESIM_DEBUG"  # an environment variable: set, an error comes with where in the code it arose
+_OTHER_WORDS = {"verify": "predict", "enroll": "enrol"}  # that people try
 
 
 class _OneLineErrors:
@@ -67,21 +44,29 @@ class _Verbs(_OneLineErrors, click.Group):
     """Load a verb's module only when it is asked for, so that comparing never waits for what training needs."""
 
     def list_commands(self, context):
-        return [*VERBS]  # `list` is a verb, too, and a module here once it is loaded
+        return list(VERBS)
 
     def get_command(self, context, name):
+        if name in _OTHER_WORDS:
+            raise click.UsageError(f"there is no {name}: try facesim {_OTHER_WORDS[name]} --help.")
         return _verb(name) if name in VERBS else None
+
+    def format_commands(self, context, formatter):
+        for section, verbs in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, verb.does) for name, verb in verbs.items()])
 
 
 def _verb(name: str) -> Command:
     try:
-        return getattr(importlib.import_module(f"facesim.cli.{name}"), name)
+        module = importlib.import_module(f"facesim.cli.{name}")
     except ModuleNotFoundError as error:
         raise _missing(name, error) from error
+    return next(item for item in vars(module).values() if isinstance(item, Command) and item.name == name)
 
 
 def _missing(verb: str, error: ModuleNotFoundError) -> FaceSimError:
-    return FaceSimError(f"{verb} needs {error.name}: {install_command(VERBS[verb])}.")
+    return FaceSimError(f"{verb} needs {error.name}: {install_command(VERBS[verb].extra)}.")
 
 
 def run_verb(name: str) -> None:
@@ -162,26 +147,6 @@ def main():
     """Do two photos show the same person?
 
     \b
-    facesim predict A.jpg B.jpg       compare two photos
-
-    \b
-    facesim enrol GALLERY A.jpg --name Ana    add somebody to a gallery
-    facesim identify GALLERY B.jpg    who is that?
-    facesim search GALLERY B.jpg      find the photos nearest to one in a gallery
-    facesim list GALLERY              who is in it; rename, forget, and stats go with it
-    facesim embed PHOTOS --to GALLERY    add a whole collection, without names
-    facesim reembed GALLERY           make it anew with another model
-    facesim cluster PHOTOS            group photos by who is on them
-    facesim watch GALLERY 0           name the faces before a camera, or in a video
-
-    \b
-    facesim sweep --data photos       see what every threshold costs on your photos
-    facesim evaluate                  how accurate is a model, on people it never saw?
-    facesim compare A.onnx B.onnx     is one model better than another?
-    facesim map photos                see which faces the model takes for alike
-    facesim neighbours A.jpg photos   find the photos nearest to one
-    facesim inspect photos            see what a data set holds
-    facesim preview photos            see the crops that training reads
-    facesim train --data lfw          train the network behind the verdict
-    facesim adopt OTHER.onnx -o MODEL.onnx    use another recogniser behind it
+    facesim predict A.jpg B.jpg
+    facesim VERB --help           what a verb does, with examples
     """

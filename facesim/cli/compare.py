@@ -37,7 +37,10 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
     from facesim.evaluation.text import comparison_text
     from facesim.evaluation.trial import open_trial
     from facesim.model import Model
+    from facesim.photo import PHOTO_SUFFIXES
 
+    if model_a.suffix.lower() in PHOTO_SUFFIXES:
+        raise click.UsageError(f"{model_a} is a photo, and compare is for models: facesim predict compares photos.")
     check_picture_path(draw)
     models = [Model(path) for path in (model_a, model_b)]
     trial = open_trial(models[0].info, data, view, pairs, count, seed, also=(models[1].info,))

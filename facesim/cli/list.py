@@ -8,10 +8,10 @@ from facesim.cli import HELP, Command
 from facesim.cli.gallery_options import GALLERY, JSON
 
 
-@click.command(cls=Command, context_settings=HELP)
+@click.command("list", cls=Command, context_settings=HELP)
 @GALLERY
 @JSON
-def list(address, as_json):
+def list_people(address, as_json):
     """Say who is enrolled in GALLERY, and with how many faces each.
 
     Exit status: 0 done, 2 trouble.

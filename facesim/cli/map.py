@@ -10,7 +10,7 @@ from facesim.errors import FaceSimError
 from facesim.files import check_apart, check_writable, printable, save_picture, write_whole
 
 
-@click.command(cls=Command, context_settings=HELP)
+@click.command("map", cls=Command, context_settings=HELP)
 @click.argument("photos")
 @MODEL
 @click.option("--method", type=click.Choice(("pca", "tsne")), default="pca", show_default=True, help="How to lay out.")
@@ -18,7 +18,7 @@ from facesim.files import check_apart, check_writable, printable, save_picture, 
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Which are shown.")
 @click.option("--output", type=click.Path(), help="The page, instead of PHOTOS-map.html in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print all points, as JSON.")
-def map(photos, model, method, count, seed, output, as_json):
+def draw_map(photos, model, method, count, seed, output, as_json):
     """Map photos in two dimensions, so that faces that the model takes for alike lie together.
 
     PHOTOS is lfw, pins, or a folder of photos; those in a sub-folder show the identity of its name.
