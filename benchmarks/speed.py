@@ -68,7 +68,7 @@ class Row:
     type=click.IntRange(BULK_TURNS),
     default=400,
     show_default=True,
-    help="As many of LFW's photos are the peer's; the time for all is reckoned from it.",
+    help="So many of LFW's photos are for the peer; its time for all is extrapolated.",
 )
 @click.option(
     "--peer",
@@ -455,9 +455,9 @@ def explanations(parts: set[str], turns: int, peer_photos: int) -> list[str]:
         "large": f"12 megapixels: JPEGs of {LARGE_SIZE[0]}×{LARGE_SIZE[1]}, a face of {LARGE_FACE} pixels; median of "
         f"{LARGE_TURNS}.",
         "lfw": f"LFW: `Verifier().embed(photos)`; for {PEER} as many processes as cores, and the time for all photos "
-        f"reckoned from {peer_photos} of them.",
+        f"extrapolated from {peer_photos} of them.",
         "pairs": f"Pairs: `predict.py --pairs`, a process afresh; for {PEER} each photo encoded once, in all cores "
-        f"(reckoned from {peer_photos} of them), then a distance for each pair.",
+        f"(extrapolated from {peer_photos} of them), then a distance for each pair.",
         "size": "Installed: the files of a tool's distributions and of all they require, without pip and setuptools.",
     }
     machine = f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"

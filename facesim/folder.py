@@ -61,7 +61,7 @@ def photos_in(folder: str | Path) -> Iterator[str]:
 
 
 def photos_at(paths: Iterable[str]) -> Iterator[str]:
-    """Yield photos that are named one by one, and those in folders that are named; each once, were it named twice.
+    """Yield photos that are named one by one, and those in folders that are named; each once, even if named twice.
 
     Raises FaceSimError where there is none.
     """

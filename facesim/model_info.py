@@ -66,11 +66,11 @@ class ModelInfo:
     trained_on: dict[str, Any]  # data set, its fingerprint, the split and who was held out, settings, test results
 
     def probability(self, distance: float) -> float:
-        """Return the probability that two faces at `distance` are one person's, were half of all pairs genuine."""
+        """Return the probability that two faces at `distance` are one person's, if half of all pairs are genuine."""
         return 1 / (1 + 1 / self.odds(distance))
 
     def odds(self, distance: float) -> float:
-        """Return how many times as often two faces at `distance` are one person's, were half of all pairs genuine."""
+        """Return how many times as often two faces at `distance` are one person's, if half of all pairs are genuine."""
         intercept, slope = self.calibration
         return math.exp(max(-700.0, min(700.0, intercept + slope * distance)))
 

@@ -24,7 +24,7 @@ class Verdict:
     same: bool
     distance: float  # Euclidean, between unit embeddings, 0 to 2
     threshold: float
-    probability: float  # that they show one person, were half of all pairs genuine
+    probability: float  # that they show one person, if half of all pairs do
     face1: FoundFace
     face2: FoundFace
     model: str

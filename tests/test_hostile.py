@@ -241,7 +241,7 @@ def much_memory(graph) -> None:
 
 
 def long_work(graph) -> None:
-    """A second and more, were it done while the file is loaded, and a minute as it runs."""
+    """It would take a second and more while the file is loaded, and a minute as it runs."""
     ones = onnx.numpy_helper.from_array(np.full((1200, 1200), 1e-3, np.float32), "ones")
     graph.initializer.append(ones)
     products = [node("MatMul", f"{f'product{i - 1}' if i else 'ones'} ones", f"product{i}") for i in range(300)]

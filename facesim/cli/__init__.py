@@ -129,9 +129,9 @@ def _one_line_warnings():
 
 
 _COUNTED = {
-    "largest": "the largest (cut by the edge it counts as smaller; of several as large, the most central) is {done}",
-    "centre": "the one nearest to the centre is {done}",
-    "all": "of all of them the closest pair decides",
+    "largest": "the largest is {done}",
+    "centre": "the one nearest to the middle is {done}",
+    "all": "the closest pair of them decides",
 }
 
 

@@ -22,16 +22,16 @@ from facesim.files import counted, printable
 def embed(photos, address, engine, faces, model, gpu, as_json):
     """Embed the faces of PHOTOS, files or folders of them, and add them to a gallery, without names.
 
-    Folders are searched to their end; hidden files and folders, thumbnails, and links to folders are passed over, and
-    counted on stderr.
+    Find them with facesim search and facesim cluster. Folders are searched with all their sub-folders; hidden files and
+    folders, thumbnails and links to folders are skipped, and counted on stderr.
 
-    Find them with facesim search and facesim cluster. Photos that are there already and have not changed are passed
-    over, those of people enrolled and those without a face among them, so that an interrupted run goes on where it
-    stopped. Whether one has changed is told by its times and its size, and where these are new, by its content.
-    Of several processes, give each other photos.
+    Photos that are in the gallery already and have not changed are skipped, including those without a face, so an
+    interrupted run continues where it stopped. A change shows in a photo's size or times; if these differ, its content
+    decides. If you run several processes, give each its own photos.
 
-    The engine local works in all cores of this machine. Ray works on the cluster that RAY_ADDRESS names, or starts one
-    on this machine: its workers need facesim with the extra ray, and must find photos and gallery by the same paths.
+    The engine local uses all cores of this machine. The engine ray uses the cluster that RAY_ADDRESS names, or starts
+    one on this machine. Its workers need facesim with the extra ray, and must find photos and gallery by the same
+    paths.
 
     Exit status: 0 done, 2 trouble (some photos could not be read; the others are done).
     """

@@ -30,17 +30,17 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
     facesim enrol GALLERY people                     people/NAME/*.jpg, a folder per person, however deep
     facesim enrol GALLERY people --depth 1           people/NAME/*.jpg, people/NAME/2024/*.jpg
 
-    GALLERY is a folder, made where there is none, or an address such as s3://bucket/gallery. Of each photo the main
-    face is enrolled. A photo without a face is refused. A face that matches somebody of another name is enrolled, and
-    told of: you may have one person under two names. Spellings that differ in capitals alone are one name.
+    GALLERY is a folder, which is made if there is none, or an address such as s3://bucket/gallery. The main face of
+    each photo is enrolled; a photo without a face is refused. If a face matches somebody with another name, it is
+    enrolled, and a line says so: you may have one person under two names. Capitals make no difference in names.
 
-    The folder that holds a photo names who is on it; folders of one name are one person. Photos in a folder given
-    itself, hidden files and folders, thumbnails, and links to folders are passed over, and counted on stderr.
+    A photo's folder names the person, and folders with the same name are one person. Photos directly in the folder you
+    give, hidden files and folders, thumbnails and links to folders are skipped, and counted on stderr.
 
-    A photo that is enrolled already is passed over, so that an interrupted run goes on where it stopped. One that is
-    enrolled by another name keeps it, so that a name that facesim rename has changed does not come back.
+    Photos that are enrolled already are skipped, so an interrupted run continues where it stopped. A photo that is
+    enrolled under another name keeps that name, so facesim rename is not undone.
 
-    Exit status: 0 enrolled, 1 some match, or are enrolled by, another name, 2 trouble (a photo was refused).
+    Exit status: 0 enrolled, 1 a face matches, or a photo already has, another name, 2 trouble (a photo was refused).
     """
     from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""`facesim map`: see which faces a model takes for alike."""
+"""`facesim map`: see which faces a model finds similar."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ from facesim.files import check_apart, check_writable, printable, save_picture, 
 @click.option("--output", type=click.Path(), help="The page, instead of PHOTOS-map.html in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print all points, as JSON.")
 def draw_map(photos, model, method, count, seed, output, as_json):
-    """Map photos in two dimensions, so that faces that the model takes for alike lie together.
+    """Map photos in two dimensions, so that faces that the model finds similar lie together.
 
     PHOTOS is lfw, pins, or a folder of photos; those in a sub-folder show the identity of its name.
 

@@ -60,9 +60,9 @@ def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, mo
     facesim predict -img1 A -img2 FOLDER  one photo with each in a folder, nearest first
     facesim predict --pairs pairs.csv     many pairs, a row each, as CSV (or --json lines)
 
-    In each photo the largest face counts, or the one nearest to the centre; with --faces all the closest pair of faces
-    decides, each of which is one more chance for strangers to look alike. A box says which face is meant. The
-    probability holds where half of all pairs compared show one person.
+    In each photo the largest face counts, or the one nearest to the middle. With --faces all, the closest pair of faces
+    decides, and every further face is one more chance that strangers look alike. A box says which face you mean. The
+    probability assumes that half of all pairs compared show one person.
 
     Photos in a list of pairs lie relative to its folder. It stands between commas, semicolons or tabs, in UTF-8 or
     UTF-16; verdicts between commas, in UTF-8. All its columns are kept; where one has a name that facesim writes

@@ -21,7 +21,7 @@ class Reliability:
     cllr: float  # bits a pair; 0 knows all, 1 knows nothing (Brümmer and du Preez 2006)
     expected_error: float  # ECE: |stated − observed|, the mean over the pairs
     stated: np.ndarray  # (10,) mean probability in each bin; NaN where it is empty
-    observed: np.ndarray  # (10,) share of genuine pairs in it, were half of all pairs genuine; NaN where it is empty
+    observed: np.ndarray  # (10,) share of genuine pairs in it, if half of all pairs are genuine; NaN if empty
     pairs: np.ndarray  # (10,) int
 
 

@@ -1,4 +1,4 @@
-"""Lay embeddings out in two dimensions: what a model takes for alike lies together."""
+"""Lay embeddings out in two dimensions: faces that a model finds similar lie together."""
 
 from dataclasses import dataclass
 

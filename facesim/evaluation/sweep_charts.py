@@ -120,7 +120,7 @@ def _draw_reliability(axes, sweep: Sweep, summary: Summary) -> None:
     )
     axes.set(title=f"Probability: Cllr {told.cllr:.3f} bits, ECE {told.expected_error:.2%}")
     axes.set(
-        xlabel="probability stated", ylabel="share that was genuine, were half", xlim=(-0.05, 1.05), ylim=(-0.05, 1.05)
+        xlabel="probability stated", ylabel="share genuine, if half of all are", xlim=(-0.05, 1.05), ylim=(-0.05, 1.05)
     )
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1))

@@ -97,7 +97,7 @@ def _summary(summary: Summary, threshold_from: str) -> list[str]:
     reliability = summary.reliability
     if not math.isnan(reliability.cllr):
         lines += [
-            f"Cllr          {number(reliability.cllr)} bits: what the probability leaves unsaid; knowing nothing is 1",
+            f"Cllr          {number(reliability.cllr)} bits, from 0 (perfect) to 1 (as good as always saying 50 %) and more",
             f"ECE           {percent(reliability.expected_error)} between the probability stated and what is so",
         ]
     genuine, impostor = summary.genuine_without_face, summary.impostor_without_face

@@ -17,7 +17,7 @@ from facesim.photo import PhotoSource
 from facesim.verifier import Verifier, probability_text
 
 TOO_FEW = 10  # false matches that a claim of an FMR must rest on
-WEIGHED = 20  # nearest faces that a probability is reckoned from; what farther ones add is next to nothing
+WEIGHED = 20  # nearest faces that a probability is computed from; farther ones add next to nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Identified:
     face: FoundFace
     name: str | None
     nearest: Match | None  # None: nobody is enrolled
-    probability: float  # that it is the nearest one's, were half of all faces shown of the enrolled, each as often
+    probability: float  # that it is the nearest one's, if half of all faces shown are of the enrolled, each as often
     threshold: float
 
     @property
@@ -96,7 +96,7 @@ class Identifier:
         return Identified(face, name, nearest, probability, self.threshold)
 
     def strangers_named(self) -> float:
-        """Return what share of strangers is taken for somebody, reckoned from the model's FMR, the faces being many."""
+        """Return the share of strangers taken for somebody, computed from the model's FMR and the number of faces."""
         info = self._verifier.model.info
         rates = [claimed_fmr(point) for point in info.operating_points if point.threshold >= self.threshold]
         return 1 - (1 - min(rates, default=1.0)) ** self.enrolled

@@ -139,7 +139,7 @@ def test_each_face_of_a_photo_is_named(gallery, verifier, hopper, both):
     assert isinstance(second, FaceSimError)
 
 
-def test_strangers_are_reckoned_from_the_models_own_rates(gallery, verifier, model, place):
+def test_strangers_are_computed_from_the_models_own_rates(gallery, verifier, model, place):
     place(*(("Ana", 0.3) for _ in range(50)))
     rate = model.info.operating_points[0].fmr
     assert Identifier(gallery, verifier).strangers_named() == pytest.approx(1 - (1 - rate) ** 50)
