@@ -97,7 +97,7 @@ def _summary(summary: Summary, threshold_from: str) -> list[str]:
     reliability = summary.reliability
     if not math.isnan(reliability.cllr):
         lines += [
-            f"Cllr          {number(reliability.cllr)} bits, from 0 (perfect) to 1 (as good as always saying 50 %) and more",
+            f"Cllr          {number(reliability.cllr)} bits: 0 is perfect, 1 is no better than always saying 50 %",
             f"ECE           {percent(reliability.expected_error)} between the probability stated and what is so",
         ]
     genuine, impostor = summary.genuine_without_face, summary.impostor_without_face
