@@ -5,12 +5,12 @@ import zlib
 
 from PIL import Image
 
-from facesim.pixels import MOST_PIXELS
+from facesim.pixels import MAX_PIXELS
 
 END = b"\xff\xd9"  # the marker that ends a JPEG
 _START, _SCAN = b"\xff\xd8", b"\xff\xda"
 _OTHER = b"\xaa" * 1024  # what might follow, every bit unlike the zeros that are read beyond the end, or the next one
-_MOST_BYTES = 2**26
+_MAX_BYTES = 2**26
 _STRIP = 256  # rows
 
 
@@ -19,7 +19,7 @@ def has_all_rows(data: bytes) -> bool:
 
     A progressive one, whose later scans only sharpen the earlier, is never taken to be whole.
     """
-    if data[:2] != _START or len(data) > _MOST_BYTES:
+    if data[:2] != _START or len(data) > _MAX_BYTES:
         return False
     data = data.rstrip(b"\xff")  # the end's first half
     return _checksum(data + END) == _checksum(data + _OTHER + END) is not None
@@ -29,7 +29,7 @@ def _checksum(data: bytes) -> int | None:
     """Return a checksum of the pixels of a JPEG in a single scan, None of any other."""
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
         channels = data[data.rfind(_SCAN) + 4]  # in the last scan
-        if image.info.get("progressive") or channels != image.layers or image.width * image.height > MOST_PIXELS:
+        if image.info.get("progressive") or channels != image.layers or image.width * image.height > MAX_PIXELS:
             return None
         whole = 0
         for top in range(0, image.height, _STRIP):

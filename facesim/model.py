@@ -18,10 +18,10 @@ from facesim.onnx_file import check_onnx_file, network_fingerprint, widened_netw
 from facesim.photo import file_state
 
 _CROP_SHAPE = (CROP_SIZE, CROP_SIZE, 3)
-_LONGEST_EMBEDDING = 10_000
-LONGEST_RUN = 30  # seconds of a processor for a crop, which takes 0.005 to 0.1
+_MAX_EMBEDDING = 10_000
+MAX_RUN = 30  # seconds of a processor for a crop, which takes 0.005 to 0.1
 _CUDA = "CUDAExecutionProvider"
-_MOST_MEMORY = 2**29 + 2**24 * (os.cpu_count() or 1)  # bytes that pass between layers; a crop takes 6 MB
+_MAX_MEMORY = 2**29 + 2**24 * (os.cpu_count() or 1)  # bytes that pass between layers; a crop takes 6 MB
 _UNIT = 1e-3  # by which an embedding's length may differ from 1
 
 
@@ -81,7 +81,7 @@ class Model:
         if [kind for _, kind in inputs] != [(*_CROP_SHAPE, "tensor(uint8)")]:
             raise FaceSimError(f"{self.path} does not read {CROP_SIZE}×{CROP_SIZE} crops: make it again.")
         size, *others = outputs[0][1] if outputs else [None]
-        if others != ["tensor(float)"] or not isinstance(size, int) or not 0 < size <= _LONGEST_EMBEDDING:
+        if others != ["tensor(float)"] or not isinstance(size, int) or not 0 < size <= _MAX_EMBEDDING:
             raise FaceSimError(f"{self.path} does not write embeddings of one known length: make it again.")
         self._quick = quick
         self._input, self._output, self.embedding_size = inputs[0][0], outputs[0][0], size
@@ -121,7 +121,7 @@ class Model:
         options = onnxruntime.RunOptions()
         options.log_severity_level = 4
         ended = threading.Event()
-        watchdog = threading.Thread(target=_watch, args=(ended, options, LONGEST_RUN * len(crops)), daemon=True)
+        watchdog = threading.Thread(target=_watch, args=(ended, options, MAX_RUN * len(crops)), daemon=True)
 
         def embed_one(i: int) -> None:
             (embedding,) = self._session.run([self._output], {self._input: crops[i][None]}, options)
@@ -138,7 +138,7 @@ class Model:
                 for i in range(len(crops)):
                     embed_one(i)
         except Exception as error:  # as above; and an output of another shape than the file says
-            problem = f"takes over {LONGEST_RUN} s for a crop" if options.terminate else "fails as it runs"
+            problem = f"takes over {MAX_RUN} s for a crop" if options.terminate else "fails as it runs"
             raise FaceSimError(f"{self.path} holds a network that {problem}: get a whole copy.") from error
         finally:
             ended.set()
@@ -162,7 +162,7 @@ def _bound_memory() -> None:
     where = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
-    arena = onnxruntime.OrtArenaCfg({"max_mem": _MOST_MEMORY})
+    arena = onnxruntime.OrtArenaCfg({"max_mem": _MAX_MEMORY})
     with contextlib.suppress(Exception):  # the program that we are part of has already made one
         onnxruntime.create_and_register_allocator(where, arena)
 

@@ -16,7 +16,7 @@ METADATA_PREFIX = "facesim."  # each field of ModelInfo is one metadata entry, a
 _FARTHEST = 2.00001  # that two embeddings of unit length can be, and how exact a length is in float32
 MAX_POINTS = 1000
 MAX_MEASURED = 1000  # of an operating point
-_DEEPEST = 100  # lists and objects in each other; a model begun from another holds what that was trained on
+_MAX_DEPTH = 100  # lists and objects in each other; a model begun from another holds what that was trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ _POINT_CHECKS = {
 def _trained_on(value) -> dict[str, Any]:
     """Check what facesim reads of this: on whom and what a model was trained, and the one that it was begun from."""
     level = [_object(value)]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         inner = (item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer))
         level = [item for item in inner if isinstance(item, (dict, list))]
     if level:

@@ -14,10 +14,10 @@ import numpy as np
 from facesim.errors import FaceSimError
 from facesim.files import write_whole
 
-LARGEST_FILE = 2**28  # bytes; the largest network that facesim train makes has 45 MB
-LARGEST_REST = 2**23  # bytes besides the weights: metadata, which may name 400,000 people, and the graph
-MOST_NODES = 10_000
-MOST_FIELDS = 200_000
+MAX_FILE = 2**28  # bytes; the largest network that facesim train makes has 45 MB
+MAX_REST = 2**23  # bytes besides the weights: metadata, which may name 400,000 people, and the graph
+MAX_NODES = 10_000
+MAX_FIELDS = 200_000
 
 # By the numbers in onnx.proto: the fields that hold messages to look into, and those that no network needs.
 _INSIDE = {
@@ -56,8 +56,8 @@ def unwanted_in(path: Path) -> str:
     try:
         if not path.is_file():
             raise FaceSimError(f"{path} is not a file: give an .onnx file.")
-        if not 0 < path.stat().st_size <= LARGEST_FILE:
-            raise FaceSimError(f"{path} is empty or over {LARGEST_FILE >> 20} MB: a model file is neither.")
+        if not 0 < path.stat().st_size <= MAX_FILE:
+            raise FaceSimError(f"{path} is empty or over {MAX_FILE >> 20} MB: a model file is neither.")
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _walk(data)
     except OSError as error:
@@ -161,8 +161,8 @@ def _walk(data: mmap.mmap) -> str:
         nodes += message == "node"
         for number, begin, stop in _fields(data, start, end):
             fields += 1
-            if nodes > MOST_NODES or fields > MOST_FIELDS:
-                return f"over {MOST_NODES:,} layers, or {MOST_FIELDS:,} entries in them"
+            if nodes > MAX_NODES or fields > MAX_FIELDS:
+                return f"over {MAX_NODES:,} layers, or {MAX_FIELDS:,} entries in them"
             if number in _REFUSED[message]:
                 return _REFUSED[message][number]
             if number in _INSIDE[message]:
@@ -170,7 +170,7 @@ def _walk(data: mmap.mmap) -> str:
             elif message == "tensor" and number == _RAW_DATA:
                 weights += stop - begin
     rest = len(data) - weights
-    return f"{rest >> 20} MB besides its weights" if rest > LARGEST_REST else ""
+    return f"{rest >> 20} MB besides its weights" if rest > MAX_REST else ""
 
 
 def _fields(data: mmap.mmap, place: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from facesim.errors import FaceSimError
-from facesim.photo_formats import MOST_STEPS, formats_of
-from facesim.pixels import MOST_PIXELS, PixelsError, upright_rgb, upright_size
+from facesim.photo_formats import MAX_STEPS, formats_of
+from facesim.pixels import MAX_PIXELS, PixelsError, upright_rgb, upright_size
 
 PhotoSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 
@@ -24,7 +24,7 @@ PHOTO_SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
     *(".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm"),
 }
-LARGEST_FILE = 300_000_000  # bytes; some decoders read a whole file into memory
+MAX_FILE = 300_000_000  # bytes; some decoders read a whole file into memory
 _ADDRESS = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]+:/|data:)")
 
 
@@ -85,7 +85,7 @@ def _own_photo(source: PhotoSource, called: str) -> "Photo":
     if isinstance(source, Image.Image):
         name = str(getattr(source, "filename", "")) or called or "the given image"
         with _sentences(name):
-            if source.width * source.height > MOST_PIXELS:
+            if source.width * source.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             return Photo(name, source.copy())
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -114,7 +114,7 @@ def read_bytes(file: BinaryIO, called: str = "") -> bytes:
     """Return what a binary file object holds from where it stands; raises FaceSimError as `open_photo` does."""
     name = _name_of(file, called)
     with _sentences(name):
-        data = file.read(LARGEST_FILE + 1)
+        data = file.read(MAX_FILE + 1)
     if not isinstance(data, bytes):
         raise FaceSimError(f"{name} was opened as text: open it with mode 'rb'.")
     _check_length(len(data), name)
@@ -213,7 +213,7 @@ class _Steps(io.BufferedReader):
 
     def read(self, size: int | None = -1) -> bytes:
         self._steps += 1
-        if self._steps > MOST_STEPS:
+        if self._steps > MAX_STEPS:
             raise ValueError("it is in too many pieces")
         return super().read(size)
 
@@ -244,8 +244,8 @@ def _name_of(file: BinaryIO, called: str) -> str:
 def _check_length(length: int, name: str) -> None:
     if length == 0:
         raise FaceSimError(f"{name} is empty: it holds no photo.")
-    if length > LARGEST_FILE:
-        raise FaceSimError(f"{name} has more than {LARGEST_FILE // 10**6} MB: reduce the photo first.")
+    if length > MAX_FILE:
+        raise FaceSimError(f"{name} has more than {MAX_FILE // 10**6} MB: reduce the photo first.")
 
 
 @contextlib.contextmanager
@@ -256,7 +256,7 @@ def _sentences(name: str) -> Iterator[None]:
     except FaceSimError:
         raise
     except Image.DecompressionBombError as error:
-        most = f"{MOST_PIXELS // 10**6} million pixels, in some formats fewer"
+        most = f"{MAX_PIXELS // 10**6} million pixels, in some formats fewer"
         raise FaceSimError(f"{name} claims more than is safe to decode ({most}): reduce it first.") from error
     except UnidentifiedImageError as error:
         raise FaceSimError(f"{name} is not a photo that facesim can read (JPEG, PNG, WebP, HEIC, …).") from error

@@ -6,11 +6,11 @@ from typing import BinaryIO
 from facesim.errors import FaceSimError
 from facesim.install import install_command
 
-MOST_STEPS = 1_000_000  # in which a file is read; 300 MB of PNG have some 300,000
+MAX_STEPS = 1_000_000  # in which a file is read; 300 MB of PNG have some 300,000
 # What a camera, a phone or a web page gives. Pillow can read more, and every decoder is one more door for a stranger.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "DIB")
 _LIST_TAGS = (273, 279, 324, 325)  # where a TIFF's strips or tiles lie, and how long they are
-MOST_SCANS = 200  # of a JPEG: with its thumbnails and, of an MPO, its other pictures
+MAX_SCANS = 200  # of a JPEG: with its thumbnails and, of an MPO, its other pictures
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
@@ -39,7 +39,7 @@ def _check_scans(file: BinaryIO) -> None:
         scans += (last + block).count(b"\xff\xda")
         last = block[-1:]
     file.seek(0)
-    if scans > MOST_SCANS:
+    if scans > MAX_SCANS:
         raise ValueError(f"it has {scans} scans")
 
 
@@ -56,6 +56,6 @@ def _check_lists(file: BinaryIO, order: str, long: bool) -> None:
     file.seek(*read(pointer))
     for _ in range(*read(number)):
         tag, _, count, _ = read(entry)
-        if tag in _LIST_TAGS and count > MOST_STEPS:
+        if tag in _LIST_TAGS and count > MAX_STEPS:
             raise ValueError("it is in too many pieces")
     file.seek(0)

@@ -5,13 +5,13 @@ import math
 
 from PIL import Image
 
-MOST_PIXELS = 90_000_000  # decoded at once; a larger JPEG is decoded at half, a quarter or an eighth of its size
-_MOST_OF_A_JPEG = 2 * Image.MAX_IMAGE_PIXELS
-_MOST_MEMORY = 850_000_000  # bytes while a photo is decoded
-_LONGEST_SIDE = 65_535  # pixels, as in a JPEG
+MAX_PIXELS = 90_000_000  # decoded at once; a larger JPEG is decoded at half, a quarter or an eighth of its size
+_MAX_PIXELS_OF_JPEG = 2 * Image.MAX_IMAGE_PIXELS
+_MAX_MEMORY = 850_000_000  # bytes while a photo is decoded
+_MAX_SIDE = 65_535  # pixels, as in a JPEG
 _BYTES_PER_PIXEL = {"WEBP": 20, "JPEG2000": 24, "RGBA": 13, "LA": 13, "I": 12, "F": 12, "P": 10, "1": 10, "CMYK": 14}
 _DRAFTED = ("JPEG", "MPO")
-_SLOW, _MOST_OF_SLOW = ("ppm_plain", "bmp_rle"), 2_000_000  # these are decoded in Python
+_SLOW, _MAX_PIXELS_OF_SLOW = ("ppm_plain", "bmp_rle"), 2_000_000  # these are decoded in Python
 _ORIENTATION_TAG = 274
 _UPRIGHT = {  # what EXIF's orientation asks for
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -34,16 +34,16 @@ class PixelsError(Exception):
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Return the width and height that `upright_rgb` gives at full size, of an image whose pixels are yet unread.
 
-    Raises Image.DecompressionBombError where that is more than `MOST_PIXELS` and cannot be decoded smaller.
+    Raises Image.DecompressionBombError where that is more than `MAX_PIXELS` and cannot be decoded smaller.
     """
     pixels = image.width * image.height
     if image.format in _DRAFTED:
-        if pixels > _MOST_OF_A_JPEG or _kept_for_all_scans(image) + 5 * min(pixels, MOST_PIXELS) > _MOST_MEMORY:
+        if pixels > _MAX_PIXELS_OF_JPEG or _kept_for_all_scans(image) + 5 * min(pixels, MAX_PIXELS) > _MAX_MEMORY:
             raise Image.DecompressionBombError
-    elif pixels > MOST_PIXELS or max(image.size) > _LONGEST_SIDE or pixels * _bytes_per_pixel(image) > _MOST_MEMORY:
+    elif pixels > MAX_PIXELS or max(image.size) > _MAX_SIDE or pixels * _bytes_per_pixel(image) > _MAX_MEMORY:
         raise Image.DecompressionBombError
     codecs = {tile.codec_name for tile in getattr(image, "tile", ())}
-    if codecs.intersection(_SLOW) and pixels > _MOST_OF_SLOW:
+    if codecs.intersection(_SLOW) and pixels > _MAX_PIXELS_OF_SLOW:
         raise Image.DecompressionBombError
     return image.size[::-1] if _orientation(image) in _SIDEWAYS else image.size
 
@@ -99,7 +99,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _draft(image: Image.Image, longer_side: int) -> None:
     """Have a JPEG decoded at a half, a quarter or an eighth of its size, while that leaves it `longer_side`."""
-    scale = min(longer_side / max(image.size), 1 if image.width * image.height <= MOST_PIXELS else 1 / 2)
+    scale = min(longer_side / max(image.size), 1 if image.width * image.height <= MAX_PIXELS else 1 / 2)
     image.draft(image.mode, [max(1, int(side * scale)) for side in image.size])  # a second call would do nothing
 
 

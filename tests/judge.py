@@ -13,9 +13,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-LONGEST = 5.0  # seconds of work on a file
+MAX_SECONDS = 5.0  # seconds of work on a file
 _PATIENCE = 30.0  # seconds to wait for an answer: the machine may be busy
-MOST_MEMORY = 1000  # MB
+MAX_MEMORY = 1000  # MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from judge import LONGEST, MOST_MEMORY, Judge
+from judge import MAX_SECONDS, MAX_MEMORY, Judge
 from onnx import helper
 
 from facesim.model import Model
-from facesim.photo import LARGEST_FILE, open_photo
+from facesim.photo import MAX_FILE, open_photo
 
 MUTATIONS = int(os.environ.get("FACESIM_MUTATIONS", 600))
 VERIFICATIONS = int(os.environ.get("FACESIM_VERIFICATIONS", 200))
@@ -52,8 +52,8 @@ def whole_files(hopper) -> dict[str, bytes]:
 def assert_harmless(judge, path: Path, outcomes=("verdict", "refused"), verify=True) -> None:
     answer = judge(path, verify)
     assert answer.outcome in outcomes, f"{path}: {answer}"
-    assert answer.seconds < LONGEST, f"{path}: {answer}"
-    assert answer.memory < MOST_MEMORY, f"{path}: {answer}"
+    assert answer.seconds < MAX_SECONDS, f"{path}: {answer}"
+    assert answer.memory < MAX_MEMORY, f"{path}: {answer}"
 
 
 def test_the_whole_files_are_accepted(judge, scratch, whole_files):
@@ -166,7 +166,7 @@ def test_a_hole_as_large_as_a_photo_may_be_is_refused_at_once(tmp_path, judge):
     for name, head in (("hole.jpg", b"\xff\xd8"), ("hole.png", b"\x89PNG\r\n\x1a\n"), ("hole.gif", b"GIF89a")):
         with open(tmp_path / name, "wb") as file:
             file.write(head)
-            file.truncate(LARGEST_FILE)
+            file.truncate(MAX_FILE)
         assert_harmless(judge, tmp_path / name, ["refused"])
 
 
@@ -293,8 +293,8 @@ def test_a_network_that_would_do_harm_is_refused(write_model, judge, tmp_path, c
     path = changed(write_model, change)
     answer = judge(path)
     assert (answer.outcome, HOSTILE_NETWORKS[change] in answer.said) == ("refused", True), answer
-    assert answer.seconds < LONGEST
-    assert answer.memory < MOST_MEMORY
+    assert answer.seconds < MAX_SECONDS
+    assert answer.memory < MAX_MEMORY
 
 
 def test_a_network_that_never_ends_is_stopped(write_model, refuses, monkeypatch):
@@ -302,7 +302,7 @@ def test_a_network_that_never_ends_is_stopped(write_model, refuses, monkeypatch)
     start = time.perf_counter()
     model = Model(path)
     assert time.perf_counter() - start < 3
-    monkeypatch.setattr("facesim.model.LONGEST_RUN", 0.5)
+    monkeypatch.setattr("facesim.model.MAX_RUN", 0.5)
     with refuses(path) as caught:
         model.embed(np.zeros((1, 160, 160, 3), np.uint8))
     assert "takes over 0.5 s" in str(caught.value)

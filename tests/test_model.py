@@ -236,7 +236,7 @@ STOPPED = """
 import os, signal, sys, threading
 import numpy as np
 import facesim.model
-facesim.model.LONGEST_RUN = 1.0
+facesim.model.MAX_RUN = 1.0
 model = facesim.model.Model(sys.argv[1])
 threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGSTOP)).start()
 model.embed(np.ones((1, 160, 160, 3), np.uint8))

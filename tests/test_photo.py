@@ -349,8 +349,8 @@ def test_a_photo_that_claims_too_many_pixels_is_refused_for_its_header_alone(bro
 def test_the_limit_on_pixels_is_exact(tmp_path, monkeypatch, refuses):
     path = tmp_path / "photo.png"
     Image.fromarray(UPRIGHT).save(path)
-    monkeypatch.setattr(pixels, "MOST_PIXELS", 64 * 32)
+    monkeypatch.setattr(pixels, "MAX_PIXELS", 64 * 32)
     assert_shows(path, UPRIGHT)
-    monkeypatch.setattr(pixels, "MOST_PIXELS", 64 * 32 - 1)
+    monkeypatch.setattr(pixels, "MAX_PIXELS", 64 * 32 - 1)
     with refuses(path):
         open_photo(path).view()

@@ -23,8 +23,8 @@ PROTOCOL = {
     "pairsDevTrain.txt": ("5976012", "1d454dada7dfeca0e7eab6f65dc4e97a6312d44cf142207be28d688be92aabfa"),
     "pairsDevTest.txt": ("5976009", "7cb06600ea8b2814ac26e946201cdb304296262aad67d046a16a7ec85d0ff87c"),
 }
-LARGEST_ARCHIVE = 2**30  # bytes unpacked; LFW has 0.19 GB
-MOST_MEMBERS = 100_000  # LFW has 18,983 files and folders
+MAX_ARCHIVE = 2**30  # bytes unpacked; LFW has 0.19 GB
+MAX_MEMBERS = 100_000  # LFW has 18,983 files and folders
 
 VALIDATION_FOLD = 7  # counted from 0
 TEST_FOLDS = (8, 9)
@@ -71,9 +71,9 @@ def download_photos(home: Path, source: str = SOURCE, photos: tuple[str, str] = 
                 length = 0
                 for number, member in enumerate(tar):
                     length += member.size
-                    if length > LARGEST_ARCHIVE or number >= MOST_MEMBERS:
+                    if length > MAX_ARCHIVE or number >= MAX_MEMBERS:
                         raise FaceSimError(
-                            f"{archive} unpacks to over {LARGEST_ARCHIVE >> 30} GB, or {MOST_MEMBERS:,} files: that is "
+                            f"{archive} unpacks to over {MAX_ARCHIVE >> 30} GB, or {MAX_MEMBERS:,} files: that is "
                             "not LFW."
                         )
                 tar.extractall(scratch, filter=_files_and_folders)

@@ -15,7 +15,7 @@ from facesim.picture import GREEN, INK, PAPER, RED, name_font
 
 _LONGER_SIDE = 1600  # pixels, of a drawn photo
 _SHOWN = 8  # faces of a group
-_MOST_GROUPS = 100
+_MAX_GROUPS = 100
 _SIDE, _GAP, _WORDS = CROP_SIZE // 2, 8, 110
 _STEP = _SIDE + _GAP
 
@@ -43,7 +43,7 @@ def draw_groups(groups: Sequence[Sequence[FaceRow]]) -> Image.Image:
     """Return a row of faces for each group of several, up to eight of up to a hundred; and one for the faces alone."""
     several = [group for group in groups if len(group) > 1]
     alone = [row for group in groups if len(group) == 1 for row in group]
-    rows = [(f"group {number}", group) for number, group in enumerate(several[:_MOST_GROUPS], 1)]
+    rows = [(f"group {number}", group) for number, group in enumerate(several[:_MAX_GROUPS], 1)]
     rows += [("alone", alone)] if alone else []
     columns = max((min(len(faces), _SHOWN) for _, faces in rows), default=1)
     picture = Image.new("RGB", (_WORDS + columns * _STEP + _GAP, max(1, len(rows)) * _STEP + _GAP), PAPER)

@@ -15,7 +15,7 @@ from facesim.files import printable
 from facesim.gallery.known import Version
 
 FORMAT_VERSION = "1"
-LONGEST_NAME = 200  # characters
+MAX_NAME = 200  # characters
 BOX = Box._fields
 _FORMAT, _FINGERPRINT = b"facesim.gallery", b"facesim.model"
 _ADDED = {"size": pa.int64(), "changed": pa.int64(), "content": pa.binary()}  # columns that early galleries lack
@@ -54,9 +54,9 @@ class Match:
 def check_name(name: str) -> str:
     """Return a person's name as the gallery keeps it; raises FaceSimError where it is none."""
     kept = unicodedata.normalize("NFC", name).strip()
-    if not kept or len(kept) > LONGEST_NAME or any(unicodedata.category(letter) in _NO_LETTERS for letter in kept):
+    if not kept or len(kept) > MAX_NAME or any(unicodedata.category(letter) in _NO_LETTERS for letter in kept):
         shown = printable(name)[:50]
-        raise FaceSimError(f"{shown!r} cannot be a name: give one line of text, of 1 to {LONGEST_NAME} characters.")
+        raise FaceSimError(f"{shown!r} cannot be a name: give one line of text, of 1 to {MAX_NAME} characters.")
     return kept
 
 

@@ -21,16 +21,16 @@ from facesim.errors import FaceSimError, NoFaceError
 from facesim.files import check_apart, check_writable, write_whole
 from facesim.gallery.identify import Identified, Identifier
 
-MOST_PIXELS = 36_000_000  # of a frame, 8K and a little more: a decoder keeps up to some twenty of them
+MAX_PIXELS = 36_000_000  # of a frame, 8K and a little more: a decoder keeps up to some twenty of them
 VIDEO_SUFFIX = ".mp4"  # of what is written
 _RATES = (0.1, 240.0)  # frames per second that are written
 _USUAL_RATE = 25.0  # where a camera or a video does not say
 
 _CAMERA = re.compile(r"[0-9]{1,2}")  # OpenCV takes larger numbers for a choice of its drivers
 _AT_ONCE = 0.002  # seconds; a frame that takes no longer to come was waiting
-_MOST_WAITING = 16  # frames in a camera's queue
+_MAX_WAITING = 16  # frames in a camera's queue
 _MISSING, _MISSING_SHARE = 1.0, 0.05  # seconds, and share of its length, that a video may lack
-_LONGEST_STILL = 60.0  # seconds, that a written picture is shown: a damaged video's times may leap
+_MAX_STILL = 60.0  # seconds, that a written picture is shown: a damaged video's times may leap
 
 # A file comes from a stranger, and FFmpeg knows playlists, which name other files and addresses to be opened. So it
 # may read files only, and only of formats that hold their pictures themselves.
@@ -75,8 +75,8 @@ class Video:
         if not self._capture.isOpened():
             raise FaceSimError(f"{self.name} {refusal}.")
         width, height = (int(self._get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        if width * height > MOST_PIXELS:
-            most = f"{MOST_PIXELS // 10**6} million pixels"
+        if width * height > MAX_PIXELS:
+            most = f"{MAX_PIXELS // 10**6} million pixels"
             raise FaceSimError(f"{self.name} has frames of {width}×{height}, more than {most}: reduce them first.")
         rate, count = self._get(cv2.CAP_PROP_FPS), self._get(cv2.CAP_PROP_FRAME_COUNT)
         self.rate = rate if 0 < rate < math.inf else _USUAL_RATE
@@ -115,7 +115,7 @@ class Video:
 
     def _grab(self) -> bool:
         """Go to the next frame; of a camera, to the first that had to be waited for."""
-        for _ in range(_MOST_WAITING if self.is_camera else 1):
+        for _ in range(_MAX_WAITING if self.is_camera else 1):
             asked = time.monotonic()
             if not self._capture.grab():
                 return False
@@ -169,7 +169,7 @@ class VideoWriter:
             self._file = cv2.VideoWriter(self._name, cv2.CAP_FFMPEG, code, self._rate, picture.size)
             self._begun = seconds
         else:
-            late = min((seconds - self._begun) * self._rate - self.written, _LONGEST_STILL * self._rate)
+            late = min((seconds - self._begun) * self._rate - self.written, _MAX_STILL * self._rate)
             for _ in range(round(late)):
                 self._write(self._last)
         self._last = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR)

@@ -107,7 +107,7 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_does(serve, tm
             tar.addfile(info, io.BytesIO(bytes(info.size)))
     source, file = serve(content.getvalue())
     with pytest.MonkeyPatch.context() as limits:
-        limits.setattr("facesim.data.lfw.LARGEST_ARCHIVE", 2 * 2**20)
+        limits.setattr("facesim.data.lfw.MAX_ARCHIVE", 2 * 2**20)
         with pytest.raises(FaceSimError, match="unpacks to over"):
             download_photos(tmp_path / "home", source, file)
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["lfw.tgz"]
