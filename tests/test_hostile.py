@@ -19,7 +19,7 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from judge import MAX_SECONDS, MAX_MEMORY, Judge
+from judge import MAX_MEMORY, MAX_SECONDS, Judge
 from onnx import helper
 
 from facesim.model import Model
