@@ -19,7 +19,7 @@ from facesim.photo import file_state
 
 _CROP_SHAPE = (CROP_SIZE, CROP_SIZE, 3)
 _MAX_EMBEDDING = 10_000
-MAX_RUN = 30  # seconds of a processor for a crop, which takes 0.005 to 0.1
+MAX_RUN = 30  # seconds for a crop, which takes 0.005 to 0.1
 _CUDA = "CUDAExecutionProvider"
 _MAX_MEMORY = 2**29 + 2**24 * (os.cpu_count() or 1)  # bytes that pass between layers; a crop takes 6 MB
 _UNIT = 1e-3  # by which an embedding's length may differ from 1
@@ -187,10 +187,17 @@ def check_on_gpu(session: onnxruntime.InferenceSession, gpu: int) -> None:
 
 
 def _watch(ended: threading.Event, options: onnxruntime.RunOptions, limit: float) -> None:
-    """End a run once it has taken `limit` seconds of a processor: a process that was stopped meanwhile has not."""
-    start = time.process_time()
-    while not ended.wait(max(0.01, limit - (time.process_time() - start))):
-        if time.process_time() - start >= limit:
+    """End a run that takes more than `limit` seconds, of the clock and of a processor.
+
+    A process that was stopped meanwhile has not used the processor, and one that works in many threads uses several.
+    """
+    clock, processor = time.monotonic(), time.process_time()
+
+    def taken() -> float:
+        return min(time.monotonic() - clock, time.process_time() - processor)
+
+    while not ended.wait(max(0.01, limit - taken())):
+        if taken() >= limit:
             options.terminate = True
             return
 
