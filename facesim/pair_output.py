@@ -36,7 +36,7 @@ def growing_output(
     for file in (path, partial):
         check_writable(file)
     if not resume and partial.exists():
-        raise FaceSimError(f"{partial} is left of an interrupted run: go on with it by --resume, or delete it.")
+        raise FaceSimError(f"{partial} is left of an interrupted run: continue it with --resume, or delete it.")
     try:
         kept, tally = 0, Tally()
         begun = next((file for file in (partial, path) if file.exists()), None) if resume else None
@@ -55,7 +55,7 @@ def growing_output(
                 yield text, tally
         os.replace(partial, path)
     except KeyboardInterrupt as error:
-        raise FaceSimError(f"interrupted: {partial} keeps the rows so far; go on with --resume.") from error
+        raise FaceSimError(f"interrupted: {partial} keeps the rows so far; continue with --resume.") from error
     except OSError as error:
         reason = error.strerror or error
         raise FaceSimError(f"{path} cannot be written: {reason}. {partial} has the rows so far: --resume.") from error

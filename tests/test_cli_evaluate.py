@@ -39,7 +39,7 @@ def test_evaluate_says_how_accurate_a_model_is(run, pairs, model):
     assert lines["FNMR"].startswith("50.00 % (")
     assert "too few pairs to say: 2 impostor pairs, 1,000 are needed" in printed
     assert "no face       in 2 pairs (1 genuine), counted as non-matches" in printed
-    assert "were each an error: F1 0.5000, accuracy 50.00 %" in printed
+    assert "if each were an error: F1 0.5000, accuracy 50.00 %" in printed
 
 
 def test_a_list_of_pairs_says_its_own_groups(run, pairs, tmp_path):

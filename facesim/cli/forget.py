@@ -19,7 +19,7 @@ def forget(address, name, photo, unnamed, everything):
     What facesim embed has added of the same faces goes with the person. Other photos of the person, embedded without
     a name, stay: facesim search finds them, and --photo removes them.
 
-    The gallery is written anew without the faces, and its older versions are deleted, so that no file of it holds them
+    The gallery is written again without the faces, and its older versions are deleted, so that no file of it holds them
     any more; your backups may. It takes a while where the gallery is large, and nobody else can write to it meanwhile.
     Photos are left alone. Where it was interrupted, call it again, even though nobody has the name any more. At an
     object store's address, make sure that nobody writes at the same time.

@@ -40,7 +40,7 @@ class _BoxType(click.ParamType):
 @click.option("--pairs", type=click.Path(), help="A CSV file with the columns photo1 and photo2; - for stdin.")
 @click.option("-o", "--output", type=click.Path(), help="With --pairs: where to write, instead of stdout.")
 @click.option(
-    "--resume", is_flag=True, help="With --output: go on with what an interrupted run of the same settings wrote."
+    "--resume", is_flag=True, help="With --output: continue what an interrupted run with the same settings wrote."
 )
 @click.option("--faces", type=click.Choice(FACES), default="largest", show_default=True, help="Which face counts.")
 @click.option("-box1", "box1", type=_BoxType(), help="Where the face meant in the first photo is, in pixels.")
@@ -77,7 +77,7 @@ def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, mo
         if named or photos or box1 or box2 or show:
             raise click.UsageError("--pairs says which photos to compare: leave out others, boxes and --show.")
         if resume and output is None:
-            raise click.UsageError("--resume goes on with a file: name it with --output.")
+            raise click.UsageError("--resume continues a file: name it with --output.")
         from facesim.cli.predict_many import compare_pairs
 
         return compare_pairs(Verifier(model, threshold, gpu), pairs, output, resume, faces, as_json)

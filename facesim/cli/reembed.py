@@ -13,9 +13,9 @@ from facesim.files import counted, printable
 @GPU
 @click.option("--drop-missing", is_flag=True, help="Leave out the faces whose photos have gone or changed.")
 def reembed(address, model, gpu, drop_missing):
-    """Embed all faces in GALLERY anew, from their photos, with another model; names and boxes stay.
+    """Embed all faces in GALLERY again, from their photos, with another model; names and boxes stay.
 
-    Until the last face is done the gallery is as it was. Interrupted, it goes on where it stopped. Where a photo has
+    Until the last face is done the gallery is as it was. Interrupted, it continues where it stopped. Where a photo has
     gone, or has changed, the gallery stays as it was, unless --drop-missing has its faces left out.
 
     Exit status: 0 done, 2 trouble.
@@ -28,7 +28,7 @@ def reembed(address, model, gpu, drop_missing):
 
     gallery, opened = open_gallery(address), Model(model, gpu)
     dropped = 0
-    with tqdm(total=gallery.count_rows(), desc="embedding anew", unit="face", disable=None) as bar:
+    with tqdm(total=gallery.count_rows(), desc="embedding again", unit="face", disable=None) as bar:
         for error in reembed_faces(gallery, opened, drop_missing):
             bar.update()
             if error:

@@ -30,7 +30,7 @@ def read_exclusions(path: Path) -> set[str]:
             raise ValueError("it is no text")
     except (OSError, ValueError) as error:
         raise FaceSimError(
-            f"{path} is not an exclusion list: delete it, or make it anew with facesim inspect --fix."
+            f"{path} is not an exclusion list: delete it, or make it again with facesim inspect --fix."
         ) from error
     fields = [line.split("\t") for line in text.splitlines() if line.strip()]
     return {photo for photo, *reason in fields if reason or not photo.startswith("#")}

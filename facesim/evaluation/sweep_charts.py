@@ -27,7 +27,7 @@ def undrawable(sweep: Sweep, summary: Summary) -> dict[str, str]:
     elif np.isnan(summary.reliability.cllr):
         words = {"reliability": "This needs genuine and impostor pairs with a face in both photos."}
     if not rates.genuine:
-        words["threshold"] = "There are no genuine pairs, so there is no recall, and no F1 to speak of."
+        words["threshold"] = "There are no genuine pairs, so there is no recall, and no F1."
     if not sweep.genuine.sum() + sweep.impostor.sum():
         words |= dict.fromkeys(("threshold", "distances", "roc", "det"), "No pair has a face in both photos.")
     return words

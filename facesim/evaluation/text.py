@@ -98,13 +98,13 @@ def _summary(summary: Summary, threshold_from: str) -> list[str]:
     if not math.isnan(reliability.cllr):
         lines += [
             f"Cllr          {number(reliability.cllr)} bits: 0 is perfect, 1 is no better than always saying 50 %",
-            f"ECE           {percent(reliability.expected_error)} between the probability stated and what is so",
+            f"ECE           {percent(reliability.expected_error)} between stated and observed probability",
         ]
     genuine, impostor = summary.genuine_without_face, summary.impostor_without_face
     lines += [f"no face       in {genuine + impostor:,} pairs ({genuine:,} genuine), counted as non-matches"]
     if impostor:
         strict = f"F1 {number(summary.strict.f1)}, accuracy {percent(summary.strict.accuracy)}"
-        lines += [f"              were each an error: {strict}"]
+        lines += [f"              if each were an error: {strict}"]
     return lines
 
 

@@ -1,6 +1,6 @@
 """Remove faces from a gallery for good: no file of it holds them any more.
 
-The table is written anew without them, and every older version of it deleted: it takes time and, for as long, disk as
+The table is written again without them, and every older version of it deleted: it takes time and, for as long, disk as
 its size. Nobody else may write at the same time. Where that was interrupted, the next call ends it, whatever is asked.
 """
 

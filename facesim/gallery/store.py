@@ -202,7 +202,7 @@ class Gallery:
 
         Exact up to `INDEX_FROM` faces, by an index beyond.
 
-        Raises FaceSimError where the gallery is damaged, or has been made anew by another model meanwhile.
+        Raises FaceSimError where the gallery is damaged, or has been made again with another model meanwhile.
         """
         try:
             found = self._search(embedding, k, named)
@@ -238,7 +238,7 @@ class Gallery:
             self._has_unnamed = bool(self._table.count_rows("name IS NULL AND problem IS NULL"))
             fingerprint = fingerprint_in(self._table.schema, self.address)
         if fingerprint != self.fingerprint:
-            raise FaceSimError(f"{printable(self.address)} has been made anew by another model meanwhile: start again.")
+            raise FaceSimError(f"{printable(self.address)} was made again with another model meanwhile: start again.")
 
     def count_rows(self) -> int:
         """Return how many faces there are, and photos without one."""

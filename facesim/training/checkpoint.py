@@ -45,7 +45,7 @@ class Checkpoint:
             with write_whole(path) as scratch:
                 save_file(tensors, scratch, {"progress": json.dumps(progress)})
         except SafetensorError as error:
-            raise FaceSimError(f"{path} cannot be written ({error}): make room, then go on with --resume.") from error
+            raise FaceSimError(f"{path} cannot be written ({error}): make room, then --resume.") from error
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":

@@ -69,7 +69,7 @@ class Record:
                 log.write(json.dumps(measured) + "\n")
         except OSError as error:
             reason = f"{self.files.metrics} cannot be written: {error.strerror}"
-            raise FaceSimError(f"{reason}; make room, then go on with --resume.") from error
+            raise FaceSimError(f"{reason}; make room, then --resume.") from error
         draw_curves(self.files.metrics, self.files.curves)
         if self._board:
             stage, epoch = measured["stage"], measured["epoch"]

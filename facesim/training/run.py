@@ -108,7 +108,7 @@ class _Run:
         net = copy.deepcopy(self.start).to(processes.device, memory_format=torch.channels_last)
         done = processes.from_main(lambda: _begin(files))
         if done and done.processes != processes.count:
-            raise FaceSimError(f"{files.folder} was begun by {done.processes} processes: go on with as many.")
+            raise FaceSimError(f"{files.folder} was begun by {done.processes} processes: continue with as many.")
         picture = functools.partial(self._pair_picture, net, split.validation)
         record = Record(files, picture if self.tensorboard and processes.main else None)
         if done:
@@ -252,9 +252,9 @@ def _open_run(settings: Settings, folder: Path, resume: bool) -> None:
     all_files = [files, *map(RunFiles, folder.glob("fold-*"))]
     begun = any(some.checkpoint.is_file() or some.results.is_file() for some in all_files)
     if resume and not files.settings.is_file():
-        raise FaceSimError(f"{folder} holds no run to go on with: leave out --resume.")
+        raise FaceSimError(f"{folder} holds no run to continue: leave out --resume.")
     if begun and not resume:
-        raise FaceSimError(f"{folder} holds an earlier run: add --resume to go on with it, or name another --run.")
+        raise FaceSimError(f"{folder} holds an earlier run: add --resume to continue it, or name another --run.")
     if resume:
         stored, now = Settings.read(files.settings).as_dict(), settings.as_dict()
         if stored != now:

@@ -73,7 +73,7 @@ class Settings:
     )
     mirror: bool = _setting(False, "Describe each face's mirror image, too: twice the time, slightly fewer errors.")
     localiser_epochs: int = _setting(
-        0, "Epochs of learning anew where a face is, from dlib's landmarks; 0 keeps the localiser of the start."
+        0, "Epochs of learning again where a face is, from dlib's landmarks; 0 keeps the localiser of the start."
     )
     epochs: int = _setting(3, "Epochs of learning who it is, at most.")
     freeze_until: int = _setting(0, "Until after this epoch, train the last layer only.")

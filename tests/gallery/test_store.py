@@ -224,7 +224,7 @@ def test_who_opened_a_gallery_before_another_model_made_it_anew_is_told_so(galle
         lambda: forget(stale, "Ana"),
         lambda: write(stale, row),
     ):
-        with pytest.raises(FaceSimError, match="made anew by another model"):
+        with pytest.raises(FaceSimError, match="made again with another model"):
             attempt()
     assert open_gallery(gallery.address).fingerprint == "other"
     assert gallery.count_rows() == 0

@@ -241,7 +241,7 @@ def test_an_earlier_run_is_neither_overwritten_nor_mixed_with_other_settings(peo
         train(settings, tmp_path / "run")
     with pytest.raises(FaceSimError, match="other settings \\(seed\\)"):
         train(small(people, seed=1), tmp_path / "run", resume=True)
-    with pytest.raises(FaceSimError, match="no run to go on with"):
+    with pytest.raises(FaceSimError, match="no run to continue"):
         train(settings, tmp_path / "empty", resume=True)
 
 
