@@ -204,5 +204,5 @@ def test_a_cluster_that_is_not_there_is_told_in_a_sentence(gallery, hopper, veri
 def test_without_ray_the_engine_says_what_to_install(missing, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
     monkeypatch.delitem(sys.modules, "facesim.gallery.ray_engine")
-    with pytest.raises(FaceSimError, match=r"pip install 'facesim\[ray\]'"):
+    with pytest.raises(FaceSimError, match=r"pip install -e '\.\[ray\]'"):
         import facesim.gallery.ray_engine  # noqa: F401
