@@ -19,7 +19,9 @@ from facesim.cli import VERBS
 cv2 = pytest.importorskip("cv2")
 
 COMMANDS = {  # in an order in which each finds what it needs
-    "train": ["--data people --run run --output small.onnx --backbone small --epochs 1 --people-per-batch 4"],
+    "train": [
+        "--data people --output small.onnx --backbone small --localiser-epochs 1 --epochs 1 --people-per-batch 2"
+    ],
     "predict": ["grace.jpg eileen.jpg --show pair.png", "grace.jpg people", "--pairs pairs.csv --output verdicts.csv"],
     "inspect": ["people --draw inspected.png"],
     "preview": ["people --output preview.png"],
@@ -88,7 +90,19 @@ def traced(place: Path, scratch: Path, arguments: list[str]) -> list[str]:
     """Run `facesim` with arguments; return the calls by which it, or a process that it started, sent or wrote."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
     environment |= {"HOME": str(place / "home"), "TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = ["strace", "-f", "-qq", "-y", "-s", "4096", "-e", f"trace={CALLS}", "-o", str(place / "trace")]
+    command = [
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-y",
+        "-s",
+        "4096",
+        "-e",
+        f"trace={CALLS}",
+        "-o",
+        str(place / "trace"),
+    ]
     command += [sys.executable, "-c", "from facesim.cli import main; main()", *arguments]
     done = subprocess.run(command, cwd=place / "here", env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode in (0, 1), done.stderr
