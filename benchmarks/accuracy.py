@@ -21,8 +21,8 @@ from facesim.data.dataset import Dataset, read_folder
 from facesim.data.lfw import data_home, find_lfw, lfw_split
 from facesim.data.pairs import Pairs, sample_pairs
 from facesim.evaluation.metrics import SortedDistances, failures_as_errors
+from facesim.evaluation.protocol import people_seen
 from facesim.evaluation.scoring import embed_crops
-from facesim.evaluation.trial import people_seen
 from facesim.evaluation.uncertainty import f1_interval
 from facesim.photo import open_photo
 from facesim.training.dlib_files import LANDMARK_FILE, RECOGNISER_FILE, find_dlib_file

@@ -17,9 +17,9 @@ from facesim.data.pairs import join_pairs
 from facesim.data.source import open_source
 from facesim.detector.crop import centre_crop
 from facesim.evaluation.metrics import SortedDistances
+from facesim.evaluation.protocol import Trial
 from facesim.evaluation.scoring import score
-from facesim.evaluation.sweep_report import write_report
-from facesim.evaluation.trial import Trial
+from facesim.evaluation.sweep.report import write_report
 
 PAIRS = 10_000_000
 

@@ -79,16 +79,6 @@ def same_file(one: str | Path, other: str | Path) -> bool:
         return False
 
 
-def printable(name: str) -> str:
-    """Return the name of a file or folder as one line of text: on disk it may be no text, or hold line breaks."""
-    return " ".join(name.encode(errors="replace").decode().split())
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """Say how many: "1 face", "2,000 faces"."""
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
-
-
 def check_picture_path(path: Path) -> None:
     """Raise FaceSimError where no picture could be written to `path`, before the work that it is to show."""
     if path.suffix.lower() not in PICTURE_SUFFIXES:

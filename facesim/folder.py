@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from facesim.errors import FaceSimError, FaceSimWarning
-from facesim.files import counted, printable
 from facesim.names import Spellings
 from facesim.photo import PHOTO_SUFFIXES
+from facesim.text import pluralise, printable
 
 EXCLUSION_LIST, PEOPLE_TABLE = "facesim-exclude.txt", "people.csv"  # what facesim itself reads in a data set's folder
 
@@ -153,7 +153,7 @@ def _kind(entry: os.DirEntry) -> str:
 def _warn_of_passed_over(folder: str | Path, passed_over: Counter[str]) -> None:
     if passed_over:
         kinds = sorted(passed_over.items(), key=lambda kind: -kind[1])
-        told = ", ".join(counted(count, kind, _MANY.get(kind, "")) for kind, count in kinds)
+        told = ", ".join(pluralise(count, kind, _MANY.get(kind, "")) for kind, count in kinds)
         warnings.warn(f"passed over in {printable(str(folder))}: {told}.", FaceSimWarning, stacklevel=3)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.files import printable
+from facesim.text import printable
 
 FORMAT_VERSION = 1
 METADATA_PREFIX = "facesim."  # each field of ModelInfo is one metadata entry, as JSON

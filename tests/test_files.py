@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from facesim.errors import FaceSimError
-from facesim.files import check_apart, check_folder, check_writable, printable, write_folder, write_whole
+from facesim.files import check_apart, check_folder, check_writable, write_folder, write_whole
+from facesim.text import printable
 
 
 def test_the_file_is_replaced_once_the_block_has_succeeded(tmp_path):

@@ -21,7 +21,7 @@ from facesim.data.pairs import Pairs
 from facesim.data.source import open_source
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.evaluation.judge import judge
+from facesim.evaluation.model_rates import judge
 from facesim.evaluation.scoring import embed_crops
 from facesim.files import check_apart, check_writable, write_whole
 from facesim.model import Model, default_model
@@ -75,7 +75,7 @@ def adopt(
     about = {
         "data": dataset.name,
         "fingerprint": crops.fingerprint,
-        "photos_passed_over": int((~photo_source.counted).sum()),
+        "photos_passed_over": int((~photo_source.selected).sum()),
         "settings": {"data": [data]},
         "adopted": {
             "name": name,
@@ -88,7 +88,7 @@ def adopt(
         },
         "localiser": {"file": default_model().name, "fingerprint": network_fingerprint(default_model())},
     }
-    info, results = judge(distances, dataset, photo_source.counted, split, about)
+    info, results = judge(distances, dataset, photo_source.selected, split, about)
     with write_whole(output) as scratch:
         _write(proto, info, scratch)
         Model(scratch)

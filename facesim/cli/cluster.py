@@ -9,16 +9,8 @@ import click
 from facesim.cli import GPU, HELP, MODEL, Command
 from facesim.cli.gallery_options import ALL_FACES, tell
 from facesim.detector.selection import box_text
-from facesim.files import (
-    ENCODING,
-    check_apart,
-    check_picture_path,
-    check_writable,
-    counted,
-    printable,
-    save_picture,
-    write_whole,
-)
+from facesim.files import ENCODING, check_apart, check_picture_path, check_writable, save_picture, write_whole
+from facesim.text import pluralise, printable
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -92,8 +84,8 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
             members = [{"photo": row.photo, "box": row.box._asdict(), "name": row.name} for row in group]
             click.echo(json.dumps({"group": number, "faces": members}))
     else:
-        alone = counted(len(groups) - len(several), "face")
-        click.echo(f"{counted(len(rows), 'face')}: {counted(len(several), 'group')}, and {alone} alone.")
+        alone = pluralise(len(groups) - len(several), "face")
+        click.echo(f"{pluralise(len(rows), 'face')}: {pluralise(len(several), 'group')}, and {alone} alone.")
         for number, group in enumerate(several, 1):
             shown = ", ".join(printable(row.photo) for row in group[:3])
             click.echo(f"{number:>6}  {len(group):>6} faces  {shown}{', …' if len(group) > 3 else ''}")

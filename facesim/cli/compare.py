@@ -32,10 +32,10 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
     Exit status: 0 done, 2 trouble.
     """
     from facesim.evaluation.comparison import compare_models, draw_disagreements
+    from facesim.evaluation.protocol import open_trial
     from facesim.evaluation.scoring import score
     from facesim.evaluation.summary import as_dict
     from facesim.evaluation.text import comparison_text
-    from facesim.evaluation.trial import open_trial
     from facesim.model import Model
     from facesim.photo import PHOTO_SUFFIXES
 

@@ -6,7 +6,7 @@ import click
 
 from facesim.cli import GPU, HELP, MODEL, Command
 from facesim.cli.gallery_options import ALL_FACES
-from facesim.files import counted, printable
+from facesim.text import pluralise, printable
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -63,7 +63,8 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
         click.echo(json.dumps(sums | {"unreadable": done.unreadable, "known_before": before}))
     else:
         click.echo(
-            f"{counted(done.faces, 'face')} from {counted(done.with_face, 'photo')}; {done.without_face:,} show none, "
-            f"{done.unreadable:,} could not be read, {before:,} were in {printable(address)} already."
+            f"{pluralise(done.faces, 'face')} from {pluralise(done.with_face, 'photo')}; "
+            f"{done.without_face:,} show none, {done.unreadable:,} could not be read, "
+            f"{before:,} were in {printable(address)} already."
         )
     return 2 if done.unreadable else 0

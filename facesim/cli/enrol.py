@@ -7,7 +7,7 @@ import click
 
 from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
 from facesim.cli.gallery_options import GALLERY, JSON, tell
-from facesim.files import counted, printable
+from facesim.text import pluralise, printable
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -76,14 +76,14 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
                 tell(bar, photo.likeness_text)
     for (name, known_as), photos_kept in renamed.items():
         click.echo(
-            f"facesim: {counted(photos_kept, 'photo')} of {name} {'is' if photos_kept == 1 else 'are'} enrolled as "
+            f"facesim: {pluralise(photos_kept, 'photo')} of {name} {'is' if photos_kept == 1 else 'are'} enrolled as "
             f"{known_as} already, and kept so: facesim rename, or forget --photo, changes that.",
             err=True,
         )
     if not as_json:
         before = len(people) - count - refused
-        told = f"enrolled {counted(count, 'photo')} of {counted(len(names), 'person', 'people')}"
+        told = f"enrolled {pluralise(count, 'photo')} of {pluralise(len(names), 'person', 'people')}"
         told += f"; {before:,} were there already" if before else ""
         told += f"; {refused:,} refused" if refused else ""
-        click.echo(f"{told}. {printable(address)} holds {counted(gallery.count_named(), 'named face')}.")
+        click.echo(f"{told}. {printable(address)} holds {pluralise(gallery.count_named(), 'named face')}.")
     return 2 if refused else 1 if alike or renamed else 0

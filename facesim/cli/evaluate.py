@@ -7,7 +7,8 @@ import click
 
 from facesim.cli import HELP, MODEL, Command
 from facesim.cli.trial_options import BY, with_trial
-from facesim.files import check_apart, check_picture_path, check_writable, printable, save_picture
+from facesim.files import check_apart, check_picture_path, check_writable, save_picture
+from facesim.text import printable
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -65,14 +66,13 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
 
     Exit status: 0 done, 2 trouble.
     """
-    from facesim.evaluation.evaluate import evaluate
+    from facesim.evaluation.charts import draw_groups
     from facesim.evaluation.groups import check_columns
-    from facesim.evaluation.groups_chart import draw_groups
+    from facesim.evaluation.protocol import open_trial
     from facesim.evaluation.recorded import write_measured
     from facesim.evaluation.scoring import score
-    from facesim.evaluation.summary import as_dict
+    from facesim.evaluation.summary import as_dict, evaluate
     from facesim.evaluation.text import evaluation_text
-    from facesim.evaluation.trial import open_trial
     from facesim.model import Model
 
     if open_set:
@@ -108,11 +108,11 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
 
 
 def _evaluate_open_set(model, data, enrolled, probes, seed, picture, as_json):
+    from facesim.evaluation.charts import draw_identification
     from facesim.evaluation.identification import identify
     from facesim.evaluation.open_set import sample_open_set
-    from facesim.evaluation.open_set_chart import draw_identification
-    from facesim.evaluation.open_set_text import as_text
     from facesim.evaluation.summary import as_dict
+    from facesim.evaluation.text import identification_text
     from facesim.model import Model
 
     check_picture_path(picture)
@@ -124,4 +124,4 @@ def _evaluate_open_set(model, data, enrolled, probes, seed, picture, as_json):
     if as_json:
         click.echo(json.dumps(as_dict(found) | {"picture": str(picture)}))
     else:
-        click.echo(f"{as_text(found)}\ndrawn               {printable(str(picture))}")
+        click.echo(f"{identification_text(found)}\ndrawn               {printable(str(picture))}")

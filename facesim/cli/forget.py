@@ -4,7 +4,7 @@ import click
 
 from facesim.cli import HELP, Command
 from facesim.cli.gallery_options import GALLERY
-from facesim.files import counted, printable
+from facesim.text import pluralise, printable
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -44,4 +44,4 @@ def forget(address, name, photo, unnamed, everything):
         what, removed = "those without a name", forget_unnamed(gallery)
     else:
         what, removed = f"everything in {printable(address)}", forget_all(gallery)
-    click.echo(f"forgot {what}, with {counted(removed.faces, 'face')} of {counted(removed.photos, 'photo')}.")
+    click.echo(f"forgot {what}, with {pluralise(removed.faces, 'face')} of {pluralise(removed.photos, 'photo')}.")

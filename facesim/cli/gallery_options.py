@@ -3,7 +3,7 @@
 import click
 
 from facesim.detector.selection import FACES, box_text
-from facesim.files import printable
+from facesim.text import printable
 
 GALLERY = click.argument("address", metavar="GALLERY")
 ALL_FACES = click.option(

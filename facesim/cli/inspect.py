@@ -43,7 +43,7 @@ def inspect(data, as_json, draw, fix, exclusions):
     inspection = inspect_dataset(source.dataset, source.crops())
     save_picture(draw_inspection(inspection), picture)
     lists = exclude_findings(inspection, source.parts, Path(exclusions) if exclusions else None) if fix else []
-    excluded = int((~source.counted).sum())
+    excluded = int((~source.selected).sum())
     if as_json:
         files = {"excluded_before": excluded, "picture": str(picture), "exclusion_lists": [str(path) for path in lists]}
         click.echo(json.dumps(as_dict(inspection) | files))

@@ -7,7 +7,8 @@ import click
 
 from facesim.cli import HELP, MODEL, Command
 from facesim.errors import FaceSimError
-from facesim.files import check_apart, check_writable, printable, save_picture, write_whole
+from facesim.files import check_apart, check_writable, save_picture, write_whole
+from facesim.text import printable
 
 
 @click.command("map", cls=Command, context_settings=HELP)
@@ -30,10 +31,10 @@ def draw_map(photos, model, method, count, seed, output, as_json):
     """
     from facesim.data.cache import cached_crops
     from facesim.data.source import find_photos
-    from facesim.evaluation.embedding_map import map_photos
-    from facesim.evaluation.map_page import draw_page
-    from facesim.evaluation.map_picture import draw_map
-    from facesim.evaluation.map_text import as_dict, sentences
+    from facesim.evaluation.explore.map import map_photos
+    from facesim.evaluation.explore.map_page import draw_page
+    from facesim.evaluation.explore.map_picture import draw_map
+    from facesim.evaluation.explore.map_text import as_dict, sentences
     from facesim.model import Model
 
     opened = Model(model)

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from facesim.cli import HELP, MODEL, Command, say_which_face
-from facesim.files import check_apart, check_picture_path, printable, save_picture
+from facesim.files import check_apart, check_picture_path, save_picture
+from facesim.text import printable
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -32,9 +33,9 @@ def neighbours(query, photos, k, model, identity, draw, as_json):
     from facesim.data.dataset import identity_of
     from facesim.data.source import find_photos
     from facesim.detector.selection import find_main_face
-    from facesim.evaluation.neighbours import find_neighbours
-    from facesim.evaluation.neighbours_picture import draw_neighbours
-    from facesim.evaluation.neighbours_text import as_dict, as_text
+    from facesim.evaluation.explore.neighbours import find_neighbours
+    from facesim.evaluation.explore.neighbours_picture import draw_neighbours
+    from facesim.evaluation.explore.neighbours_text import as_dict, as_text
     from facesim.model import Model
     from facesim.names import Spellings
 

@@ -98,7 +98,7 @@ def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, mo
     verifier = Verifier(Model(model, gpu, quick=True), threshold)
     verdict = verifier.verify(first, second, faces, box1, box2)
     if show:
-        from facesim.picture import draw_verdict
+        from facesim.drawing.verdict import draw_verdict
 
         save_picture(draw_verdict(verdict), Path(show))
     for face, box in ((verdict.face1, box1), (verdict.face2, box2)):

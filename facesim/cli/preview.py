@@ -31,5 +31,5 @@ def preview(data, photos, seed, augmentation, output):
     picture = Path(output or f"{source.dataset.name}-preview.png")
     check_picture_path(picture)
     check_apart([picture], source.dataset.paths())
-    save_picture(draw_preview(source.dataset, source.counted, photos, seed, augmentation), picture)
+    save_picture(draw_preview(source.dataset, source.selected, photos, seed, augmentation), picture)
     click.echo(f"drawn  {picture}")

@@ -4,7 +4,7 @@ import click
 
 from facesim.cli import GPU, HELP, MODEL, Command
 from facesim.cli.gallery_options import GALLERY, tell
-from facesim.files import counted, printable
+from facesim.text import pluralise, printable
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -34,5 +34,5 @@ def reembed(address, model, gpu, drop_missing):
             if error:
                 dropped += 1
                 tell(bar, error)
-    left_out = f"; {counted(dropped, 'face')} left out" if dropped else ""
+    left_out = f"; {pluralise(dropped, 'face')} left out" if dropped else ""
     click.echo(f"{printable(address)} is of model {gallery.fingerprint[:12]} now{left_out}.")

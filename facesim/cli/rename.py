@@ -4,7 +4,7 @@ import click
 
 from facesim.cli import HELP, Command
 from facesim.cli.gallery_options import GALLERY
-from facesim.files import counted
+from facesim.text import pluralise
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -24,4 +24,4 @@ def rename(address, name, new_name, merge):
 
     name, new_name = check_name(name), check_name(new_name)
     faces = open_gallery(address).rename(name, new_name, merge)
-    click.echo(f"{name} is {new_name} now, with {counted(faces, 'face')}.")
+    click.echo(f"{name} is {new_name} now, with {pluralise(faces, 'face')}.")

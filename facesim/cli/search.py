@@ -7,7 +7,7 @@ import click
 from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
 from facesim.cli.gallery_options import GALLERY, JSON
 from facesim.detector.selection import box_text
-from facesim.files import printable
+from facesim.text import printable
 
 
 @click.command(cls=Command, context_settings=HELP)

@@ -7,7 +7,7 @@ import click
 
 from facesim.cli import HELP, Command
 from facesim.cli.gallery_options import GALLERY
-from facesim.files import counted, printable
+from facesim.text import pluralise, printable
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -25,8 +25,8 @@ def stats(address, as_json):
         click.echo(json.dumps(dataclasses.asdict(held)))
         return
     click.echo(f"gallery        {printable(address)}, {held.bytes / 1e6:,.1f} MB")
-    click.echo(f"people         {held.names:,}, with {counted(held.named, 'face')}")
-    click.echo(f"without name   {counted(held.faces - held.named, 'face')}")
+    click.echo(f"people         {held.names:,}, with {pluralise(held.named, 'face')}")
+    click.echo(f"without name   {pluralise(held.faces - held.named, 'face')}")
     click.echo(f"photos         {held.photos:,}, of which {held.without_face:,} gave no face")
     click.echo(f"search         {'by an index' if held.indexed else 'exact, one by one'}")
     click.echo(f"model          {held.model[:12]}, embeddings of {held.embedding_size} numbers")

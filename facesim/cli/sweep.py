@@ -32,9 +32,9 @@ def sweep(model, data, view, pairs, count, seed, by, output, errors, as_json):
     Exit status: 0 done, 2 trouble.
     """
     from facesim.evaluation.groups import check_columns
+    from facesim.evaluation.protocol import open_trial
     from facesim.evaluation.scoring import score
-    from facesim.evaluation.sweep_report import FILES, as_text, write_report
-    from facesim.evaluation.trial import open_trial
+    from facesim.evaluation.sweep.report import FILES, as_text, write_report
     from facesim.files import check_apart, check_folder
     from facesim.model import Model
 

@@ -8,13 +8,12 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image, ImageOps
 
 from facesim.data.inspection import Inspection
+from facesim.drawing.figures import as_image
+from facesim.drawing.palette import BLUE, GREY, INK, RED
 from facesim.errors import FaceSimError
-from facesim.figures import as_image
-from facesim.files import printable
 from facesim.photo import open_photo
-from facesim.picture import INK, RED
+from facesim.text import printable
 
-_BAR, _GREY = "#4878a8", "#666666"
 _COLUMNS, _ROWS = 4, 4  # of findings
 _SIDE = 200  # pixels of a photo shown
 _LETTERS = 27  # of a name that fit under one
@@ -42,7 +41,7 @@ def draw_inspection(inspection: Inspection) -> Image.Image:
 
 def _draw_counts(axes, counts: np.ndarray) -> None:
     edges = np.unique(np.geomspace(counts.min(), counts.max() + 1, 25).astype(int))
-    axes.hist(counts, edges - 0.5, color=_BAR, edgecolor="white", linewidth=0.5)
+    axes.hist(counts, edges - 0.5, color=BLUE, edgecolor="white", linewidth=0.5)
     if counts.max() > 10 * counts.min():
         _make_log(axes, "x")
     if counts.size > 50:
@@ -54,7 +53,7 @@ def _draw_counts(axes, counts: np.ndarray) -> None:
 
 def _draw_sizes(axes, sizes: np.ndarray) -> None:
     distinct, times = np.unique(sizes, axis=0, return_counts=True)
-    axes.scatter(*distinct.T, s=12 + 400 * times / len(sizes), color=_BAR, alpha=0.5, linewidth=0)
+    axes.scatter(*distinct.T, s=12 + 400 * times / len(sizes), color=BLUE, alpha=0.5, linewidth=0)
     if sizes.max() > 10 * sizes.min():
         _make_log(axes, "x")
         _make_log(axes, "y")
@@ -76,7 +75,7 @@ def _findings(inspection: Inspection) -> list[tuple[str, str, tuple[int, ...]]]:
     """Return title, colour and photos of what to show: other names first, and of each kind some."""
     names = [("same photo, two names", RED, copies.photos) for copies in inspection.two_names()]
     faceless = [("no face found", INK, (i,)) for i in inspection.faceless]
-    same_name = [("same photo, same name", _GREY, copies.photos) for copies in inspection.one_name()]
+    same_name = [("same photo, same name", GREY, copies.photos) for copies in inspection.one_name()]
     shown = names[: _COLUMNS * _ROWS // 2]
     shown += faceless[: (_COLUMNS * _ROWS - len(shown)) // 2]
     return shown + same_name[: _COLUMNS * _ROWS - len(shown)]
@@ -103,7 +102,7 @@ def _thumbnail(path: Path) -> Image.Image:
     try:
         return ImageOps.contain(open_photo(path).view(_SIDE), (_SIDE, _SIDE))
     except FaceSimError:  # it has gone since it was looked at
-        return Image.new("RGB", (_SIDE, _SIDE), _GREY)
+        return Image.new("RGB", (_SIDE, _SIDE), GREY)
 
 
 def _shorten(name: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from facesim.data.duplicates import Copies
 from facesim.data.inspection import Inspection
-from facesim.files import printable
+from facesim.text import printable
 
 _SHOWN = 4  # of each finding
 

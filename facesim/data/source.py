@@ -23,7 +23,7 @@ class Source:
 
     parts: tuple[Dataset, ...]
     dataset: Dataset  # all parts as one
-    counted: np.ndarray  # (n,) bool: neither excluded nor outside the subset
+    selected: np.ndarray  # (n,) bool: neither excluded nor outside the subset
     lfw_folds: tuple[Pairs, ...]  # empty without LFW
 
     def crops(self) -> CachedCrops:
@@ -37,22 +37,22 @@ class Source:
         """
         if self.lfw_folds:
             return self._counting(lfw_split(self.dataset, self.lfw_folds))
-        return split_by_identity(self.dataset, seed, np.flatnonzero(self.counted))
+        return split_by_identity(self.dataset, seed, np.flatnonzero(self.selected))
 
     def held_out(self, seed: int) -> Split:
         """Return who chooses the threshold and who tests, where nobody is trained on: LFW's folds, else halves."""
         if self.lfw_folds:
             return lfw_held_out(self.lfw_folds)
-        return halve_by_identity(self.dataset, seed, np.flatnonzero(self.counted))
+        return halve_by_identity(self.dataset, seed, np.flatnonzero(self.selected))
 
     def folds(self, count: int, seed: int) -> list[Split]:
         """Return `count` splits, each testing other people; ten on LFW are the official ones, View 2."""
         if self.lfw_folds and count == LFW_FOLDS:
             return [self._counting(lfw_fold(self.dataset, self.lfw_folds, fold)) for fold in range(count)]
-        return fold_by_identity(self.dataset, count, seed, np.flatnonzero(self.counted))
+        return fold_by_identity(self.dataset, count, seed, np.flatnonzero(self.selected))
 
     def _counting(self, split: Split) -> Split:
-        train = split.train[self.counted[split.train]]
+        train = split.train[self.selected[split.train]]
         return Split(train, split.validation, split.test, split.description)
 
 
@@ -80,9 +80,9 @@ def open_source(
         parts.append(dataset)
         count += len(dataset.photos)
     dataset = join_datasets(parts)
-    counted = ~np.concatenate([excluded(part, exclude) for part in parts])
-    counted[counted] = draw_subset(dataset.identities[counted], identities, max_per_identity, seed)
-    return Source(tuple(parts), dataset, counted, lfw_folds)
+    selected = ~np.concatenate([excluded(part, exclude) for part in parts])
+    selected[selected] = draw_subset(dataset.identities[selected], identities, max_per_identity, seed)
+    return Source(tuple(parts), dataset, selected, lfw_folds)
 
 
 def find_photos(name: str) -> Dataset:

@@ -13,8 +13,8 @@ import numpy as np
 
 from facesim.data.people import read_people
 from facesim.errors import FaceSimError
+from facesim.evaluation.protocol import Trial
 from facesim.evaluation.scoring import Scores
-from facesim.evaluation.trial import Trial
 from facesim.evaluation.uncertainty import rate_intervals
 from facesim.model_info import ModelInfo
 from facesim.names import name_key

@@ -11,11 +11,11 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from facesim.data.cache import CachedCrops
+from facesim.evaluation.formatting import number
 from facesim.evaluation.metrics import SortedDistances
 from facesim.evaluation.open_set import OpenSet
 from facesim.evaluation.scoring import embed_crops
 from facesim.evaluation.uncertainty import bootstrap_by_identity, wilson_interval
-from facesim.evaluation.wording import number
 from facesim.model import Model
 from facesim.model_info import ModelInfo
 

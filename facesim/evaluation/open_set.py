@@ -10,7 +10,7 @@ import numpy as np
 
 from facesim.data.source import Source
 from facesim.errors import FaceSimError
-from facesim.evaluation.trial import open_data, people_seen, unseen_by
+from facesim.evaluation.protocol import open_data, people_seen, unseen_by
 from facesim.model_info import ModelInfo
 
 PROBES_EACH = 5  # of a person, at most, where no number is asked for: else people with many photos own the rates
@@ -54,7 +54,7 @@ def sample_open_set(
     if probes is not None and probes < 2:
         raise FaceSimError(f"{probes} probes are too few: ask for two or more, half of them mated.")
     source, random = open_data(info, data), np.random.default_rng(seed)
-    photos, dataset = np.flatnonzero(source.counted), source.dataset
+    photos, dataset = np.flatnonzero(source.selected), source.dataset
     names, people, counts = np.unique(dataset.identities[photos], return_inverse=True, return_counts=True)
     seen = np.isin(names, list(people_seen(info, dataset)))
     single, several = np.flatnonzero(~seen & (counts == 1)), random.permutation(np.flatnonzero(~seen & (counts > 1)))

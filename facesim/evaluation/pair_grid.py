@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from facesim.data.pairs import Pairs
 from facesim.detector.crop import CROP_SIZE, centre_crop
-from facesim.picture import GREEN, INK, PAPER, RED
+from facesim.drawing.palette import GREEN, INK, PAPER, RED
 
 _SIDE, _GAP, _CAPTION, _TITLE = CROP_SIZE // 2, 8, 18, 26
 

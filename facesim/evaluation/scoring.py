@@ -8,7 +8,7 @@ from tqdm import tqdm
 from facesim.data.cache import CachedCrops
 from facesim.data.pairs import join_pairs
 from facesim.detector.crop import centre_crop
-from facesim.evaluation.trial import Trial
+from facesim.evaluation.protocol import Trial
 from facesim.model import Model
 
 BATCH = 64  # crops

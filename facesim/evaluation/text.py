@@ -3,12 +3,12 @@
 import math
 
 from facesim.evaluation.comparison import Comparison
-from facesim.evaluation.evaluate import Evaluation
-from facesim.evaluation.groups_text import groups_text
+from facesim.evaluation.formatting import number, percent, rate_text
+from facesim.evaluation.groups import GroupRates, GroupReport, Rate, Ratio
+from facesim.evaluation.identification import Identification
 from facesim.evaluation.metrics import TOO_FEW
-from facesim.evaluation.summary import FoldRates, Summary
-from facesim.evaluation.wording import number, percent
-from facesim.files import printable
+from facesim.evaluation.summary import Evaluation, FoldRates, Summary
+from facesim.text import pluralise, printable
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
@@ -114,3 +114,97 @@ def _measured(value: float, interval: tuple[float, float], show) -> str:
     if math.isnan(value) or math.isnan(low) or low == high:
         return show(value)
     return f"{show(value)} ({show(low).removesuffix(' %')} to {show(high).removesuffix(' %')})"
+
+
+def groups_text(report: GroupReport) -> str:
+    """Say what each threshold costs each group, and how far the groups lie apart."""
+    by = " and ".join(map(printable, report.by))
+    lines = [f"errors by {by}, with 95 % intervals"]
+    for at in report.points:
+        rows = [("group", "people", "FMR", "of impostor pairs", "FNMR", "of genuine pairs")]
+        rows += [_group_row(group) for group in at.groups]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines += ["", f"{printable(at.name)}: threshold {number(at.threshold)}"]
+        for row in rows:
+            lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        for kind, ratio in (("FMR", at.fmr_ratio), ("FNMR", at.fnmr_ratio)):
+            lines.append(f"max/min ratio of {kind} between groups: {ratio_text(ratio)}")
+    return "\n".join(lines)
+
+
+def _group_row(group: GroupRates) -> tuple[str, ...]:
+    people = "–" if group.people is None else f"{group.people:,}"
+    rates = ((rate_in_words(rate), f"{rate.pairs:,}") for rate in (group.fmr, group.fnmr))
+    return (printable(group.group), people, *(cell for cells in rates for cell in cells))
+
+
+def rate_in_words(rate: Rate) -> str:
+    """Say a rate and its interval, or that its pairs are too few."""
+    if rate.rate is None:
+        return f"too few pairs to say ({rate.pairs:,})"
+    low, high = map(rate_text, rate.interval)
+    return f"{rate_text(rate.rate)} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
+
+
+def ratio_text(ratio: Ratio | None) -> str:
+    """Say the ratio of the worst group's rate to the best group's, and which these are."""
+    if ratio is None:
+        return "too few pairs or errors to say"
+    value = f"{ratio.ratio:,.1f}" if ratio.ratio < 10 else f"{ratio.ratio:,.0f}"
+    least = "at least " if ratio.at_least else ""
+    return f"{least}{value} ({printable(ratio.worst)} to {printable(ratio.best)})"
+
+
+def identification_text(found: Identification) -> str:
+    """Say who was enrolled, who came, and how often the model erred."""
+    rates, strangers = found.rates, pluralise(found.non_mated_people, "person", "people")
+    lines = [
+        f"judged on     {printable(found.trial)}",
+        f"model         {printable(found.model)}",
+        f"enrolled      {pluralise(found.enrolled, 'person', 'people')}, one photo each; {_people_seen(found)}",
+        f"mated         {pluralise(found.mated, 'probe')} of {found.mated_people:,} of those enrolled"
+        + _most_each(found),
+        f"non-mated     {pluralise(found.non_mated, 'probe')} of {strangers} not enrolled{_left_out(found)}",
+        f"rank-1        {_measured(rates.rank1, rates.rank1_interval, percent)}: the nearest face enrolled is the "
+        "mated probe's own person",
+        "",
+        "threshold   FPIR: strangers named       FNIR: people missed         stored as",
+    ]
+    for at in rates.points:
+        cells = (_measured(at.fpir, at.fpir_interval, percent), _measured(at.fnir, at.fnir_interval, percent))
+        lines.append(f"{number(at.threshold):<11} " + "".join(f"{cell:<28}" for cell in cells) + printable(at.name))
+    lines.append("")
+    for fpir, at in rates.fnir_at_fpir.items():
+        said = f"too few to say: {found.non_mated:,} non-mated probes, {math.ceil(TOO_FEW / fpir):,} are needed"
+        if at is not None:
+            said = f"{_measured(at.fnir, at.fnir_interval, percent)}, at the threshold {number(at.threshold)}"
+        lines.append(f"FNIR at FPIR {100 * fpir:g} %".ljust(20) + said)
+    return "\n".join([*lines, *_without_face(found)])
+
+
+def _people_seen(found: Identification) -> str:
+    if not found.enrolled_seen:
+        return "the model has seen none of them"
+    return f"the model has seen {found.enrolled_seen:,} of them, who have no probes"
+
+
+def _most_each(found: Identification) -> str:
+    if found.most_each is None:
+        return ", dealt out in rounds, one of each person a round"
+    return f", {found.most_each} of each at most"
+
+
+def _left_out(found: Identification) -> str:
+    return f"; {found.left_out:,} have several photos, and were drawn not to be" if found.left_out else ""
+
+
+def _without_face(found: Identification) -> list[str]:
+    mated, non_mated = found.mated_without_face, found.non_mated_without_face
+    lines = [
+        f"no face             in {found.enrolled_without_face:,} of the photos enrolled, {mated:,} of the mated probes "
+        f"(missed), {non_mated:,} of the non-mated (no false positives)"
+    ]
+    if found.mated_not_enrolled:
+        count = pluralise(found.mated_not_enrolled, "probe")
+        lines += [f"{'':20}{count} more missed, as the photo enrolled of their person shows none"]
+    return lines

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facesim.detector.box import SAME_FACE, overlap
-from facesim.files import printable
 from facesim.gallery.rows import FaceRow, rows_in
 from facesim.gallery.store import Gallery, Removed, nobody
+from facesim.text import printable
 
 
 def forget(gallery: Gallery, name: str) -> Removed:

@@ -6,12 +6,12 @@ from PIL import Image, ImageDraw
 
 from facesim.detector.box import Face
 from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
+from facesim.drawing.palette import GREEN, INK, PAPER, RED, name_font
 from facesim.errors import FaceSimError
-from facesim.files import counted, printable
 from facesim.gallery.identify import Identified
 from facesim.gallery.rows import FaceRow
 from facesim.photo import PhotoSource, open_photo
-from facesim.picture import GREEN, INK, PAPER, RED, name_font
+from facesim.text import pluralise, printable
 
 _LONGER_SIDE = 1600  # pixels, of a drawn photo
 _SHOWN = 8  # faces of a group
@@ -50,7 +50,7 @@ def draw_groups(groups: Sequence[Sequence[FaceRow]]) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     for number, (title, faces) in enumerate(rows):
         top = _GAP + number * _STEP
-        draw.text((_GAP, top + _SIDE // 4), f"{title}\n{counted(len(faces), 'face')}", INK, name_font(12))
+        draw.text((_GAP, top + _SIDE // 4), f"{title}\n{pluralise(len(faces), 'face')}", INK, name_font(12))
         for place, row in enumerate(faces[:_SHOWN]):
             picture.paste(_face(row), (_WORDS + place * _STEP, top))
     return picture

@@ -28,7 +28,6 @@ from facesim.cores import cores
 from facesim.detector.selection import EmbeddedPhoto
 from facesim.environment import environment
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.files import printable
 from facesim.gallery.collect import Photo, Tally, face_rows, tally
 from facesim.gallery.known import version_of
 from facesim.gallery.rows import rows_table
@@ -36,6 +35,7 @@ from facesim.gallery.store import Gallery, open_gallery
 from facesim.gallery.tables import place, sentences
 from facesim.install import install_command
 from facesim.model import Model
+from facesim.text import printable
 from facesim.verifier import Verifier
 
 try:

@@ -9,12 +9,12 @@ from facesim.cores import cores
 from facesim.detector.box import Face
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.errors import FaceSimError
-from facesim.files import counted, printable
 from facesim.gallery.known import is_unchanged
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import Gallery
 from facesim.model import Model
 from facesim.photo import open_photo
+from facesim.text import pluralise, printable
 
 _BATCH = 1000  # faces; what is lost where a process is killed
 
@@ -47,7 +47,7 @@ def reembed(gallery: Gallery, model: Model, drop_missing: bool = False) -> Itera
             yield from [None] * (len(batch) - len(errors))
         if missing and not drop_missing:
             raise FaceSimError(
-                f"{counted(missing, 'face')} could not be embedded again: {printable(gallery.address)} is as it was. "
+                f"{pluralise(missing, 'face')} could not be embedded again: {printable(gallery.address)} is as it was. "
                 "Bring the photos back, or leave such faces out by --drop-missing."
             )
         gallery.become(remade)

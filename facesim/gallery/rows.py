@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError
-from facesim.files import printable
 from facesim.gallery.known import Version
+from facesim.text import printable
 
 FORMAT_VERSION = "1"
 MAX_NAME = 200  # characters

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError
-from facesim.files import check_folder, printable
+from facesim.files import check_folder
 from facesim.gallery.known import KnownPhotos, Version
 from facesim.gallery.rows import (
     BOX,
@@ -40,6 +40,7 @@ from facesim.gallery.tables import (
 )
 from facesim.model import Model
 from facesim.names import Spellings
+from facesim.text import printable
 
 TABLE, REMADE = "faces", "remade"  # the gallery, and what is to take its place
 

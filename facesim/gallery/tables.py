@@ -15,7 +15,7 @@ os.environ.setdefault("LANCEDB_LOG", "error")
 import lancedb
 
 from facesim.errors import FaceSimError
-from facesim.files import printable
+from facesim.text import printable
 
 LOCK = ".facesim-lock"
 PATIENCE = 30  # seconds that one process waits for another's work on the same gallery

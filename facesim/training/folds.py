@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from facesim.data.split import Split
+from facesim.drawing.palette import INK
 from facesim.evaluation.uncertainty import mean_with_error
 from facesim.files import write_whole
 from facesim.training.processes import Processes
@@ -77,7 +78,7 @@ def draw_folds(summary: dict, path: Path) -> None:
     axes = figure.subplots()
     axes.axhspan(mean - error, mean + error, alpha=0.2, label="± standard error")
     axes.axhline(mean, linewidth=1, label=f"mean {mean:.4f} ± {error:.4f}")
-    axes.errorbar(numbers, f1, reach, fmt="o", color="#1b1b1b", capsize=3, label="a fold, 95 %")
+    axes.errorbar(numbers, f1, reach, fmt="o", color=INK, capsize=3, label="a fold, 95 %")
     axes.set(xlabel="fold", ylabel="F1 on people never seen", xticks=numbers)
     axes.grid(alpha=0.3)
     axes.legend()

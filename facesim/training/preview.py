@@ -11,10 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 from facesim.data.dataset import Dataset
 from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
 from facesim.detector.finding import find_faces
+from facesim.drawing.palette import INK, PAPER
 from facesim.errors import FaceSimError
-from facesim.files import printable
 from facesim.photo import open_photo
-from facesim.picture import INK, PAPER
+from facesim.text import printable
 from facesim.training.augment import augment
 
 AUGMENTED = 9  # crops beside each
@@ -23,9 +23,9 @@ _GAP, _LINE, _LETTERS = 6, 20, 80
 
 
 def draw_preview(
-    dataset: Dataset, counted: np.ndarray, rows: int = 8, seed: int = 0, strength: float = 1.0
+    dataset: Dataset, selected: np.ndarray, rows: int = 8, seed: int = 0, strength: float = 1.0
 ) -> Image.Image:
-    """Return a picture of `rows` of the photos that count, `counted` `(n,) bool`, drawn with `seed`, of as many people.
+    """Return a picture of `rows` of the photos selected, `selected` `(n,) bool`, drawn with `seed`, of as many people.
 
     A row holds the crop that a verdict is given on, then nine augmented ones; photos without a face are passed over.
 
@@ -34,7 +34,7 @@ def draw_preview(
     random = torch.Generator().manual_seed(seed)
     step = CROP_SIZE + _GAP
     strips = []
-    for photo, wide in _some_wide_crops(dataset, counted, rows, seed):
+    for photo, wide in _some_wide_crops(dataset, selected, rows, seed):
         crops, _ = augment(torch.from_numpy(wide).expand(AUGMENTED, -1, -1, -1), random, strength)
         crops = np.concatenate([centre_crop(wide)[None], crops.round().byte().numpy()])
         strip = Image.new("RGB", (_GAP + (AUGMENTED + 1) * step, _LINE + step), PAPER)
@@ -50,9 +50,9 @@ def draw_preview(
     return picture
 
 
-def _some_wide_crops(dataset: Dataset, counted: np.ndarray, count: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
+def _some_wide_crops(dataset: Dataset, selected: np.ndarray, count: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
     """Yield up to `count` photos and their wide crops, nobody twice before everybody once."""
-    photos = np.random.default_rng(seed).permutation(np.flatnonzero(counted))
+    photos = np.random.default_rng(seed).permutation(np.flatnonzero(selected))
     times, before = Counter(), []
     for name in dataset.identities[photos].tolist():
         before.append(times[name])

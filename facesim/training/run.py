@@ -21,9 +21,9 @@ from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.data.split import Split
 from facesim.errors import FaceSimError
-from facesim.evaluation.judge import Distances, judge, judge_validation
+from facesim.evaluation.model_rates import Distances, judge, judge_validation
 from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
-from facesim.evaluation.trial import people_seen
+from facesim.evaluation.protocol import people_seen
 from facesim.files import check_apart, save_picture, write_whole
 from facesim.training.checkpoint import Checkpoint
 from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
@@ -134,10 +134,10 @@ class _Run:
     @functools.cached_property
     def chips(self) -> Similarity:
         """Where dlib's landmarks put the aligned chip in each wide crop, `(n,)`; zero in photos that do not count."""
-        counted = np.flatnonzero(self.crops.usable & self.source.counted)
-        found = aligned_chips(self.crops.wide, counted)
+        selected = np.flatnonzero(self.crops.usable & self.source.selected)
+        found = aligned_chips(self.crops.wide, selected)
         chips = torch.zeros(2, len(self.crops.wide), dtype=torch.cfloat)
-        chips[:, counted] = torch.stack(found)
+        chips[:, selected] = torch.stack(found)
         return Similarity(*chips)
 
     def _judge(self, net: SiameseNet, split: Split, triplets: np.ndarray | None = None) -> dict[str, float]:
@@ -156,14 +156,14 @@ class _Run:
         about = {
             "data": self.source.dataset.name,
             "fingerprint": self.crops.fingerprint,
-            "photos_passed_over": int((~self.source.counted).sum()),
+            "photos_passed_over": int((~self.source.selected).sum()),
             "settings": self.settings.as_dict(),
         }
         begun_from = begun_from_model(self.settings)
         if begun_from:
             about["begun_from"] = begun_from.trained_on
         changed = changed_distances(net, self.crops, split.validation)
-        info, results = judge(distances, self.source.dataset, self.source.counted, split, about, changed)
+        info, results = judge(distances, self.source.dataset, self.source.selected, split, about, changed)
         export(net, info, output)
         self._draw_pairs(net, split, distances, info.threshold, files)
         written = json.dumps(results, indent=2)

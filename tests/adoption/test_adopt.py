@@ -15,7 +15,7 @@ from facesim.adoption.adopt import adopt
 from facesim.adoption.face_input import FACE_INPUTS, FaceInput
 from facesim.data.dataset import read_folder
 from facesim.errors import FaceSimError
-from facesim.evaluation.trial import people_seen
+from facesim.evaluation.protocol import people_seen
 
 READS = FaceInput(FACE_INPUTS["sirius"].template, "rgb", (0.0,), (1 / 256,))
 OPTIONS = ("--template", "sirius", "--mean", "0", "--scale", "1/256")

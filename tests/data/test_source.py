@@ -19,7 +19,7 @@ def folder_of(root, counts, prefix=""):
 
 
 def people(source):
-    return set(source.dataset.identities[source.counted].tolist())
+    return set(source.dataset.identities[source.selected].tolist())
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 def test_a_seed_draws_some_people_and_some_photos_of_each(folder):
     source = open_source((folder,), identities=7, max_per_identity=2, seed=1)
-    names, counts = np.unique(source.dataset.identities[source.counted], return_counts=True)
+    names, counts = np.unique(source.dataset.identities[source.selected], return_counts=True)
     assert (len(names), set(counts.tolist())) == (7, {2})
     assert people(source) == people(open_source((folder,), identities=7, seed=1))
     assert people(source) != people(open_source((folder,), identities=7, seed=2))
@@ -41,7 +41,7 @@ def test_nothing_outside_the_subset_is_in_any_part_of_a_split(folder):
     source = open_source((folder,), identities=12, max_per_identity=3, seed=1)
     split = source.split(seed=0)
     used = np.concatenate([split.train, split.validation.photos(), split.test.photos()])
-    assert source.counted[used].all()
+    assert source.selected[used].all()
 
 
 def test_several_data_sets_are_one_and_namesakes_are_one_person(tmp_path):
@@ -57,9 +57,9 @@ def test_several_data_sets_are_one_and_namesakes_are_one_person(tmp_path):
 def test_exclusion_lists_are_honoured(folder, tmp_path):
     dataset = read_folder(folder)
     write_exclusions(dataset.root / FILE_NAME, {dataset.photos[0]: "no face", dataset.photos[5]: "twice"})
-    assert np.flatnonzero(~open_source((folder,)).counted).tolist() == [0, 5]
+    assert np.flatnonzero(~open_source((folder,)).selected).tolist() == [0, 5]
     write_exclusions(tmp_path / "list.txt", {dataset.photos[1]: "torn"})
-    assert np.flatnonzero(~open_source((folder,), exclude=tmp_path / "list.txt").counted).tolist() == [1]
+    assert np.flatnonzero(~open_source((folder,), exclude=tmp_path / "list.txt").selected).tolist() == [1]
 
 
 def test_every_person_is_tested_once_and_never_by_a_model_that_has_seen_them(folder):

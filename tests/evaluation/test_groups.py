@@ -11,9 +11,9 @@ from facesim.data.pairs import all_pairs
 from facesim.data.source import Source
 from facesim.errors import FaceSimError
 from facesim.evaluation.groups import check_columns, group_pairs, measure_groups
-from facesim.evaluation.groups_text import groups_text
+from facesim.evaluation.protocol import Trial
 from facesim.evaluation.scoring import Scores
-from facesim.evaluation.trial import Trial
+from facesim.evaluation.text import groups_text
 from facesim.evaluation.uncertainty import wilson_interval
 
 PEOPLE = [("Ana_Li", "female", "north"), ("Bo", "male", "north"), ("Cy", "female", ""), ("Di", "male", "south")]

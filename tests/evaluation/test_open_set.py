@@ -8,11 +8,11 @@ from PIL import Image
 
 from facesim.data.exclusions import FILE_NAME
 from facesim.errors import FaceSimError
+from facesim.evaluation.charts import draw_identification
 from facesim.evaluation.identification import Identification, nearest_enrolled, search_rates
 from facesim.evaluation.open_set import PROBES_EACH, sample_open_set
-from facesim.evaluation.open_set_chart import draw_identification
-from facesim.evaluation.open_set_text import as_text
 from facesim.evaluation.summary import as_dict
+from facesim.evaluation.text import identification_text
 from facesim.evaluation.uncertainty import bootstrap_by_identity, wilson_interval
 from facesim.model_info import OperatingPoint
 
@@ -313,7 +313,7 @@ def found(placed):
 
 
 def test_the_text_says_who_came_and_what_was_found(found):
-    lines = as_text(found).splitlines()
+    lines = identification_text(found).splitlines()
     assert "enrolled      100 people, one photo each; the model has seen 45 of them, who have no probes" in lines
     assert "mated         220 probes of 55 of those enrolled, 5 of each at most" in lines
     assert (

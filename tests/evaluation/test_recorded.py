@@ -10,9 +10,9 @@ from facesim.data.pairs import all_pairs
 from facesim.data.source import Source
 from facesim.errors import FaceSimError
 from facesim.evaluation.groups import measure_groups
+from facesim.evaluation.protocol import Trial
 from facesim.evaluation.recorded import write_measured
 from facesim.evaluation.scoring import Scores
-from facesim.evaluation.trial import Trial
 from facesim.model import Model
 from facesim.model_info import Measured, info_to_metadata
 from facesim.onnx_file import write_metadata

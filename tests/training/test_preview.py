@@ -60,9 +60,9 @@ def test_the_seed_repeats_and_strength_0_only_mirrors(dataset):
 
 
 def test_only_photos_that_count_are_drawn(dataset):
-    counted = all_of(dataset)
-    counted[dataset.photos.index("grace/1.jpg")] = False
-    assert 2 * draw_preview(dataset, counted).height == draw_preview(dataset, all_of(dataset)).height
+    selected = all_of(dataset)
+    selected[dataset.photos.index("grace/1.jpg")] = False
+    assert 2 * draw_preview(dataset, selected).height == draw_preview(dataset, all_of(dataset)).height
     with pytest.raises(FaceSimError, match="no photo that counts shows a face"):
         draw_preview(dataset, dataset.identities == "nobody")
 

@@ -1,0 +1,1 @@
+"""What every picture and page shares: colours, fonts, figures, grids of faces, HTML."""

@@ -1,0 +1,1 @@
+"""Look at embeddings: a map of all, the nearest neighbours of one."""

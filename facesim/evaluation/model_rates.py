@@ -1,0 +1,114 @@
+"""What a trained network is worth: threshold and calibration from validation, error rates from the test people."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from facesim.data.dataset import Dataset
+from facesim.data.pairs import Pairs, all_pairs, join_pairs, sample_pairs
+from facesim.data.source import draw_subset
+from facesim.data.split import Split
+from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
+from facesim.evaluation.calibration import fit_calibration
+from facesim.evaluation.metrics import SortedDistances, failures_as_errors
+from facesim.evaluation.uncertainty import f1_interval, wilson_interval
+from facesim.model_info import FORMAT_VERSION, ModelInfo, OperatingPoint
+
+OPERATING_FMRS = (0.01, 0.001, 0.0001, 0.00001)
+GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to set and to measure the strict thresholds
+PHOTOS = 10  # of each person, of which all impostor pairs are taken instead, so that nobody owns them,
+MAX_PAIRS = 5_000_000  # where they are no more
+
+Distances = Callable[[Pairs], np.ndarray]  # pairs to distances, NaN where a photo shows no face
+
+
+def judge_validation(distances: np.ndarray, pairs: Pairs) -> dict[str, float]:
+    """Return the best F1 that a threshold could have on the validation pairs, that threshold, and the AUC."""
+    measured = SortedDistances.of(failures_as_errors(distances, pairs.same), pairs.same)
+    threshold = measured.best_f1_threshold()
+    return {
+        "validation_f1": measured.rates(threshold).f1,
+        "validation_auc": measured.auc(),
+        "validation_threshold": threshold,
+    }
+
+
+def judge(
+    distances: Distances,
+    dataset: Dataset,
+    selected: np.ndarray,
+    split: Split,
+    about: dict,
+    changed: np.ndarray | None = None,
+) -> tuple[ModelInfo, dict]:
+    """Return what the model file says of itself, and the results on the test people.
+
+    The threshold and the calibration come from the validation pairs and, where given, from their distances `changed`,
+    `(n,)`, with one photo made worse, so that they hold for worse photos. The strict thresholds come from all pairs
+    among the validation people; all rates are measured on test people. In the test results a pair in which no face is
+    found is an error, whichever kind it is; at the operating points it is a non-match.
+    """
+    validation, same = distances(split.validation), split.validation.same
+    if changed is not None:
+        validation, same = np.append(validation, changed), np.tile(same, 2)
+    threshold = SortedDistances.of(failures_as_errors(validation, same), same).best_f1_threshold()
+    calibration = fit_calibration(validation, same, threshold)
+    test, same = distances(split.test), split.test.same
+    tested = SortedDistances.of(failures_as_errors(test, same), same).rates(threshold)
+
+    choosing, measuring = (_many_pairs(dataset, selected, pairs) for pairs in (split.validation, split.test))
+    chosen_on = SortedDistances.of(distances(choosing), choosing.same)
+    measured = SortedDistances.of(distances(measuring), measuring.same)
+    thresholds = {"best F1": threshold}
+    for fmr in OPERATING_FMRS:
+        strict = chosen_on.threshold_for_fmr(fmr)
+        if strict is not None:
+            thresholds[f"FMR {100 * fmr:g} %"] = strict
+    points = []
+    for name, value in thresholds.items():
+        counts = measured.rates(value)
+        points.append(OperatingPoint(name, value, counts.fmr, counts.fnmr, counts.genuine, counts.impostor))
+
+    identities = {part: sorted(people) for part, people in split.identities(dataset).items()}
+    results = {
+        "test_pairs": len(split.test),
+        "f1": tested.f1,
+        "f1_interval": f1_interval(tested),
+        "accuracy": tested.accuracy,
+        "fmr": tested.fmr,
+        "fmr_interval": wilson_interval(tested.false_matches, tested.impostor),
+        "fnmr": tested.fnmr,
+        "fnmr_interval": wilson_interval(tested.false_non_matches, tested.genuine),
+        "pairs_without_a_face": int(np.isnan(test).sum()),
+    }
+    trained_on = about | {
+        "split": split.description,
+        "identities": {part: len(people) for part, people in identities.items()},
+        "train_identities": identities["train"],
+        "validation_identities": identities["validation"],
+        "test_identities": identities["test"],
+        "test": results,
+    }
+    info = ModelInfo(
+        FORMAT_VERSION, threshold, "euclidean", CROP_SIZE, CROP_MARGIN, calibration, tuple(points), trained_on
+    )
+    summary = {"threshold": threshold, **results, "operating_points": [dataclasses.asdict(point) for point in points]}
+    return info, summary
+
+
+def _many_pairs(dataset: Dataset, selected: np.ndarray, held: Pairs) -> Pairs:
+    """Return genuine and impostor pairs of photos that count, `(n,) bool`, of the identities in `held`.
+
+    Genuine ones are drawn; impostor ones are all that up to `PHOTOS` photos of each give, or drawn where those are too
+    many.
+    """
+    people = np.unique(dataset.identities[held.photos()])
+    photos = np.flatnonzero(np.isin(dataset.identities, people) & selected)
+    identities = dataset.identities[photos]
+    pairs = sample_pairs(identities, GENUINE, IMPOSTOR, seed=0)
+    some = np.flatnonzero(draw_subset(identities, None, PHOTOS, seed=0))
+    if len(some) * (len(some) - 1) // 2 <= MAX_PAIRS:
+        every = all_pairs(identities[some])
+        pairs = join_pairs([pairs.at(pairs.same), every.at(~every.same).among(some)])
+    return pairs.among(photos)

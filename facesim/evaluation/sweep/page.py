@@ -1,0 +1,143 @@
+"""The sweep's page: one file that needs nothing else, on which a person moves the threshold."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from bokeh.embed import components
+from markupsafe import Markup
+from PIL import Image, ImageOps
+
+from facesim.detector.crop import centre_crop
+from facesim.drawing.html import bokeh_inside, jpeg_uri, page_environment
+from facesim.errors import FaceSimError
+from facesim.evaluation.formatting import number, percent
+from facesim.evaluation.groups import MIN_PAIRS, GroupReport
+from facesim.evaluation.metrics import TOO_FEW, Rates
+from facesim.evaluation.scoring import Scores
+from facesim.evaluation.summary import Summary
+from facesim.evaluation.sweep.charts import undrawable
+from facesim.evaluation.sweep.curve import Sweep
+from facesim.evaluation.sweep.groups_plots import GROUP_COLOURS, group_plots, undrawable_groups
+from facesim.evaluation.sweep.plots import det_places, make_plots
+from facesim.evaluation.sweep.worst_errors import WorstErrors
+from facesim.evaluation.text import rate_in_words, ratio_text
+from facesim.files import write_whole
+from facesim.photo import open_photo
+
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_SIDE = 96  # pixels of a face
+_QUALITY = 78  # of a JPEG: some 3 kB a face
+_PHOTO = 160  # pixels of the longer side of a photo without one
+
+
+@dataclass(frozen=True, slots=True)
+class _Photo:
+    name: str  # whom it shows, or its file
+    file: str
+    image: Markup | None  # a data URI
+    problem: str = ""
+    genuine: int = 0  # pairs that it is in
+    impostor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    first: _Photo
+    second: _Photo
+    distance: float
+
+
+def write_page(
+    scores: Scores,
+    sweep: Sweep,
+    summary: Summary,
+    worst: WorstErrors,
+    faceless: np.ndarray,
+    metrics: dict,
+    groups: GroupReport | None,
+    path: Path,
+) -> None:
+    """Write the page to `path`; `faceless`, `(m,) int`, are the photos without a face to show on it."""
+    plots = make_plots(sweep, summary) | (group_plots(groups) if groups else {})
+    script, charts = components(plots) if plots else ("", {})
+    page = _template().render(
+        metrics=metrics,
+        summary=summary,
+        rates=summary.rates,
+        groups=groups,
+        min_pairs=MIN_PAIRS,
+        marks=GROUP_COLOURS,
+        by_people=scores.trial.people is not None,
+        needed={fmr: round(TOO_FEW / fmr) for fmr in summary.tars},
+        best=None if sweep.best is None else _at(sweep.rates, sweep.best),
+        false_matches=[_show_pair(scores, place) for place in worst.false_matches],
+        false_non_matches=[_show_pair(scores, place) for place in worst.false_non_matches],
+        faceless=[_show_faceless(scores, photo) for photo in faceless],
+        reasons=undrawable(sweep, summary) | (undrawable_groups(groups) if groups else {}),
+        charts={name: Markup(div) for name, div in charts.items()},
+        bokeh=bokeh_inside() if charts else "",
+        bokeh_charts=Markup(script),
+        data=_data(sweep, summary) | {"charts": len(charts)},
+    )
+    with write_whole(path) as scratch:
+        scratch.write_bytes(page.encode(errors="replace"))  # a file's name may be no text
+
+
+def _template():
+    environment = page_environment(Path(__file__).parent)
+    environment.filters |= {"percent": lambda rate: percent(rate).replace(" ", _NO_BREAK), "number": number}
+    environment.filters |= {"rate": rate_in_words, "ratio": ratio_text}
+    environment.filters["count"] = lambda count, one, many: f"{count:,} {one if count == 1 else many}"
+    return environment.get_template("sweep.html")
+
+
+def _at(rates: Rates, place: int) -> Rates:
+    false_matches, false_non_matches = int(rates.false_matches[place]), int(rates.false_non_matches[place])
+    return Rates(float(rates.threshold[place]), rates.genuine, rates.impostor, false_matches, false_non_matches)
+
+
+def _data(sweep: Sweep, summary: Summary) -> dict:
+    """Return what the script needs: counts at each threshold, and where it lies on the DET."""
+    rates = sweep.rates
+    data = {
+        "thresholds": rates.threshold.tolist(),
+        "falseMatches": rates.false_matches.tolist(),
+        "falseNonMatches": rates.false_non_matches.tolist(),
+        "genuine": rates.genuine,
+        "impostor": rates.impostor,
+        "stored": sweep.stored,
+    }
+    if "det" not in undrawable(sweep, summary):
+        data["det"] = [place.round(4).tolist() for place in det_places(sweep, summary)]
+    return data
+
+
+def _show_pair(scores: Scores, place: int) -> _Pair:
+    photos = (int(scores.trial.pairs.first[place]), int(scores.trial.pairs.second[place]))
+    shown = []
+    for photo in photos:
+        face = Image.fromarray(centre_crop(scores.crops.wide[photo])).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+        shown.append(_Photo(*_names(scores, photo), jpeg_uri(face, _QUALITY)))
+    return _Pair(*shown, float(scores.distances[place]))
+
+
+def _show_faceless(scores: Scores, photo: int) -> _Photo:
+    dataset, pairs = scores.trial.source.dataset, scores.trial.pairs
+    path = dataset.root / dataset.photos[photo]
+    problem = scores.crops.problems[photo].replace(str(path), path.name)
+    image = None
+    try:
+        image = jpeg_uri(ImageOps.contain(open_photo(path).view(_PHOTO), (_PHOTO, _PHOTO)), _QUALITY)
+    except FaceSimError as error:
+        problem = str(error).replace(str(path), path.name)
+    in_pair = (pairs.first == photo) | (pairs.second == photo)
+    counts = int((in_pair & pairs.same).sum()), int((in_pair & ~pairs.same).sum())
+    return _Photo(*_names(scores, photo), image, problem, *counts)
+
+
+def _names(scores: Scores, photo: int) -> tuple[str, str]:
+    dataset = scores.trial.source.dataset
+    file = dataset.photos[photo]
+    identity = str(dataset.identities[photo]).replace("_", " ")
+    return (identity, Path(file).name) if identity else (file, "")

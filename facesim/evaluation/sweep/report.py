@@ -1,0 +1,128 @@
+"""A sweep as a folder: table, figures, charts, and a page on which a person moves the threshold."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facesim.drawing.palette import PAPER
+from facesim.evaluation.charts import draw_groups
+from facesim.evaluation.formatting import number, percent
+from facesim.evaluation.groups import GroupReport, measure_groups
+from facesim.evaluation.pair_grid import draw_pairs, stack_titled
+from facesim.evaluation.scoring import Scores
+from facesim.evaluation.summary import Summary, as_dict, summarise
+from facesim.evaluation.sweep.charts import CHARTS, draw_charts
+from facesim.evaluation.sweep.curve import Sweep, sweep, write_csv
+from facesim.evaluation.sweep.page import write_page
+from facesim.evaluation.sweep.worst_errors import WorstErrors, photos_without_face, worst_errors
+from facesim.evaluation.text import groups_text
+from facesim.files import save_picture, write_folder, write_whole
+from facesim.model import Model
+from facesim.text import printable
+
+FILES = ("index.html", "sweep.csv", "metrics.json", "errors.png", "groups.png", *(f"{chart}.png" for chart in CHARTS))
+_DRAWN = 16  # errors of each kind in errors.png
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was written, and what it says."""
+
+    folder: Path
+    sweep: Sweep
+    summary: Summary
+    errors: WorstErrors
+    metrics: dict  # as metrics.json holds it
+    groups: GroupReport | None  # where groups were asked for
+
+
+def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50, by: tuple[str, ...] = ()) -> Report:
+    """Write sweep.csv, metrics.json, the charts and index.html to `folder`, with up to `errors` errors of each kind.
+
+    Errors are told apart by the groups that the columns `by` make, as `measure_groups` does.
+
+    Raises FaceSimError where the folder cannot be written; it is then as it was.
+    """
+    trial, distances = scores.trial, np.asarray(scores.distances, float)
+    same, threshold = trial.pairs.same, model.info.threshold
+    swept = sweep(distances, same, threshold)
+    summary = summarise(distances, same, threshold, model.info.calibration, trial.people_of_pairs())
+    worst = worst_errors(distances, same, threshold, errors)
+    faceless = photos_without_face(trial.pairs, scores.crops.usable)
+    groups = measure_groups(scores, model.info, by) if by else None
+    metrics = _metrics(scores, model, swept, summary, len(faceless)) | {"groups": as_dict(groups)}
+    report = Report(folder, swept, summary, worst, metrics, groups)
+    with write_folder(folder) as scratch:
+        write_csv(swept.rates, scratch / "sweep.csv")
+        with write_whole(scratch / "metrics.json") as path:
+            path.write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+        draw_charts(swept, summary, trial.name, scratch)
+        save_picture(_draw_errors(scores, worst, threshold), scratch / "errors.png")
+        if groups:
+            save_picture(draw_groups(groups, trial.name), scratch / "groups.png")
+        write_page(scores, swept, summary, worst, faceless[:errors], metrics, groups, scratch / "index.html")
+    return report
+
+
+def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, faceless: int) -> dict:
+    trial, best = scores.trial, None
+    if swept.best is not None:
+        best = {
+            "threshold": float(swept.thresholds[swept.best]),
+            "f1": float(swept.rates.f1[swept.best]),
+            "note": "an oracle's figure: chosen on the same pairs that it is measured on",
+        }
+    return {
+        "trial": trial.name,
+        "model": str(model.path),
+        "pairs": len(trial.pairs),
+        "people": trial.people,
+        "photos": len(trial.pairs.photos()),
+        "photos_without_face": faceless,
+        "seed": scores.trial.seed,
+        "threshold": summary.rates.threshold,
+        "recorded": model.info.worst_text(summary.rates.threshold),
+        "summary": as_dict(summary),
+        "best_f1_on_these_pairs": best,
+    }
+
+
+def _draw_errors(scores: Scores, worst: WorstErrors, threshold: float) -> Image.Image:
+    grids = []
+    for title, places in (
+        ("wrongly matched: impostor pairs, the nearest first", worst.false_matches),
+        ("missed: genuine pairs, the farthest first", worst.false_non_matches),
+    ):
+        places, pairs = places[:_DRAWN], scores.trial.pairs
+        if len(places):
+            grids.append((title, draw_pairs(scores.crops.wide, pairs.at(places), scores.distances[places], threshold)))
+    nothing = "no pair with a face in both photos is wrong at the stored threshold"
+    return stack_titled(grids or [(nothing, Image.new("RGB", (600, 1), PAPER))])
+
+
+def as_text(report: Report) -> str:
+    """Return the figures at the stored threshold, a line each, and where the report lies."""
+    metrics, rates = report.metrics, report.summary.rates
+    people = "" if metrics["people"] is None else f" of {metrics['people']:,} people"
+    lines = [
+        f"swept         {printable(metrics['trial'])}",
+        f"pairs         {rates.genuine:,} genuine, {rates.impostor:,} impostor{people}",
+        f"threshold     {rates.threshold:.4f}, from the model file",
+        f"F1            {number(rates.f1)}",
+        f"precision     {number(rates.precision)}",
+        f"recall        {number(rates.recall)}",
+        f"FMR           {percent(rates.fmr)}, {rates.false_matches:,} wrongly matched",
+        f"FNMR          {percent(rates.fnmr)}, {rates.false_non_matches:,} missed",
+    ]
+    missing = report.summary.genuine_without_face + report.summary.impostor_without_face
+    counted = "; 1 pair counts as a non-match" if missing == 1 else f"; {missing:,} pairs count as non-matches"
+    lines.append(
+        f"no face in    {metrics['photos_without_face']:,} of {metrics['photos']:,} photos{counted if missing else ''}"
+    )
+    if report.groups:
+        lines += ["", groups_text(report.groups), ""]
+    lines.append(f"report        {report.folder / 'index.html'}")
+    return "\n".join(lines)
