@@ -17,7 +17,7 @@ from facesim.data.pairs import join_pairs
 from facesim.data.source import open_source
 from facesim.detector.crop import centre_crop
 from facesim.evaluation.metrics import SortedDistances
-from facesim.evaluation.protocol import Trial
+from facesim.evaluation.protocol import Protocol
 from facesim.evaluation.scoring import score
 from facesim.evaluation.sweep.report import write_report
 
@@ -52,17 +52,17 @@ def time_metrics(runs: int) -> None:
 
 def time_sweep() -> None:
     source, model = open_source(("lfw",)), Model()
-    trial = Trial("LFW View 2, for its time only", source, join_pairs(source.lfw_folds))
+    protocol = Protocol("LFW View 2, for its time only", source, join_pairs(source.lfw_folds))
     crops = source.crops()
-    sample = centre_crop(crops.wide[trial.pairs.photos()[:500]])
+    sample = centre_crop(crops.wide[protocol.pairs.photos()[:500]])
     model.embed(sample[:50])
-    faces = len(trial.pairs.photos())
+    faces = len(protocol.pairs.photos())
     least = timed(lambda: model.embed(sample)) / len(sample) * faces
     with tempfile.TemporaryDirectory() as folder:
-        taken = timed(lambda: write_report(score(trial, model), model, Path(folder), errors=50))
+        taken = timed(lambda: write_report(score(protocol, model), model, Path(folder), errors=50))
         size = (Path(folder) / "index.html").stat().st_size / 1e6
     click.echo(f"the network on {faces:,} faces      {least:.1f} s")
-    click.echo(f"a sweep over {len(trial.pairs):,} pairs of them  {taken:.1f} s, {taken / least:.2f} times as long")
+    click.echo(f"a sweep over {len(protocol.pairs):,} pairs of them  {taken:.1f} s, {taken / least:.2f} times as long")
     click.echo(f"its page                        {size:.1f} MB")
 
 

@@ -155,7 +155,7 @@ def _rows(reader, name: str, columns: tuple[str, ...]) -> Iterator[Row]:
         raise FaceSimError(f"{name}, line {reader.line_num}, is not CSV ({error}).") from error
 
 
-def judge_rows(verifier: Verifier, pairs: PairList, faces: str) -> Iterator[tuple[Row, Verdict | FaceSimError]]:
+def judge_rows(verifier: Verifier, pairs: PairList, selection: str) -> Iterator[tuple[Row, Verdict | FaceSimError]]:
     """Yield each row with its verdict, or with what kept it from one, in order."""
     waiting: deque[Row] = deque()
 
@@ -168,7 +168,7 @@ def judge_rows(verifier: Verifier, pairs: PairList, faces: str) -> Iterator[tupl
             if not row.problem:
                 yield places
 
-    for verdict in verifier.verify_many(photos(), faces):
+    for verdict in verifier.verify_many(photos(), selection):
         yield from _problems(waiting)
         yield waiting.popleft(), verdict
     yield from _problems(waiting)

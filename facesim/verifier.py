@@ -36,11 +36,7 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON has it, the boxes by their edges."""
-        faces = {
-            name: dataclasses.asdict(face) | {"box": face.box._asdict()}
-            for name, face in (("face1", self.face1), ("face2", self.face2))
-        }
-        return dataclasses.asdict(self) | faces
+        return dataclasses.asdict(self) | {"face1": self.face1.as_dict(), "face2": self.face2.as_dict()}
 
 
 def check_threshold(threshold: float) -> float:
@@ -90,22 +86,22 @@ class Verifier:
         self,
         photo1: PhotoSource,
         photo2: PhotoSource,
-        faces: str = "largest",
+        selection: str = "largest",
         box1: Sequence[float] | None = None,
         box2: Sequence[float] | None = None,
     ) -> Verdict:
         """Say whether two photos show one person.
 
-        Of each photo the `faces` count that `cut_faces` gives: "largest", "centre", or "all", of which the closest pair
-        decides; or the one in a box: its left, top, right and bottom in pixels of the upright photo.
+        Of each photo the faces of the `selection` count, as in `cut_faces`: "largest", "centre", or "all", of which the
+        closest pair decides; or the one in a box: its left, top, right and bottom in pixels of the upright photo.
 
         Raises FaceSimError when a photo cannot be read, and NoFaceError when it shows no face.
         """
         photo1, photo2 = take_photos((photo1, photo2))
-        return self._judge(*_at_once(self.embed_faces, (photo1, faces, box1), (photo2, faces, box2)))
+        return self._judge(*_at_once(self.embed_faces, (photo1, selection, box1), (photo2, selection, box2)))
 
     def verify_many(
-        self, pairs: Iterable[tuple[PhotoSource, PhotoSource]], faces: str = "largest"
+        self, pairs: Iterable[tuple[PhotoSource, PhotoSource]], selection: str = "largest"
     ) -> Iterator[Verdict | FaceSimError]:
         """Yield the verdict on each pair of photos, in their order, as soon as it is there; all cores work on them.
 
@@ -115,7 +111,7 @@ class Verifier:
         """
         from facesim.bulk import embed_groups  # not worth its import for one pair
 
-        for embedded in embed_groups(map(_pair, pairs), partial(self.embed_faces, faces=faces)):
+        for embedded in embed_groups(map(_pair, pairs), partial(self.embed_faces, selection=selection)):
             yield embedded if isinstance(embedded, FaceSimError) else self._judge(*embedded)
 
     def embed(self, photos: Iterable[PhotoSource]) -> Embedded:
@@ -137,7 +133,7 @@ class Verifier:
     def embed_faces(
         self,
         photo: PhotoSource | Photo,
-        faces: str = "largest",
+        selection: str = "largest",
         box: Sequence[float] | None = None,
         quick: bool = False,
     ) -> EmbeddedPhoto:
@@ -145,7 +141,7 @@ class Verifier:
 
         With `quick` a single look must show them: for a frame of a video.
         """
-        found, crops = zip(*cut_faces(photo, faces, box, quick), strict=True)
+        found, crops = zip(*cut_faces(photo, selection, box, quick), strict=True)
         return EmbeddedPhoto(found, self.model.embed(np.stack(crops)))
 
     def _judge(self, first: EmbeddedPhoto, second: EmbeddedPhoto) -> Verdict:

@@ -111,7 +111,7 @@ CACHE = """
 from facesim.data.cache import cached_crops
 from facesim.data.dataset import read_folder
 crops = cached_crops(read_folder(target), Path(text))
-print(sorted(crops.problems), crops.wide[:].sum(), crops.faces.tolist())
+print(sorted(crops.problems), crops.wide[:].sum(), crops.face_counts.tolist())
 """
 
 

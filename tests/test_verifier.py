@@ -103,7 +103,7 @@ def test_a_photo_without_a_face_gets_no_verdict(verifier, hopper, faceless, refu
 
 def test_the_faces_in_a_photo_are_counted(verifier, hopper, crowd):
     verdict = verifier.verify(hopper, crowd)
-    assert (verdict.face1.faces, verdict.face2.faces) == (1, 2)
+    assert (verdict.face1.face_count, verdict.face2.face_count) == (1, 2)
     assert verdict.same
 
 
@@ -207,12 +207,12 @@ def test_copies_of_a_verifier_share_its_model(verifier, hopper, collins):
 def test_of_all_faces_the_closest_pair_decides(verifier, hopper, collins, both):
     assert not verifier.verify(collins, both).same  # Hopper is the larger
     for photos in ((collins, both), (both, collins)):
-        verdict = verifier.verify(*photos, faces="all")
+        verdict = verifier.verify(*photos, selection="all")
         assert verdict.same
         chosen = verdict.face2 if photos[1] == both else verdict.face1
-        assert chosen.faces == 2
+        assert chosen.face_count == 2
         assert chosen.box.left > 600  # Collins stands on the right
-    (verdict,) = verifier.verify_many([(collins, both)], faces="all")
+    (verdict,) = verifier.verify_many([(collins, both)], selection="all")
     assert verdict.same
 
 
@@ -220,12 +220,12 @@ def test_the_face_nearest_to_the_centre_may_count_instead_of_the_largest(verifie
     photo = Image.new("RGB", (1200, 600))
     photo.paste(Image.open(both))
     assert not verifier.verify(collins, photo).same
-    assert verifier.verify(collins, photo, faces="centre").same
+    assert verifier.verify(collins, photo, selection="centre").same
 
 
 def test_a_way_to_choose_that_does_not_exist_is_refused(verifier, hopper):
     with pytest.raises(FaceSimError, match="largest, centre, all"):
-        verifier.verify(hopper, hopper, faces="some")
+        verifier.verify(hopper, hopper, selection="some")
 
 
 def test_what_a_verdict_may_be_wrong_about_is_said(verifier, hopper):

@@ -128,17 +128,19 @@ def _one_line_warnings():
         yield
 
 
-_COUNTED = {
+_SELECTED = {
     "largest": "the largest is {done}",
     "centre": "the one nearest to the middle is {done}",
     "all": "the closest pair of them decides",
 }
 
 
-def say_which_face(face, faces: str = "largest", done: str = "compared") -> None:
+def say_which_face(face, selection: str = "largest", done: str = "compared") -> None:
     """Tell on stderr which face of a `FoundFace`'s photo counts, where the photo shows several."""
-    if face.faces > 1:
-        click.echo(f"facesim: {face.photo} shows {face.faces} faces; {_COUNTED[faces].format(done=done)}.", err=True)
+    if face.face_count > 1:
+        click.echo(
+            f"facesim: {face.photo} shows {face.face_count} faces; {_SELECTED[selection].format(done=done)}.", err=True
+        )
 
 
 @click.group(cls=_Verbs, context_settings=HELP)

@@ -29,7 +29,7 @@ from facesim.text import pluralise, printable
 )
 @click.option("--draw", type=click.Path(dir_okay=False), help="Draw the groups' faces to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each group.")
-def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
+def cluster(photos, threshold, selection, model, gpu, output, draw, as_json):
     """Group the faces on PHOTOS, files or folders of them, or in a gallery, by person.
 
     Nobody needs to be known. A group is meant to be one person, but some people fall into two groups, and people who
@@ -57,7 +57,7 @@ def cluster(photos, threshold, faces, model, gpu, output, draw, as_json):
     check_apart(written, [verifier.model.path, *photos])
     rows, failed = [], 0
     with tqdm(desc="embedding", unit="photo", disable=None) as bar:
-        for found in faces_on(photos, verifier, faces):
+        for found in faces_on(photos, verifier, selection):
             bar.update()
             if isinstance(found, FaceSimError):
                 failed += not isinstance(found, NoFaceError)

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from facesim.cli import HELP, Command
-from facesim.cli.trial_options import with_trial
+from facesim.cli.protocol_options import with_protocol
 from facesim.files import check_apart, check_picture_path, save_picture
 
 
 @click.command(cls=Command, context_settings=HELP)
 @click.argument("model_a", type=click.Path(path_type=Path))
 @click.argument("model_b", type=click.Path(path_type=Path))
-@with_trial
+@with_protocol
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 @click.option(
     "--draw",
@@ -32,7 +32,7 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
     Exit status: 0 done, 2 trouble.
     """
     from facesim.evaluation.comparison import compare_models, draw_disagreements
-    from facesim.evaluation.protocol import open_trial
+    from facesim.evaluation.protocol import open_protocol
     from facesim.evaluation.scoring import score
     from facesim.evaluation.summary import as_dict
     from facesim.evaluation.text import comparison_text
@@ -43,10 +43,10 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
         raise click.UsageError(f"{model_a} is a photo, and compare is for models: facesim predict compares photos.")
     check_picture_path(draw)
     models = [Model(path) for path in (model_a, model_b)]
-    trial = open_trial(models[0].info, data, view, pairs, count, seed, also=(models[1].info,))
-    check_apart([draw], trial.files(model_a, model_b, pairs))
-    crops = trial.source.crops()
-    scores = [score(trial, model, crops) for model in models]
+    protocol = open_protocol(models[0].info, data, view, pairs, count, seed, also=(models[1].info,))
+    check_apart([draw], protocol.files(model_a, model_b, pairs))
+    crops = protocol.source.crops()
+    scores = [score(protocol, model, crops) for model in models]
     comparison = compare_models(*scores, *models)
     picture = None
     if len(comparison.only_a_right) + len(comparison.only_b_right):

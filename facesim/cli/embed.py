@@ -19,7 +19,7 @@ from facesim.text import pluralise, printable
 @MODEL
 @GPU
 @click.option("--json", "as_json", is_flag=True, help="Print the sums as JSON.")
-def embed(photos, address, engine, faces, model, gpu, as_json):
+def embed(photos, address, engine, selection, model, gpu, as_json):
     """Embed the faces of PHOTOS, files or folders of them, and add them to a gallery, without names.
 
     Find them with facesim search and facesim cluster. Folders are searched with all their sub-folders; hidden files and
@@ -54,7 +54,7 @@ def embed(photos, address, engine, faces, model, gpu, as_json):
     done = Tally()
     with tqdm(total=count, desc="embedding", unit="photo", disable=None) as bar:
         pending = pending_photos(gallery, photos_at(photos), bar.update)
-        for tally in embed_photos(gallery, verifier, pending, faces):
+        for tally in embed_photos(gallery, verifier, pending, selection):
             done += tally
             bar.update(tally.photos)
     before = count - done.photos

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from facesim.cli import HELP, MODEL, Command
-from facesim.cli.trial_options import BY, with_trial
+from facesim.cli.protocol_options import BY, with_protocol
 from facesim.files import check_apart, check_picture_path, check_writable, save_picture
 from facesim.text import printable
 
 
 @click.command(cls=Command, context_settings=HELP)
 @MODEL
-@with_trial
+@with_protocol
 @BY
 @click.option("--open-set", is_flag=True, help="Look for people among many, instead of judging pairs.")
 @click.option("--enrolled", type=click.IntRange(1), help="People to look among.  [default: those with mated probes]")
@@ -68,7 +68,7 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     """
     from facesim.evaluation.charts import draw_groups
     from facesim.evaluation.groups import check_columns
-    from facesim.evaluation.protocol import open_trial
+    from facesim.evaluation.protocol import open_protocol
     from facesim.evaluation.recorded import write_measured
     from facesim.evaluation.scoring import score
     from facesim.evaluation.summary import as_dict, evaluate
@@ -91,15 +91,15 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     model = Model(model)
     if record:
         check_writable(model.path)
-    trial = open_trial(model.info, data, view, pairs, count, seed, every_pair=bool(by))
-    check_columns(trial, by)
+    protocol = open_protocol(model.info, data, view, pairs, count, seed, every_pair=bool(by))
+    check_columns(protocol, by)
     if by:
-        check_apart([draw], trial.files(model.path, pairs))
-    scores = score(trial, model)
+        check_apart([draw], protocol.files(model.path, pairs))
+    scores = score(protocol, model)
     evaluation = evaluate(scores, model, by)
     result, text = as_dict(evaluation), evaluation_text(evaluation)
     if by:
-        save_picture(draw_groups(evaluation.groups, evaluation.trial), draw)
+        save_picture(draw_groups(evaluation.groups, evaluation.protocol), draw)
         result["picture"], text = str(draw), f"{text}\n\ndrawn         {printable(str(draw))}"
     if record:
         write_measured(scores, model, evaluation.groups)

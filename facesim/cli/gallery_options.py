@@ -2,12 +2,17 @@
 
 import click
 
-from facesim.detector.selection import FACES, box_text
+from facesim.detector.selection import SELECTIONS, box_text
 from facesim.text import printable
 
 GALLERY = click.argument("address", metavar="GALLERY")
 ALL_FACES = click.option(
-    "--faces", type=click.Choice(FACES), default="all", show_default=True, help="Which faces of a photo count."
+    "--faces",
+    "selection",
+    type=click.Choice(SELECTIONS),
+    default="all",
+    show_default=True,
+    help="Which faces of a photo count.",
 )
 FMR = click.option("--fmr", type=float, help="Take at most this share of strangers for somebody enrolled, as 0.01.")
 THRESHOLD = click.option(
@@ -16,7 +21,7 @@ THRESHOLD = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each.")
 
 
-def open_identifier(address, model, gpu, fmr, threshold, faces, quick=False):
+def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False):
     """Return an `Identifier` by the options of these names; raises UsageError where two say how strict to be."""
     from facesim.gallery.identify import Identifier
     from facesim.gallery.store import open_gallery
@@ -25,7 +30,7 @@ def open_identifier(address, model, gpu, fmr, threshold, faces, quick=False):
     if fmr is not None and threshold is not None:
         raise click.UsageError("--fmr picks the threshold: leave out -t.")
     verifier = Verifier(model, threshold, gpu)
-    return Identifier(open_gallery(address, verifier.model), verifier, fmr, faces, quick)
+    return Identifier(open_gallery(address, verifier.model), verifier, fmr, selection, quick)
 
 
 def identified_line(face) -> str:

@@ -32,7 +32,7 @@ from facesim.files import check_apart, check_picture_path, save_picture
 @GPU
 @JSON
 @click.option("--show", type=click.Path(dir_okay=False), help="Draw the photo, its faces and their names to this file.")
-def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
+def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, show):
     """Say who is on a photo: somebody enrolled in GALLERY, or unknown.
 
     A face is known where its nearest enrolled face lies under the model's threshold. That threshold is meant for two
@@ -56,7 +56,7 @@ def identify(address, photos, fmr, threshold, faces, model, gpu, as_json, show):
             raise click.UsageError("--show draws one photo: give one.")
         check_picture_path(Path(show))
         check_apart([Path(show)], [*photos, model or default_model()])
-    identifier = open_identifier(address, model, gpu, fmr, threshold, faces)
+    identifier = open_identifier(address, model, gpu, fmr, threshold, selection)
     if fmr is None:
         say_how_many_strangers_pass(identifier)
     status, recorded = 0, identifier.info.worst_at(identifier.threshold)

@@ -12,7 +12,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's other threads only
 
 from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
 from facesim.detector.box import Box
-from facesim.detector.selection import FACES, box_text
+from facesim.detector.selection import SELECTIONS, box_text
 from facesim.files import check_apart, check_picture_path, save_picture
 from facesim.model import Model, default_model
 from facesim.verifier import Verifier
@@ -42,7 +42,14 @@ class _BoxType(click.ParamType):
 @click.option(
     "--resume", is_flag=True, help="With --output: continue what an interrupted run with the same settings wrote."
 )
-@click.option("--faces", type=click.Choice(FACES), default="largest", show_default=True, help="Which face counts.")
+@click.option(
+    "--faces",
+    "selection",
+    type=click.Choice(SELECTIONS),
+    default="largest",
+    show_default=True,
+    help="Which face counts.",
+)
 @click.option("-box1", "box1", type=_BoxType(), help="Where the face meant in the first photo is, in pixels.")
 @click.option("-box2", "box2", type=_BoxType(), help="The same in the second photo.")
 @MODEL
@@ -52,7 +59,7 @@ class _BoxType(click.ParamType):
 @GPU
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON; of many, a line each.")
 @click.option("--show", type=click.Path(dir_okay=False), help="Draw photos, boxes, crops and verdict to this file.")
-def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, model, threshold, gpu, as_json, show):
+def predict(photos, photo1, photo2, pairs, output, resume, selection, box1, box2, model, threshold, gpu, as_json, show):
     """Say whether two photos show the same person.
 
     \b
@@ -80,7 +87,7 @@ def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, mo
             raise click.UsageError("--resume continues a file: name it with --output.")
         from facesim.cli.predict_many import compare_pairs
 
-        return compare_pairs(Verifier(model, threshold, gpu), pairs, output, resume, faces, as_json)
+        return compare_pairs(Verifier(model, threshold, gpu), pairs, output, resume, selection, as_json)
     if output is not None or resume:
         raise click.UsageError("--output and --resume belong to --pairs.")
     if len(named) + len(photos) != 2 or len(named) == 1:
@@ -91,25 +98,25 @@ def predict(photos, photo1, photo2, pairs, output, resume, faces, box1, box2, mo
             raise click.UsageError("boxes and --show are for two photos, not for a folder.")
         from facesim.cli.predict_many import compare_with_folder
 
-        return compare_with_folder(Verifier(model, threshold, gpu), first, second, faces, as_json)
+        return compare_with_folder(Verifier(model, threshold, gpu), first, second, selection, as_json)
     if show:
         check_picture_path(Path(show))
         check_apart([Path(show)], [first, second, model or default_model()])
     verifier = Verifier(Model(model, gpu, quick=True), threshold)
-    verdict = verifier.verify(first, second, faces, box1, box2)
+    verdict = verifier.verify(first, second, selection, box1, box2)
     if show:
         from facesim.drawing.verdict import draw_verdict
 
         save_picture(draw_verdict(verdict), Path(show))
     for face, box in ((verdict.face1, box1), (verdict.face2, box2)):
         if box is None:
-            say_which_face(face, faces)
+            say_which_face(face, selection)
         for warning in face.warnings:
             click.echo(f"facesim: {face.photo}: {warning}; the verdict may be wrong.", err=True)
     if as_json:
         click.echo(json.dumps(verdict.as_dict() | verifier.model.info.worst_at(verdict.threshold)))
     else:
-        _print(verdict, faces == "all" or box1 is not None or box2 is not None)
+        _print(verdict, selection == "all" or box1 is not None or box2 is not None)
     return 0 if verdict.same else 1
 
 

@@ -31,15 +31,15 @@ from facesim.pair_output import growing_output, partial_of
 from facesim.verifier import Verifier
 
 
-def compare_with_folder(verifier: Verifier, photo: str, folder: str, faces: str, as_json: bool) -> int:
+def compare_with_folder(verifier: Verifier, photo: str, folder: str, selection: str, as_json: bool) -> int:
     """Print the verdicts on a photo and each in a folder, nearest first; return the exit status."""
-    cut_faces(photo, faces)  # where this photo is at fault, none of the others is
+    cut_faces(photo, selection)  # where this photo is at fault, none of the others is
     others = [other for other in photos_in(folder) if not same_file(other, photo)]
     if not others:
         raise FaceSimError(f"{folder} holds no other photo: give a folder with .jpg or .png files.")
     verdicts, failed = [], 0
     with _progress(len(others), "comparing") as bar:
-        for verdict in verifier.verify_many(((photo, other) for other in others), faces):
+        for verdict in verifier.verify_many(((photo, other) for other in others), selection):
             bar.update(1)
             if isinstance(verdict, FaceSimError):
                 failed += 1
@@ -60,14 +60,16 @@ def compare_with_folder(verifier: Verifier, photo: str, folder: str, faces: str,
     return 0 if verdicts[0].same else 1
 
 
-def compare_pairs(verifier: Verifier, name: str, output: str | None, resume: bool, faces: str, as_json: bool) -> int:
+def compare_pairs(
+    verifier: Verifier, name: str, output: str | None, resume: bool, selection: str, as_json: bool
+) -> int:
     """Write the verdicts on a list of pairs, in its order; return the exit status."""
     read_once = name == "-" or not os.path.isfile(name)
     outputs = [] if output is None else [Path(output), partial_of(Path(output))]
     listed = "/dev/stdin" if name == "-" else name
     check_apart([*outputs, Path("/dev/stdout")], [listed])  # a list that grows as it is read would never end
     check_apart(outputs, [verifier.model.path] if read_once else _read_beside(name, verifier))
-    made_by = {"faces": faces, "fingerprint": verifier.model.fingerprint[:12]}
+    made_by = {"faces": selection, "fingerprint": verifier.model.fingerprint[:12]}
     with contextlib.ExitStack() as stack:
         if name == "-":
             pairs = read_pair_list(as_text(_standard_stream("stdin")), "the list on stdin")
@@ -86,7 +88,7 @@ def compare_pairs(verifier: Verifier, name: str, output: str | None, resume: boo
         count = None if read_once else _count_lines(name)
         bar = stack.enter_context(_progress(count, "comparing", hidden=output is None and sys.stdout.isatty()))
         bar.update(kept.rows)
-        tally, rows = kept, judge_rows(verifier, pairs, faces)
+        tally, rows = kept, judge_rows(verifier, pairs, selection)
         for tally in write_verdicts(rows, pairs.columns, made_by, to, as_json, kept):  # noqa: B007
             bar.update(1)
         to.flush()

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from facesim.cli import HELP, MODEL, Command
-from facesim.cli.trial_options import BY, with_trial
+from facesim.cli.protocol_options import BY, with_protocol
 
 
 @click.command(cls=Command, context_settings=HELP)
 @MODEL
-@with_trial
+@with_protocol
 @BY
 @click.option("--output", type=click.Path(path_type=Path), help="The report's folder.  [default: sweep-DATA]")
 @click.option("--errors", type=click.IntRange(0), default=50, show_default=True, help="Errors shown of each kind.")
@@ -32,17 +32,17 @@ def sweep(model, data, view, pairs, count, seed, by, output, errors, as_json):
     Exit status: 0 done, 2 trouble.
     """
     from facesim.evaluation.groups import check_columns
-    from facesim.evaluation.protocol import open_trial
+    from facesim.evaluation.protocol import open_protocol
     from facesim.evaluation.scoring import score
     from facesim.evaluation.sweep.report import FILES, as_text, write_report
     from facesim.files import check_apart, check_folder
     from facesim.model import Model
 
     model = Model(model)
-    trial = open_trial(model.info, data, view, pairs, count, seed, every_pair=bool(by))
-    check_columns(trial, by)
-    folder = output or Path(f"sweep-{trial.source.dataset.name}")
+    protocol = open_protocol(model.info, data, view, pairs, count, seed, every_pair=bool(by))
+    check_columns(protocol, by)
+    folder = output or Path(f"sweep-{protocol.source.dataset.name}")
     check_folder(folder)
-    check_apart([folder / name for name in FILES], trial.files(model.path, pairs))
-    report = write_report(score(trial, model), model, folder, errors, by)
+    check_apart([folder / name for name in FILES], protocol.files(model.path, pairs))
+    report = write_report(score(protocol, model), model, folder, errors, by)
     click.echo(json.dumps(report.metrics) if as_json else as_text(report))

@@ -33,7 +33,7 @@ from facesim.cli.gallery_options import (
 @GPU
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each frame, with a face or without.")
 @click.option("--show", type=click.Path(dir_okay=False), metavar="VIDEO.mp4", help="Write the frames, named, here.")
-def watch(address, source, every, fmr, threshold, faces, model, gpu, as_json, show):
+def watch(address, source, every, fmr, threshold, selection, model, gpu, as_json, show):
     """Name the faces before a camera, or in a video, by who is enrolled in GALLERY.
 
     \b
@@ -60,7 +60,7 @@ def watch(address, source, every, fmr, threshold, faces, model, gpu, as_json, sh
 
     if show:
         check_video_path(Path(show), source)
-    identifier = open_identifier(address, model, gpu, fmr, threshold, faces, quick=True)
+    identifier = open_identifier(address, model, gpu, fmr, threshold, selection, quick=True)
     known, cut_short = False, None
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(Video(source))

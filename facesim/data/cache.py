@@ -32,7 +32,7 @@ class CachedCrops:
 
     wide: "np.ndarray | JoinedArrays"
     problems: dict[int, str]  # photo index: why it has no crop
-    faces: np.ndarray  # (n,) int, how many faces the photo shows
+    face_counts: np.ndarray  # (n,) int, how many faces the photo shows
     sizes: np.ndarray  # (n, 2) int, the photo's width and height in pixels; 0 where it cannot be opened
     detectors: np.ndarray  # (n,) str, which detector found the face, "hog" or "cnn"; "" where there is none
     fingerprint: str  # of the data set
@@ -104,7 +104,7 @@ def join_crops(parts: list[CachedCrops]) -> CachedCrops:
     return CachedCrops(
         JoinedArrays([part.wide for part in parts]),
         {start + i: reason for start, part in zip(starts, parts, strict=False) for i, reason in part.problems.items()},
-        np.concatenate([part.faces for part in parts]),
+        np.concatenate([part.face_counts for part in parts]),
         np.concatenate([part.sizes for part in parts]),
         np.concatenate([part.detectors for part in parts]),
         hashlib.sha256("".join(part.fingerprint for part in parts).encode()).hexdigest(),

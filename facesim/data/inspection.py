@@ -66,7 +66,7 @@ def inspect_dataset(dataset: Dataset, crops: CachedCrops, processes: int | None 
         crops.sizes,
         {i: reason.removeprefix(f"{paths[i]} ") for i, reason in crops.problems.items() if not opened[i]},
         tuple(i for i in crops.problems if opened[i]),
-        {i: int(crops.faces[i]) for i in np.flatnonzero(crops.faces > 1).tolist()},
+        {i: int(crops.face_counts[i]) for i in np.flatnonzero(crops.face_counts > 1).tolist()},
         find_copies(dataset, np.flatnonzero(opened), processes),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from facesim.detector.quality import crop_warnings
 from facesim.errors import FaceSimError, NoFaceError
 from facesim.photo import Photo, PhotoSource, open_photo
 
-FACES = ("largest", "centre", "all")
+SELECTIONS = ("largest", "centre", "all")
 BLACK = 16  # grey levels of 256, which 12 bits reach that are taken for 16
 
 
@@ -23,9 +23,19 @@ class FoundFace:
 
     photo: str
     box: Box
-    faces: int
+    face_count: int
     angle: int = 0  # degrees by which the photo has to be turned counter-clockwise for the face to stand upright
     warnings: tuple[str, ...] = ()  # why a verdict on it may be wrong
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the face as JSON has it, its box by its edges."""
+        return {
+            "photo": self.photo,
+            "box": self.box._asdict(),
+            "faces": self.face_count,
+            "angle": self.angle,
+            "warnings": self.warnings,
+        }
 
 
 class EmbeddedPhoto(NamedTuple):
@@ -36,7 +46,7 @@ class EmbeddedPhoto(NamedTuple):
 
 
 def cut_faces(
-    source: PhotoSource | Photo, faces: str = "largest", box: Sequence[float] | None = None, quick: bool = False
+    source: PhotoSource | Photo, selection: str = "largest", box: Sequence[float] | None = None, quick: bool = False
 ) -> list[tuple[FoundFace, np.ndarray]]:
     """Return the faces of a photo that count, each with its crop, `(160, 160, 3) uint8`.
 
@@ -47,8 +57,8 @@ def cut_faces(
     Raises FaceSimError when the photo cannot be read or holds nothing of the box, NoFaceError when it, or the box,
     shows no face.
     """
-    if faces not in FACES:
-        raise FaceSimError(f"{faces!r} says nothing about which face to compare: give {', '.join(FACES)}.")
+    if selection not in SELECTIONS:
+        raise FaceSimError(f"{selection!r} does not say which face to compare: give {', '.join(SELECTIONS)}.")
     photo = open_photo(source)
     if box is not None:
         box = as_box(box)
@@ -58,13 +68,13 @@ def cut_faces(
     elif quick:
         found = glance(photo)
     else:
-        found = find_faces(photo, small_too=faces != "largest")
+        found = find_faces(photo, small_too=selection != "largest")
     if not found:
         raise _no_face(photo, photo.name, "give a photo in which a face is larger, upright or in view")
     chosen = found
-    if faces == "largest":
+    if selection == "largest":
         chosen = found[:1]
-    elif faces == "centre":
+    elif selection == "centre":
         chosen = [min(found, key=lambda face: off_centre(face.box, photo.size))]
     return [_cut(photo, face, len(found)) for face in chosen]
 
@@ -74,9 +84,9 @@ def find_main_face(source: PhotoSource) -> tuple[FoundFace, np.ndarray]:
     return cut_faces(source)[0]
 
 
-def _cut(photo: Photo, face: Face, faces: int) -> tuple[FoundFace, np.ndarray]:
+def _cut(photo: Photo, face: Face, face_count: int) -> tuple[FoundFace, np.ndarray]:
     crop = centre_crop(cut_wide_crop(photo, face))
-    return FoundFace(photo.name, face.box, faces, face.angle, crop_warnings(crop, face.box) + photo.warnings), crop
+    return FoundFace(photo.name, face.box, face_count, face.angle, crop_warnings(crop, face.box) + photo.warnings), crop
 
 
 def _no_face(photo: Photo, place: str, remedy: str) -> NoFaceError:

@@ -20,7 +20,7 @@ _LETTERS, _LETTERS_OF_TITLE = 40, 80  # of a name
 
 
 def draw_groups(report: GroupReport, name: str) -> Image.Image:
-    """Return a picture of a report on the trial `name`: FMR and FNMR of each group, a row each.
+    """Return a picture of a report on the protocol `name`: FMR and FNMR of each group, a row each.
 
     The first five thresholds have marks.
     """
@@ -119,7 +119,7 @@ def draw_identification(found: Identification) -> Image.Image:
     axes.set_ylabel("FNIR: share of mated probes whose person is missed")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    title = f"{shortened(found.trial, _LETTERS_OF_TITLE)}\n{shortened(Path(found.model).name, _LETTERS_OF_TITLE)}"
+    title = f"{shortened(found.protocol, _LETTERS_OF_TITLE)}\n{shortened(Path(found.model).name, _LETTERS_OF_TITLE)}"
     figure.suptitle(title, fontsize=9, color=GREY, parse_math=False)
     counts = f"{found.enrolled:,} enrolled, {found.mated:,} mated and {found.non_mated:,} non-mated probes"
     axes.set_title(f"Finding people among many: {counts}", fontsize=11)

@@ -25,7 +25,7 @@ class Judged:
 class Comparison:
     """Two models on the same pairs, each at its own threshold; a pair without a face is a non-match to both."""
 
-    trial: str
+    protocol: str
     model_a: str
     model_b: str
     a: Judged
@@ -42,7 +42,7 @@ def compare(
     same: np.ndarray,
     thresholds: tuple[float, float],
     names: tuple[str, str] = ("A", "B"),
-    trial: str = "",
+    protocol: str = "",
 ) -> Comparison:
     """Compare the distances, `(n,)`, that two models give to the same pairs, `same` `(n,) bool`.
 
@@ -62,18 +62,18 @@ def compare(
         measured = SortedDistances.of(distances, same)
         judged.append(Judged(measured.rates(threshold), measured.auc()))
     without_face = int((np.isnan(distances_a) | np.isnan(distances_b)).sum())
-    return Comparison(trial, *names, *judged, paired_test(*right), without_face, only_a, only_b)
+    return Comparison(protocol, *names, *judged, paired_test(*right), without_face, only_a, only_b)
 
 
 def compare_models(scores_a: Scores, scores_b: Scores, model_a: Model, model_b: Model) -> Comparison:
-    """Compare two models' scores on one trial, each at the threshold in its file."""
+    """Compare two models' scores on one protocol, each at the threshold in its file."""
     return compare(
         scores_a.distances,
         scores_b.distances,
-        scores_a.trial.pairs.same,
+        scores_a.protocol.pairs.same,
         (model_a.info.threshold, model_b.info.threshold),
         (str(model_a.path), str(model_b.path)),
-        scores_a.trial.name,
+        scores_a.protocol.name,
     )
 
 
@@ -82,7 +82,7 @@ def draw_disagreements(scores_a: Scores, scores_b: Scores, comparison: Compariso
 
     Raises FaceSimError where they agree on all.
     """
-    parts, pairs = [], scores_a.trial.pairs
+    parts, pairs = [], scores_a.protocol.pairs
     for name, places in (("B", comparison.only_b_right), ("A", comparison.only_a_right)):
         shown = places[:most]
         if not len(shown):

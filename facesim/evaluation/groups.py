@@ -13,7 +13,7 @@ import numpy as np
 
 from facesim.data.people import read_people
 from facesim.errors import FaceSimError
-from facesim.evaluation.protocol import Trial
+from facesim.evaluation.protocol import Protocol
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.uncertainty import rate_intervals
 from facesim.model_info import ModelInfo
@@ -77,9 +77,9 @@ class GroupReport:
     points: tuple[GroupsAt, ...]
 
 
-def check_columns(trial: Trial, by: Iterable[str]) -> None:
+def check_columns(protocol: Protocol, by: Iterable[str]) -> None:
     """Raise FaceSimError where a trial's pairs have no such columns, before the work on its photos."""
-    known = set(_pair_columns(trial)) | set(_person_columns(trial)) | set(_PHOTO_COLUMNS)
+    known = set(_pair_columns(protocol)) | set(_person_columns(protocol)) | set(_PHOTO_COLUMNS)
     for column in by:
         if column not in known:
             raise FaceSimError(f"--by {column}: there is no such column; there are {', '.join(sorted(known))}.")
@@ -93,10 +93,10 @@ def group_pairs(scores: Scores, by: Iterable[str]) -> np.ndarray:
 
     Raises FaceSimError where there is no such column.
     """
-    trial, by = scores.trial, tuple(by)
-    check_columns(trial, by)
-    of_pairs, of_people = _pair_columns(trial), _person_columns(trial)
-    sides = np.stack([trial.pairs.first, trial.pairs.second], axis=1)
+    protocol, by = scores.protocol, tuple(by)
+    check_columns(protocol, by)
+    of_pairs, of_people = _pair_columns(protocol), _person_columns(protocol)
+    sides = np.stack([protocol.pairs.first, protocol.pairs.second], axis=1)
     values = []
     for column in by:
         if column in of_pairs:
@@ -110,23 +110,23 @@ def group_pairs(scores: Scores, by: Iterable[str]) -> np.ndarray:
     return np.array(names)[places].reshape(sides.shape)
 
 
-def _pair_columns(trial: Trial) -> dict[str, np.ndarray]:
+def _pair_columns(protocol: Protocol) -> dict[str, np.ndarray]:
     """Return what a CSV file says of its pairs, `(n, 2) str` by column."""
-    columns = trial.columns
+    columns = protocol.columns
     both = {name: np.stack([values, values], axis=1) for name, values in columns.items()}
     stems = [name[:-1] for name in columns if name.endswith("1") and name[:-1] + "2" in columns]
     return both | {stem: np.stack([columns[stem + "1"], columns[stem + "2"]], axis=1) for stem in stems}
 
 
-def _person_columns(trial: Trial) -> dict[str, np.ndarray]:
+def _person_columns(protocol: Protocol) -> dict[str, np.ndarray]:
     """Return what people.csv says of who is on each photo, `(photos,) str` by column; "" where it says nothing."""
-    known = [read_people(part.root) for part in trial.source.parts]
+    known = [read_people(part.root) for part in protocol.source.parts]
     columns = dict.fromkeys(column for part in known for column in part)
     return {
         column: np.array(
             [
                 values.get(column, {}).get(name_key(identity), "")
-                for part, values in zip(trial.source.parts, known, strict=True)
+                for part, values in zip(protocol.source.parts, known, strict=True)
                 for identity in part.identities.tolist()
             ]
         )
@@ -140,7 +140,7 @@ def _detectors(scores: Scores) -> np.ndarray:
 
 def _prefixes(scores: Scores) -> np.ndarray:
     """Return the prefix of each photo, "frontal" of "frontal_03.jpg"."""
-    return np.array([prefix(photo) for photo in scores.trial.source.dataset.photos])
+    return np.array([prefix(photo) for photo in scores.protocol.source.dataset.photos])
 
 
 def prefix(photo: str) -> str:
@@ -161,7 +161,7 @@ def measure_groups(scores: Scores, info: ModelInfo, by: Iterable[str]) -> GroupR
 
     Raises FaceSimError where there is no such column, or where it makes more than 50 groups.
     """
-    by, same = tuple(by), scores.trial.pairs.same
+    by, same = tuple(by), scores.protocol.pairs.same
     groups = group_pairs(scores, by)
     names = np.unique(groups).tolist()
     if len(names) > MAX_GROUPS:
@@ -169,7 +169,7 @@ def measure_groups(scores: Scores, info: ModelInfo, by: Iterable[str]) -> GroupR
     points = [(point.name, point.threshold) for point in info.operating_points] or [("stored", info.threshold)]
     thresholds = np.array([threshold for _, threshold in points])
     matches = scores.distances[:, None] < thresholds
-    people = scores.trial.people_of_pairs()
+    people = scores.protocol.people_of_pairs()
     shared = bool((same & (groups[:, 0] != groups[:, 1])).any())  # genuine pairs across: these are groups of photos
 
     rows = []  # of each group, its rates at every threshold

@@ -76,7 +76,7 @@ class SearchRates:
 class Identification:
     """How a model did on an open set; a probe that shows no face is never found, and so is a person enrolled so."""
 
-    trial: str
+    protocol: str
     model: str
     seed: int
     enrolled: int  # people, one photo each
@@ -110,7 +110,7 @@ def identify(open_set: OpenSet, model: Model, crops: CachedCrops | None = None) 
     _, people = np.unique(identities[count:], return_inverse=True)
     mated_face, non_mated_face = face[count : count + mated_count], face[count + mated_count :]
     return Identification(
-        trial=open_set.name,
+        protocol=open_set.name,
         model=str(model.path),
         seed=open_set.seed,
         enrolled=count,

@@ -22,7 +22,7 @@ _COLUMNS = (*PHOTOS, "same")
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Protocol:
     """Pairs to judge a model on, and, where the protocol has its own, those to choose the threshold on."""
 
     name: str
@@ -40,7 +40,7 @@ class Trial:
         return None if people is None else len(np.unique(people))
 
     def files(self, *others: Path | None) -> list[Path]:
-        """Return the files that are read to judge a model on the trial, `others` among them: the model, a list."""
+        """Return the files that are read to judge a model on the protocol, `others` among them: the model, a list."""
         return [*filter(None, others), *self.source.dataset.paths()]
 
     def people_of_pairs(self) -> np.ndarray | None:
@@ -49,7 +49,7 @@ class Trial:
         return None if "" in names else people[np.stack([self.pairs.first, self.pairs.second], axis=1)]
 
 
-def open_trial(
+def open_protocol(
     info: ModelInfo,
     data: tuple[str, ...] = (),
     view: str | None = None,
@@ -58,7 +58,7 @@ def open_trial(
     seed: int = 0,
     also: tuple[ModelInfo, ...] = (),
     every_pair: bool = False,
-) -> Trial:
+) -> Protocol:
     """Return the pairs to judge the model of `info` on, and those of `also`, other models to be compared with it.
 
     `pairs` names a CSV file; `view` is LFW's View "1" or "2"; else pairs come from `data` (data sets as `open_source`
@@ -90,7 +90,7 @@ def open_data(info: ModelInfo, data: tuple[str, ...] = ()) -> Source:
     return open_source(data or _own_data(info))
 
 
-def read_pairs(path: Path) -> Trial:
+def read_pairs(path: Path) -> Protocol:
     """Read a list of pairs with a column same (1 or 0), as `read_pair_list` does; photos lie relative to it.
 
     Raises FaceSimError, with the line, where it makes no sense or a photo is missing.
@@ -117,7 +117,7 @@ def read_pairs(path: Path) -> Trial:
     dataset = Dataset(path.stem, path.parent, tuple(photos), np.full(len(photos), ""))
     source = Source((dataset,), dataset, np.ones(len(photos), bool), ())
     columns = {column: np.array(values) for column, values in zip(more, zip(*others, strict=True), strict=True)}
-    return Trial(path.name, source, Pairs(first, second, np.array([same for *_, same in rows])), columns=columns)
+    return Protocol(path.name, source, Pairs(first, second, np.array([same for *_, same in rows])), columns=columns)
 
 
 def people_seen(info: ModelInfo, dataset: Dataset) -> set[str]:
@@ -139,26 +139,26 @@ def people_seen(info: ModelInfo, dataset: Dataset) -> set[str]:
     return {people[key] for key in seen}
 
 
-def _lfw_view(infos: tuple[ModelInfo, ...], view: str) -> Trial:
+def _lfw_view(infos: tuple[ModelInfo, ...], view: str) -> Protocol:
     source = open_source(("lfw",))
     if view == "2":
         folds = np.repeat(np.arange(len(source.lfw_folds)), [len(pairs) for pairs in source.lfw_folds])
-        trial = Trial("LFW View 2", source, join_pairs(source.lfw_folds), folds)
+        protocol = Protocol("LFW View 2", source, join_pairs(source.lfw_folds), folds)
     else:
         choosing, pairs = find_view1(source.dataset)
-        trial = Trial("LFW View 1", source, pairs, choosing=choosing)
-    people = set(source.dataset.identities[_photos(trial)].tolist())
+        protocol = Protocol("LFW View 1", source, pairs, choosing=choosing)
+    people = set(source.dataset.identities[_photos(protocol)].tolist())
     seen = people & set().union(*(people_seen(info, source.dataset) for info in infos))
     if seen:
         raise FaceSimError(
-            f"no figure for {trial.name}: the model was trained, or its threshold chosen, on {len(seen):,} of its "
+            f"no figure for {protocol.name}: the model was trained, or its threshold chosen, on {len(seen):,} of its "
             f"{len(people):,} people; judge it on its held-out people, or train once per fold (train --folds 10)."
         )
-    return trial
+    return protocol
 
 
-def _photos(trial: Trial) -> np.ndarray:
-    return (trial.pairs if trial.choosing is None else join_pairs([trial.pairs, trial.choosing])).photos()
+def _photos(protocol: Protocol) -> np.ndarray:
+    return (protocol.pairs if protocol.choosing is None else join_pairs([protocol.pairs, protocol.choosing])).photos()
 
 
 def unseen_by(infos: tuple[ModelInfo, ...]) -> str:
@@ -176,7 +176,7 @@ def _own_data(info: ModelInfo) -> tuple[str, ...]:
 
 def _unseen_people(
     infos: tuple[ModelInfo, ...], source: Source, count: int | None, seed: int, every_pair: bool
-) -> Trial:
+) -> Protocol:
     dataset = source.dataset
     seen = set().union(*(people_seen(info, dataset) for info in infos))
     unseen = ~np.isin(dataset.identities, list(seen))
@@ -184,13 +184,13 @@ def _unseen_people(
         folds = [i for i, pairs in enumerate(source.lfw_folds) if unseen[pairs.photos()].all()]
         if folds:
             name = f"{dataset.name}, official folds {', '.join(str(fold + 1) for fold in folds)}"
-            return Trial(name, source, join_pairs([source.lfw_folds[fold] for fold in folds]))
+            return Protocol(name, source, join_pairs([source.lfw_folds[fold] for fold in folds]))
     photos = np.flatnonzero(unseen & source.selected)
     kind = unseen_by(infos) if seen else "all its people"
     if count is None and every_pair:
         if 0 < len(photos) * (len(photos) - 1) // 2 <= MAX_PAIRS:
             pairs = all_pairs(dataset.identities[photos]).among(photos)
-            return Trial(f"{dataset.name}, {kind}, all pairs", source, pairs)
+            return Protocol(f"{dataset.name}, {kind}, all pairs", source, pairs)
         count = MANY
     try:
         drawn = sample_pairs(dataset.identities[photos], count or COUNT, count or COUNT, seed)
@@ -200,4 +200,4 @@ def _unseen_people(
             f"{dataset.name} holds {people} people whom the model has not seen: {error} Name other data."
         ) from error
     name = f"{dataset.name}, {kind}, pairs drawn with seed {seed}"
-    return Trial(name, source, drawn.among(photos), seed=seed)
+    return Protocol(name, source, drawn.among(photos), seed=seed)

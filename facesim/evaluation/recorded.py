@@ -21,8 +21,8 @@ def write_measured(scores: Scores, model: Model, groups: GroupReport | None = No
     """
     if not model.info.operating_points:
         raise FaceSimError(f"{model.path} has no operating points to measure: make it again with facesim train.")
-    data = scores.trial.source.dataset.name
-    measured = SortedDistances.of(scores.distances, scores.trial.pairs.same)
+    data = scores.protocol.source.dataset.name
+    measured = SortedDistances.of(scores.distances, scores.protocol.pairs.same)
     points = []
     for place, point in enumerate(model.info.operating_points):
         whole = measured.rates(point.threshold)

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from facesim.data.cache import CachedCrops
 from facesim.data.pairs import join_pairs
 from facesim.detector.crop import centre_crop
-from facesim.evaluation.protocol import Trial
+from facesim.evaluation.protocol import Protocol
 from facesim.model import Model
 
 BATCH = 64  # crops
@@ -18,24 +18,24 @@ BATCH = 64  # crops
 class Scores:
     """A trial's distances under a model; NaN where a photo shows no face."""
 
-    trial: Trial
+    protocol: Protocol
     crops: CachedCrops
-    distances: np.ndarray  # (n,) of trial.pairs
-    choosing: np.ndarray | None  # (m,) of trial.choosing, where it has them
+    distances: np.ndarray  # (n,) of protocol.pairs
+    choosing: np.ndarray | None  # (m,) of protocol.choosing, where it has them
 
 
-def score(trial: Trial, model: Model, crops: CachedCrops | None = None) -> Scores:
+def score(protocol: Protocol, model: Model, crops: CachedCrops | None = None) -> Scores:
     """Cut the faces of a trial's photos (or read them from the cache), embed them, and measure its pairs.
 
-    `crops` are those of an earlier scoring of the trial.
+    `crops` are those of an earlier scoring of the protocol.
     """
-    crops = crops or trial.source.crops()
-    parts = [trial.pairs] if trial.choosing is None else [trial.pairs, trial.choosing]
+    crops = crops or protocol.source.crops()
+    parts = [protocol.pairs] if protocol.choosing is None else [protocol.pairs, protocol.choosing]
     pairs = join_pairs(parts)
     photos = pairs.photos()
     distances = pairs.distances(photos, embed_crops(model, crops, photos))
-    count = len(trial.pairs)
-    return Scores(trial, crops, distances[:count], distances[count:] if len(parts) > 1 else None)
+    count = len(protocol.pairs)
+    return Scores(protocol, crops, distances[:count], distances[count:] if len(parts) > 1 else None)
 
 
 def embed_crops(model: Model, crops: CachedCrops, photos: np.ndarray) -> np.ndarray:

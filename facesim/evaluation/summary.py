@@ -15,6 +15,7 @@ from facesim.model import Model
 
 FMRS = (0.01, 0.001)  # at which TAR is stated, or that there are too few pairs to say
 STRICT_FMRS = (1e-4, 1e-5)  # the same, where there are enough
+_KEYS = {"protocol": "trial"}  # what JSON calls a field, where that is otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,9 @@ def judge_folds(distances: np.ndarray, same: np.ndarray, folds: np.ndarray) -> F
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A model's figures on a trial."""
+    """A model's figures by a protocol."""
 
-    trial: str
+    protocol: str
     model: str
     people: int | None  # in the pairs; None where that is not known
     threshold_from: str
@@ -124,27 +125,27 @@ class Evaluation:
 
 
 def evaluate(scores: Scores, model: Model, by: tuple[str, ...] = ()) -> Evaluation:
-    """Judge a trial at the threshold that its protocol asks for.
+    """Measure a model at the threshold that the protocol asks for.
 
     View 1 chooses it on its pairs for development and View 2, for each fold, on the nine others, both by accuracy.
     Elsewhere, and for the figures of all of View 2's folds together, it is the model's own. Errors are measured by the
     groups that the columns `by` make, as `measure_groups` does.
     """
-    trial, info, same = scores.trial, model.info, scores.trial.pairs.same
+    protocol, info, same = scores.protocol, model.info, scores.protocol.pairs.same
     threshold, threshold_from = info.threshold, "the model file"
-    if trial.choosing is not None:
-        chosen_on = SortedDistances.of(scores.choosing, trial.choosing.same)
+    if protocol.choosing is not None:
+        chosen_on = SortedDistances.of(scores.choosing, protocol.choosing.same)
         threshold = chosen_on.best_accuracy_threshold()
-        threshold_from = f"the {len(trial.choosing):,} pairs of {trial.name} for development"
+        threshold_from = f"the {len(protocol.choosing):,} pairs of {protocol.name} for development"
     folds = strict_folds = None
-    if trial.folds is not None:
-        folds = judge_folds(scores.distances, same, trial.folds)
-        strict_folds = judge_folds(failures_as_errors(scores.distances, same), same, trial.folds)
-    people = trial.people_of_pairs()
+    if protocol.folds is not None:
+        folds = judge_folds(scores.distances, same, protocol.folds)
+        strict_folds = judge_folds(failures_as_errors(scores.distances, same), same, protocol.folds)
+    people = protocol.people_of_pairs()
     return Evaluation(
-        trial=trial.name,
+        protocol=protocol.name,
         model=str(model.path),
-        people=trial.people,
+        people=protocol.people,
         threshold_from=threshold_from,
         summary=summarise(scores.distances, same, threshold, info.calibration, people),
         folds=folds,
@@ -162,7 +163,8 @@ def as_dict(result) -> dict:
     if isinstance(result, Tar):
         return {name: as_dict(getattr(result, name)) for name in ("fmr", "threshold", "true_matches", "genuine", "tar")}
     if dataclasses.is_dataclass(result):
-        return {field.name: as_dict(getattr(result, field.name)) for field in dataclasses.fields(result)}
+        fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+        return {_KEYS.get(name, name): as_dict(value) for name, value in fields.items()}
     if isinstance(result, dict):
         return {str(key): as_dict(value) for key, value in result.items()}
     if isinstance(result, (list, tuple, np.ndarray)):

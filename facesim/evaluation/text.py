@@ -16,7 +16,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
     rates = evaluation.summary.rates
     people = "" if evaluation.people is None else f" of {evaluation.people:,} people"
     lines = [
-        f"judged on     {printable(evaluation.trial)}",
+        f"judged on     {printable(evaluation.protocol)}",
         f"pairs         {rates.genuine:,} genuine, {rates.impostor:,} impostor{people}",
         f"model         {printable(evaluation.model)}",
     ]
@@ -39,7 +39,7 @@ def comparison_text(comparison: Comparison) -> str:
         rows.append((name, number(rates.threshold), number(rates.f1), *shares, number(model.auc)))
     test = comparison.test
     lines = [
-        f"judged on     {printable(comparison.trial)}, each at its own threshold",
+        f"judged on     {printable(comparison.protocol)}, each at its own threshold",
         f"pairs         {comparison.a.rates.genuine:,} genuine, {comparison.a.rates.impostor:,} impostor",
         f"A             {printable(comparison.model_a)}",
         f"B             {printable(comparison.model_b)}",
@@ -159,7 +159,7 @@ def identification_text(found: Identification) -> str:
     """Say who was enrolled, who came, and how often the model erred."""
     rates, strangers = found.rates, pluralise(found.non_mated_people, "person", "people")
     lines = [
-        f"judged on     {printable(found.trial)}",
+        f"judged on     {printable(found.protocol)}",
         f"model         {printable(found.model)}",
         f"enrolled      {pluralise(found.enrolled, 'person', 'people')}, one photo each; {_people_seen(found)}",
         f"mated         {pluralise(found.mated, 'probe')} of {found.mated_people:,} of those enrolled"

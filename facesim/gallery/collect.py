@@ -155,19 +155,23 @@ def pending_photos(
     gallery.note_versions(same)
 
 
-def embed_locally(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], faces: str = "all") -> Iterator[Tally]:
+def embed_locally(
+    gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], selection: str = "all"
+) -> Iterator[Tally]:
     """Embed the faces of photos, without names, in all cores of this machine; yield how many after each commit.
 
     Photos without a face are noted in the gallery, so that none is looked at twice; those that cannot be read are not.
     """
     with gallery.writing():
-        for batch in embed_in_batches(photos, verifier, faces, EMBEDDED_EVERY):
+        for batch in embed_in_batches(photos, verifier, selection, EMBEDDED_EVERY):
             _write(gallery, batch, _rows(batch))
             yield tally([embedded for _, embedded in batch])
     gallery.tidy()
 
 
-def faces_on(paths: Sequence[str], verifier: Verifier, faces: str = "all") -> Iterator[list[FaceRow] | FaceSimError]:
+def faces_on(
+    paths: Sequence[str], verifier: Verifier, selection: str = "all"
+) -> Iterator[list[FaceRow] | FaceSimError]:
     """Yield the faces on each photo, in files, folders, or galleries of the verifier's model; or why there are none."""
     galleries = [path for path in paths if is_gallery(path)]
     for address in galleries:
@@ -175,13 +179,13 @@ def faces_on(paths: Sequence[str], verifier: Verifier, faces: str = "all") -> It
             yield [row]
     others = [path for path in paths if path not in galleries]
     photos = (Photo(os.path.abspath(path)) for path in (photos_at(others) if others else ()))
-    for batch in embed_in_batches(photos, verifier, faces, ENROLLED_EVERY):
+    for batch in embed_in_batches(photos, verifier, selection, ENROLLED_EVERY):
         for photo, embedded in batch:
             yield embedded if isinstance(embedded, FaceSimError) else face_rows(photo, embedded)
 
 
 def embed_in_batches(
-    photos: Iterable[Photo], verifier: Verifier, faces: str, every: float
+    photos: Iterable[Photo], verifier: Verifier, selection: str, every: float
 ) -> Iterator[list[tuple[Photo, EmbeddedPhoto | FaceSimError]]]:
     """Embed photos in all cores; yield them in order, in batches of some `every` seconds."""
     waiting: deque[Photo] = deque()
@@ -192,7 +196,7 @@ def embed_in_batches(
             yield (photo.path,)
 
     batch, due = [], time.monotonic() + every
-    for outcome in embed_groups(groups(), lambda path: verifier.embed_faces(path, faces)):
+    for outcome in embed_groups(groups(), lambda path: verifier.embed_faces(path, selection)):
         batch.append((waiting.popleft(), outcome if isinstance(outcome, FaceSimError) else outcome[0]))
         if time.monotonic() >= due:
             yield batch

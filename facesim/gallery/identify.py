@@ -54,16 +54,22 @@ class Identifier:
     """Names faces by a gallery: `identify` photos, or `name` faces that are embedded already."""
 
     def __init__(
-        self, gallery: Gallery, verifier: Verifier, fmr: float | None = None, faces: str = "all", quick: bool = False
+        self,
+        gallery: Gallery,
+        verifier: Verifier,
+        fmr: float | None = None,
+        selection: str = "all",
+        quick: bool = False,
     ):
         """Use the verifier's threshold, or the one by which at most `fmr` of all strangers are taken for somebody.
 
-        `faces` says which of a photo's faces count, as in `Verifier.verify`; with `quick` a single look must show them,
-        for frames of a video.
+        `selection` says which of a photo's faces count, as in `Verifier.verify`; with `quick` a single look must show
+        them, for frames of a video.
 
         Raises FaceSimError where the model keeps no threshold so strict.
         """
-        self._gallery, self._verifier, self._faces, self._quick = gallery, verifier, faces, quick
+        self._gallery, self._verifier = gallery, verifier
+        self._selection, self._quick = selection, quick
         self.enrolled = gallery.count_named()
         self.threshold = verifier.threshold
         self.info = verifier.model.info
@@ -84,7 +90,7 @@ class Identifier:
         return [self._name(face, embedding) for face, embedding in zip(*embedded, strict=True)]
 
     def _embed(self, photo: PhotoSource) -> EmbeddedPhoto:
-        return self._verifier.embed_faces(photo, self._faces, quick=self._quick)
+        return self._verifier.embed_faces(photo, self._selection, quick=self._quick)
 
     def _name(self, face: FoundFace, embedding: np.ndarray) -> Identified:
         matches = self._gallery.nearest(embedding, WEIGHED, named=True)

@@ -74,7 +74,9 @@ _OUTCOME = pa.schema(
 )
 
 
-def embed_by_ray(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], faces: str = "all") -> Iterator[Tally]:
+def embed_by_ray(
+    gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], selection: str = "all"
+) -> Iterator[Tally]:
     """Do what `embed_locally` does, in all cores of the Ray cluster that RAY_ADDRESS names; yield after each commit.
 
     Without one, Ray is started on this machine. The workers need facesim with the extra ray, and must find photos
@@ -84,7 +86,7 @@ def embed_by_ray(gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], 
     """
     with gallery.writing(), _cluster():
         model = verifier.model
-        job = _Job(place(gallery.address), faces, str(model.path), ray.put(model.path.read_bytes()))
+        job = _Job(place(gallery.address), selection, str(model.path), ray.put(model.path.read_bytes()))
         with sentences(gallery.address):
             table = lance.dataset(gallery.uri)
         for blocks in _rounds(photos):
@@ -104,7 +106,7 @@ class _Job(NamedTuple):
     """What a worker needs to know."""
 
     gallery: str
-    faces: str
+    selection: str
     model: str  # its file's path, where this process is
     network: ray.ObjectRef  # the file's bytes
 
@@ -130,7 +132,7 @@ class _Worker:
         if self._opened is None:
             self._opened = _open(self._job)
         gallery, verifier = self._opened
-        embedded = [_embed_one(verifier, photo, self._job.faces) for photo in photos]
+        embedded = [_embed_one(verifier, photo, self._job.selection) for photo in photos]
         pairs = list(zip(photos, embedded, strict=True))
         pieces, rows = [], [row for pair in pairs for row in face_rows(*pair)]
         if rows:
@@ -166,9 +168,9 @@ def _open(job: _Job) -> tuple[Gallery, Verifier]:
     return gallery, Verifier(model)
 
 
-def _embed_one(verifier: Verifier, photo: Photo, faces: str) -> EmbeddedPhoto | FaceSimError:
+def _embed_one(verifier: Verifier, photo: Photo, selection: str) -> EmbeddedPhoto | FaceSimError:
     try:
-        return verifier.embed_faces(photo.path, faces)
+        return verifier.embed_faces(photo.path, selection)
     except FaceSimError as error:
         return error
 

@@ -34,7 +34,7 @@ def test_a_cached_crop_is_the_crop_that_a_verdict_is_given_on(dataset, tmp_path)
         photo = open_photo(path)
         wide = cut_wide_crop(photo, find_faces(photo)[0])
         assert (centre_crop(crops.wide[i]) == centre_crop(wide)).all()
-        assert crops.faces[i] == 1
+        assert crops.face_counts[i] == 1
         assert tuple(crops.sizes[i]) == photo.size
         assert crops.detectors[i] == "hog"
     assert crops.usable.sum() == 2
@@ -79,7 +79,7 @@ def test_several_data_sets_crops_are_read_as_one(dataset, tmp_path):
     both = join_crops([crops, crops])
     torn = next(iter(crops.problems))
     assert set(both.problems) == {torn, torn + 3}
-    assert len(both.wide) == len(both.usable) == len(both.faces) == 6
+    assert len(both.wide) == len(both.usable) == len(both.face_counts) == 6
     rows = np.array([5, 0, 4, 1])
     assert np.array_equal(both.wide[rows], crops.wide[rows % 3])
     assert np.array_equal(both.wide[4], crops.wide[1])

@@ -96,7 +96,7 @@ def test_a_box_beyond_the_photo_is_refused(hopper, refuses):
 
 def test_an_unknown_choice_is_refused(hopper):
     with pytest.raises(FaceSimError, match="largest, centre, all"):
-        cut_faces(hopper, faces="smallest")
+        cut_faces(hopper, selection="smallest")
 
 
 def test_a_photo_without_a_face_says_so(faceless, refuses):
@@ -109,9 +109,9 @@ def test_the_central_face_may_be_a_small_one(both):
     wide = Image.new("RGB", (1400, 600), "grey")
     wide.paste(Image.fromarray(photo), (0, 0))
     ((largest, _),) = cut_faces(wide)
-    ((central, _),) = cut_faces(wide, faces="centre")
+    ((central, _),) = cut_faces(wide, selection="centre")
     assert largest.box.right < 512 < central.box.left
-    assert len(cut_faces(wide, faces="all")) == 2
+    assert len(cut_faces(wide, selection="all")) == 2
 
 
 def test_of_a_photo_of_10_bits_in_16_it_is_said_that_it_is_dark(hopper):

@@ -11,7 +11,7 @@ from facesim.data.pairs import all_pairs
 from facesim.data.source import Source
 from facesim.errors import FaceSimError
 from facesim.evaluation.groups import check_columns, group_pairs, measure_groups
-from facesim.evaluation.protocol import Trial
+from facesim.evaluation.protocol import Protocol
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.text import groups_text
 from facesim.evaluation.uncertainty import wilson_interval
@@ -35,7 +35,7 @@ def make_scores(tmp_path):
         pairs = all_pairs(identities)
         distances = np.array([distance(i, j) for i, j in zip(pairs.first, pairs.second, strict=True)], float)
         source = Source((dataset,), dataset, np.ones(count, bool), ())
-        return Scores(Trial("made up", source, pairs, columns=columns or {}), crops, distances, None)
+        return Scores(Protocol("made up", source, pairs, columns=columns or {}), crops, distances, None)
 
     return make
 
@@ -77,7 +77,7 @@ def test_groups_are_those_of_people_csv_and_columns_combine(make_scores):
 def test_an_unknown_column_is_refused_with_those_that_there_are(make_scores):
     scores = make_scores(["Ana_Li", "Bo"], 1, lambda i, j: 1)
     with pytest.raises(FaceSimError, match=r"--by sex: .*there are detector, gender, prefix, region"):
-        check_columns(scores.trial, ["gender", "sex"])
+        check_columns(scores.protocol, ["gender", "sex"])
     with pytest.raises(FaceSimError, match="no such column"):
         measure_groups(scores, None, ["sex"])
 
@@ -109,7 +109,7 @@ def errors_by_prefix(make_scores, model):
 def test_rates_are_those_of_a_plain_loop_within_groups_and_across(errors_by_prefix, model):
     scores, report = errors_by_prefix
     assert [point.name for point in report.points] == [point.name for point in model.info.operating_points]
-    pairs, files = scores.trial.pairs, scores.trial.source.dataset.photos
+    pairs, files = scores.protocol.pairs, scores.protocol.source.dataset.photos
     for at in report.points:
         counts = {}
         for i in range(len(pairs)):

@@ -293,7 +293,7 @@ def test_a_probe_is_drawn_as_often_as_its_person():
 def found(placed):
     rates = search_rates(*placed)
     return Identification(
-        trial="photos $x^2$, all its people",
+        protocol="photos $x^2$, all its people",
         model="/models/Ä$_b$.onnx",
         seed=0,
         enrolled=100,
@@ -337,7 +337,7 @@ def test_the_chart_can_be_drawn_of_much_and_of_next_to_nothing(found, info):
     info = dataclasses.replace(info, operating_points=many)
     one = search_rates(np.array([0.1, np.inf]), np.array([True, False]), np.arange(2), info)
     for rates, count in ((found.rates, 220), (one, 1)):
-        drawn = dataclasses.replace(found, rates=rates, mated=count, non_mated=count, trial="a\n" * 300)
+        drawn = dataclasses.replace(found, rates=rates, mated=count, non_mated=count, protocol="a\n" * 300)
         picture = draw_identification(drawn)
         assert isinstance(picture, Image.Image)
         assert len(picture.convert("L").getcolors()) > 20

@@ -8,7 +8,7 @@ import pytest
 from facesim.data.dataset import Dataset
 from facesim.data.lfw import find_lfw, find_view1
 from facesim.errors import FaceSimError
-from facesim.evaluation.protocol import open_trial, people_seen, read_pairs
+from facesim.evaluation.protocol import open_protocol, people_seen, read_pairs
 
 HEADER = ("photo1", "photo2", "same")
 
@@ -42,60 +42,60 @@ def write_csv(tmp_path, hopper, collins):
     return write
 
 
-def names_in(trial):
-    return set(trial.source.dataset.identities[trial.pairs.photos()].tolist())
+def names_in(protocol):
+    return set(protocol.source.dataset.identities[protocol.pairs.photos()].tolist())
 
 
 def test_by_default_lfws_own_pairs_of_the_people_that_the_file_names(model, lfw_by_name):
-    trial = open_trial(model.info)
-    assert trial.name == "lfw, official folds 9, 10"
-    assert names_in(trial) == set(model.info.trained_on["test_identities"])
-    assert (len(trial.pairs), trial.people) == (1200, 890)
+    protocol = open_protocol(model.info)
+    assert protocol.name == "lfw, official folds 9, 10"
+    assert names_in(protocol) == set(model.info.trained_on["test_identities"])
+    assert (len(protocol.pairs), protocol.people) == (1200, 890)
 
 
 def test_a_count_draws_pairs_among_the_same_people_by_seed(model, lfw_by_name):
-    trial = open_trial(model.info, count=1500, seed=1)
-    assert (trial.pairs.same.sum(), (~trial.pairs.same).sum()) == (1500, 1500)
-    assert names_in(trial) <= set(model.info.trained_on["test_identities"])
-    assert np.array_equal(trial.pairs.first, open_trial(model.info, count=1500, seed=1).pairs.first)
-    assert not np.array_equal(trial.pairs.first, open_trial(model.info, count=1500, seed=2).pairs.first)
+    protocol = open_protocol(model.info, count=1500, seed=1)
+    assert (protocol.pairs.same.sum(), (~protocol.pairs.same).sum()) == (1500, 1500)
+    assert names_in(protocol) <= set(model.info.trained_on["test_identities"])
+    assert np.array_equal(protocol.pairs.first, open_protocol(model.info, count=1500, seed=1).pairs.first)
+    assert not np.array_equal(protocol.pairs.first, open_protocol(model.info, count=1500, seed=2).pairs.first)
 
 
 def test_a_folder_gives_pairs_of_people_that_no_model_saw(model, people):
     unseen = told(model, data="photos", test_identities=[f"person_{i}" for i in range(6)])
     other = told(model, data="elsewhere", train_identities=["person_0"], validation_identities=["person_1"])
-    assert len(names_in(open_trial(told(model), (people,)))) == 10
-    assert names_in(open_trial(unseen, (people,))) == {f"person_{i}" for i in range(6)}
-    assert names_in(open_trial(unseen, (people,), also=(other,))) == {f"person_{i}" for i in range(2, 6)}
+    assert len(names_in(open_protocol(told(model), (people,)))) == 10
+    assert names_in(open_protocol(unseen, (people,))) == {f"person_{i}" for i in range(6)}
+    assert names_in(open_protocol(unseen, (people,), also=(other,))) == {f"person_{i}" for i in range(2, 6)}
     with pytest.raises(FaceSimError, match="holds 0 people whom the model has not seen"):
-        open_trial(told(model, data="photos", train_identities=[f"person_{i}" for i in range(10)]), (people,))
+        open_protocol(told(model, data="photos", train_identities=[f"person_{i}" for i in range(10)]), (people,))
 
 
 @pytest.mark.parametrize("view", ["1", "2"])
 def test_there_is_no_figure_for_a_view_whose_people_the_model_saw(model, lfw_by_name, view):
     with pytest.raises(FaceSimError, match=f"no figure for LFW View {view}"):
-        open_trial(model.info, view=view)
+        open_protocol(model.info, view=view)
     one = told(model, data="web", train_identities=["Aaron_Sorkin", "Zico"], validation_identities=["nobody"])
     with pytest.raises(FaceSimError, match="of its"):
-        open_trial(one, view=view)
+        open_protocol(one, view=view)
 
 
 def test_view_2_is_ten_folds_of_pairs_one_after_another(model, lfw_by_name, data_home):
-    trial = open_trial(told(model, data="pins", train_identities=["Adriana_Lima"]), view="2")
+    protocol = open_protocol(told(model, data="pins", train_identities=["Adriana_Lima"]), view="2")
     _, folds = find_lfw(data_home)
-    assert (len(trial.pairs), trial.people) == (6000, 4281)
+    assert (len(protocol.pairs), protocol.people) == (6000, 4281)
     for fold, pairs in enumerate(folds):
-        assert np.array_equal(trial.pairs.first[trial.folds == fold], pairs.first)
-        assert np.array_equal(trial.pairs.same[trial.folds == fold], pairs.same)
+        assert np.array_equal(protocol.pairs.first[protocol.folds == fold], pairs.first)
+        assert np.array_equal(protocol.pairs.same[protocol.folds == fold], pairs.same)
 
 
 def test_view_1_is_tested_on_a_thousand_pairs_and_chosen_on_others_of_other_people(model, lfw_by_name, data_home):
-    trial = open_trial(told(model), view="1")
+    protocol = open_protocol(told(model), view="1")
     dataset, _ = find_lfw(data_home)
     choosing, testing = find_view1(dataset, data_home)
-    assert (len(trial.choosing), trial.choosing.same.sum()) == (2200, 1100)
-    assert (len(trial.pairs), trial.pairs.same.sum()) == (1000, 500)
-    assert np.array_equal(trial.pairs.second, testing.second)
+    assert (len(protocol.choosing), protocol.choosing.same.sum()) == (2200, 1100)
+    assert (len(protocol.pairs), protocol.pairs.same.sum()) == (1000, 500)
+    assert np.array_equal(protocol.pairs.second, testing.second)
     identities = dataset.identities
     assert not set(identities[choosing.photos()]) & set(identities[testing.photos()])
     same = identities[testing.first] == identities[testing.second]
@@ -104,9 +104,9 @@ def test_view_1_is_tested_on_a_thousand_pairs_and_chosen_on_others_of_other_peop
 
 def test_a_view_is_lfws_and_a_list_of_pairs_says_all(model, write_csv, people):
     with pytest.raises(FaceSimError, match="View 2 is one of LFW's"):
-        open_trial(told(model), (people,), view="2")
+        open_protocol(told(model), (people,), view="2")
     with pytest.raises(FaceSimError, match="leave out"):
-        open_trial(told(model), (people,), pairs=write_csv(("a.jpg", "a.jpg", 1)))
+        open_protocol(told(model), (people,), pairs=write_csv(("a.jpg", "a.jpg", 1)))
 
 
 def test_a_file_that_does_not_name_its_training_people_has_seen_all_but_its_test_people(model):
@@ -137,20 +137,20 @@ def test_what_a_model_was_begun_from_has_seen_it_has_seen(model):
 
 def test_a_count_is_of_pairs_that_are_drawn(model, write_csv):
     with pytest.raises(FaceSimError, match="leave out their count"):
-        open_trial(told(model), pairs=write_csv(("a.jpg", "a.jpg", 1)), count=10)
+        open_protocol(told(model), pairs=write_csv(("a.jpg", "a.jpg", 1)), count=10)
     with pytest.raises(FaceSimError, match="leave out their count"):
-        open_trial(told(model), view="2", count=10)
+        open_protocol(told(model), view="2", count=10)
 
 
 def test_pairs_are_read_from_a_list(write_csv, tmp_path):
     path = write_csv((1, "a.jpg", "b, c.jpg"), ("no", tmp_path / "a.jpg", "a.jpg"), header=("same", "photo1", "photo2"))
-    trial = read_pairs(path)
-    photos = np.array(trial.source.dataset.photos)
-    assert photos[trial.pairs.first].tolist() == ["a.jpg", str(tmp_path / "a.jpg")]
-    assert photos[trial.pairs.second].tolist() == ["b, c.jpg", "a.jpg"]
-    assert trial.pairs.same.tolist() == [True, False]
-    assert trial.people is None
-    assert all(path.is_file() for path in trial.source.dataset.paths())
+    protocol = read_pairs(path)
+    photos = np.array(protocol.source.dataset.photos)
+    assert photos[protocol.pairs.first].tolist() == ["a.jpg", str(tmp_path / "a.jpg")]
+    assert photos[protocol.pairs.second].tolist() == ["b, c.jpg", "a.jpg"]
+    assert protocol.pairs.same.tolist() == [True, False]
+    assert protocol.people is None
+    assert all(path.is_file() for path in protocol.source.dataset.paths())
 
 
 @pytest.mark.parametrize(
@@ -180,15 +180,15 @@ def test_a_list_without_its_header_or_in_no_text_is_refused(write_csv, refuses):
 
 def test_all_pairs_of_unseen_people_are_taken_where_they_are_at_most_a_million(model, people, monkeypatch):
     info = told(model, data="photos", test_identities=[f"person_{i}" for i in range(6)])
-    trial = open_trial(info, (people,), every_pair=True)
-    assert (len(trial.pairs), trial.pairs.same.sum(), trial.seed) == (24 * 23 / 2, 6 * 6, None)
-    assert names_in(trial) == {f"person_{i}" for i in range(6)}
-    assert len(open_trial(info, (people,), count=10, every_pair=True).pairs) == 20
+    protocol = open_protocol(info, (people,), every_pair=True)
+    assert (len(protocol.pairs), protocol.pairs.same.sum(), protocol.seed) == (24 * 23 / 2, 6 * 6, None)
+    assert names_in(protocol) == {f"person_{i}" for i in range(6)}
+    assert len(open_protocol(info, (people,), count=10, every_pair=True).pairs) == 20
     monkeypatch.setattr("facesim.evaluation.protocol.MAX_PAIRS", 275)
     monkeypatch.setattr("facesim.evaluation.protocol.MANY", 20)
-    assert len(open_trial(info, (people,), every_pair=True).pairs) == 40
+    assert len(open_protocol(info, (people,), every_pair=True).pairs) == 40
 
 
 def test_what_else_a_list_says_of_its_pairs_is_kept(write_csv):
-    trial = read_pairs(write_csv(("a.jpg", "b, c.jpg", 0, " old "), ("a.jpg", "a.jpg", 1), header=(*HEADER, "age")))
-    assert {name: values.tolist() for name, values in trial.columns.items()} == {"age": ["old", ""]}
+    protocol = read_pairs(write_csv(("a.jpg", "b, c.jpg", 0, " old "), ("a.jpg", "a.jpg", 1), header=(*HEADER, "age")))
+    assert {name: values.tolist() for name, values in protocol.columns.items()} == {"age": ["old", ""]}

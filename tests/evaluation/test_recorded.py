@@ -10,7 +10,7 @@ from facesim.data.pairs import all_pairs
 from facesim.data.source import Source
 from facesim.errors import FaceSimError
 from facesim.evaluation.groups import measure_groups
-from facesim.evaluation.protocol import Trial
+from facesim.evaluation.protocol import Protocol
 from facesim.evaluation.recorded import write_measured
 from facesim.evaluation.scoring import Scores
 from facesim.model import Model
@@ -39,7 +39,7 @@ def make_scores(tmp_path):
         crops = CachedCrops(np.zeros((32, 1)), {}, np.ones(32, int), np.ones((32, 2), int), np.full(32, "hog"), "")
         pairs = all_pairs(identities)
         distances = np.where(pairs.same | (pairs.second < 8), 0.2, 1.0)
-        return Scores(Trial(name, Source((dataset,), dataset, np.ones(32, bool), ()), pairs), crops, distances, None)
+        return Scores(Protocol(name, Source((dataset,), dataset, np.ones(32, bool), ()), pairs), crops, distances, None)
 
     return make
 

@@ -131,7 +131,7 @@ def test_each_face_of_a_photo_is_named(gallery, verifier, hopper, both):
     list(enrol(gallery, verifier, [(str(hopper), "Grace")]))
     found = Identifier(gallery, verifier, 0.01).identify(both)
     assert sorted((face.name or "", face.face.box.left > 512) for face in found) == [("", True), ("Grace", False)]
-    identifier = Identifier(gallery, verifier, 0.01, faces="largest")
+    identifier = Identifier(gallery, verifier, 0.01, selection="largest")
     (largest,) = identifier.identify(both)
     assert largest.name == "Grace"
     first, second, third = identifier.identify_many([both, "nowhere.jpg", hopper])

@@ -60,13 +60,13 @@ class Remembering(Verifier):
         super().__init__(model)
         self.known = {}
 
-    def embed_faces(self, photo, faces="largest", box=None, quick=False):
-        key = content_digest(photo), faces
+    def embed_faces(self, photo, selection="largest", box=None, quick=False):
+        key = content_digest(photo), selection
         if key[0] is None:
-            return super().embed_faces(photo, faces)
+            return super().embed_faces(photo, selection)
         if key not in self.known:
             try:
-                self.known[key] = super().embed_faces(photo, faces)
+                self.known[key] = super().embed_faces(photo, selection)
             except FaceSimError as error:
                 self.known[key] = error
         if isinstance(self.known[key], FaceSimError):

@@ -68,7 +68,7 @@ def write_page(
         groups=groups,
         min_pairs=MIN_PAIRS,
         marks=GROUP_COLOURS,
-        by_people=scores.trial.people is not None,
+        by_people=scores.protocol.people is not None,
         needed={fmr: round(TOO_FEW / fmr) for fmr in summary.tars},
         best=None if sweep.best is None else _at(sweep.rates, sweep.best),
         false_matches=[_show_pair(scores, place) for place in worst.false_matches],
@@ -114,7 +114,7 @@ def _data(sweep: Sweep, summary: Summary) -> dict:
 
 
 def _show_pair(scores: Scores, place: int) -> _Pair:
-    photos = (int(scores.trial.pairs.first[place]), int(scores.trial.pairs.second[place]))
+    photos = (int(scores.protocol.pairs.first[place]), int(scores.protocol.pairs.second[place]))
     shown = []
     for photo in photos:
         face = Image.fromarray(centre_crop(scores.crops.wide[photo])).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
@@ -123,7 +123,7 @@ def _show_pair(scores: Scores, place: int) -> _Pair:
 
 
 def _show_faceless(scores: Scores, photo: int) -> _Photo:
-    dataset, pairs = scores.trial.source.dataset, scores.trial.pairs
+    dataset, pairs = scores.protocol.source.dataset, scores.protocol.pairs
     path = dataset.root / dataset.photos[photo]
     problem = scores.crops.problems[photo].replace(str(path), path.name)
     image = None
@@ -137,7 +137,7 @@ def _show_faceless(scores: Scores, photo: int) -> _Photo:
 
 
 def _names(scores: Scores, photo: int) -> tuple[str, str]:
-    dataset = scores.trial.source.dataset
+    dataset = scores.protocol.source.dataset
     file = dataset.photos[photo]
     identity = str(dataset.identities[photo]).replace("_", " ")
     return (identity, Path(file).name) if identity else (file, "")

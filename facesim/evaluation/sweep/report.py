@@ -46,12 +46,12 @@ def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50, b
 
     Raises FaceSimError where the folder cannot be written; it is then as it was.
     """
-    trial, distances = scores.trial, np.asarray(scores.distances, float)
-    same, threshold = trial.pairs.same, model.info.threshold
+    protocol, distances = scores.protocol, np.asarray(scores.distances, float)
+    same, threshold = protocol.pairs.same, model.info.threshold
     swept = sweep(distances, same, threshold)
-    summary = summarise(distances, same, threshold, model.info.calibration, trial.people_of_pairs())
+    summary = summarise(distances, same, threshold, model.info.calibration, protocol.people_of_pairs())
     worst = worst_errors(distances, same, threshold, errors)
-    faceless = photos_without_face(trial.pairs, scores.crops.usable)
+    faceless = photos_without_face(protocol.pairs, scores.crops.usable)
     groups = measure_groups(scores, model.info, by) if by else None
     metrics = _metrics(scores, model, swept, summary, len(faceless)) | {"groups": as_dict(groups)}
     report = Report(folder, swept, summary, worst, metrics, groups)
@@ -59,16 +59,16 @@ def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50, b
         write_csv(swept.rates, scratch / "sweep.csv")
         with write_whole(scratch / "metrics.json") as path:
             path.write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-        draw_charts(swept, summary, trial.name, scratch)
+        draw_charts(swept, summary, protocol.name, scratch)
         save_picture(_draw_errors(scores, worst, threshold), scratch / "errors.png")
         if groups:
-            save_picture(draw_groups(groups, trial.name), scratch / "groups.png")
+            save_picture(draw_groups(groups, protocol.name), scratch / "groups.png")
         write_page(scores, swept, summary, worst, faceless[:errors], metrics, groups, scratch / "index.html")
     return report
 
 
 def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, faceless: int) -> dict:
-    trial, best = scores.trial, None
+    protocol, best = scores.protocol, None
     if swept.best is not None:
         best = {
             "threshold": float(swept.thresholds[swept.best]),
@@ -76,13 +76,13 @@ def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, facel
             "note": "an oracle's figure: chosen on the same pairs that it is measured on",
         }
     return {
-        "trial": trial.name,
+        "trial": protocol.name,
         "model": str(model.path),
-        "pairs": len(trial.pairs),
-        "people": trial.people,
-        "photos": len(trial.pairs.photos()),
+        "pairs": len(protocol.pairs),
+        "people": protocol.people,
+        "photos": len(protocol.pairs.photos()),
         "photos_without_face": faceless,
-        "seed": scores.trial.seed,
+        "seed": scores.protocol.seed,
         "threshold": summary.rates.threshold,
         "recorded": model.info.worst_text(summary.rates.threshold),
         "summary": as_dict(summary),
@@ -96,7 +96,7 @@ def _draw_errors(scores: Scores, worst: WorstErrors, threshold: float) -> Image.
         ("wrongly matched: impostor pairs, the nearest first", worst.false_matches),
         ("missed: genuine pairs, the farthest first", worst.false_non_matches),
     ):
-        places, pairs = places[:_DRAWN], scores.trial.pairs
+        places, pairs = places[:_DRAWN], scores.protocol.pairs
         if len(places):
             grids.append((title, draw_pairs(scores.crops.wide, pairs.at(places), scores.distances[places], threshold)))
     nothing = "no pair with a face in both photos is wrong at the stored threshold"

@@ -14,7 +14,7 @@ from facesim.data.source import Source
 from facesim.detector.crop import cut_wide_crop
 from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
-from facesim.evaluation.protocol import Trial
+from facesim.evaluation.protocol import Protocol
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.sweep.page import number, percent
 from facesim.evaluation.sweep.report import as_text, write_report
@@ -47,7 +47,7 @@ def make_scores(faces, hopper, tmp_path_factory):
         crops = CachedCrops(wide, problems, np.ones(count, int), np.full((count, 2), 250), np.full(count, "hog"), "")
         source = Source((dataset,), dataset, np.ones(count, bool), ())
         pairs = Pairs(np.arange(0, count, 2), np.arange(1, count, 2), same)
-        return Scores(Trial(WICKED, source, pairs), crops, distances, None)
+        return Scores(Protocol(WICKED, source, pairs), crops, distances, None)
 
     return make
 
@@ -249,7 +249,7 @@ def test_the_page_does_not_grow_with_the_pairs(make_scores, model, tmp_path):
         one = np.zeros(count, int)
         pairs = Pairs(one, one + 3, same)
         distances = np.where(same, 0.2, 0.36) + random.normal(0, 0.06, count)
-        scores = Scores(Trial("many", scores.trial.source, pairs), scores.crops, distances, None)
+        scores = Scores(Protocol("many", scores.protocol.source, pairs), scores.crops, distances, None)
         write_report(scores, model, tmp_path / str(count), errors=5)
         sizes.append((tmp_path / str(count) / "index.html").stat().st_size)
     assert sizes[1] < 1.05 * sizes[0]
@@ -282,7 +282,7 @@ def test_hardly_any_pairs_still_make_a_report(make_scores, model, open_page, tmp
 
 def test_a_photo_that_cannot_be_opened_says_why(make_scores, model, tmp_path):
     scores = make_scores([0.2, np.nan], [True, True])
-    (scores.trial.source.dataset.root / "0.jpg").write_text("Dear reader")
+    (scores.protocol.source.dataset.root / "0.jpg").write_text("Dear reader")
     write_report(scores, model, tmp_path / "sweep")
     assert "0.jpg is not a photo" in (tmp_path / "sweep" / "index.html").read_text("utf-8")
 

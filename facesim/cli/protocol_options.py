@@ -24,8 +24,8 @@ BY = click.option(
 )
 
 
-def with_trial(command):
-    """Give a command the parameters data, view, pairs, count and seed, as `open_trial` takes them."""
+def with_protocol(command):
+    """Give a command the parameters data, view, pairs, count and seed, as `open_protocol` takes them."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
