@@ -1,4 +1,4 @@
-"""How many cores there are to share work among."""
+"""The number of cores to use."""
 
 import os
 

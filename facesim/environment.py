@@ -1,4 +1,4 @@
-"""Environment variables, by which some libraries alone can be told what to do."""
+"""Environment variables, which are the only way to configure some libraries."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """Set environment variables for the block, of this process and of those that it starts there."""
+    """Set environment variables for the block, for this process and those that it starts."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ |= variables
     try:

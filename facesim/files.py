@@ -1,6 +1,7 @@
-"""Write files so that a reader finds the old one or the new one, never a half."""
+"""Write files whole or not at all, and check before the work that they can be written."""
 
 import contextlib
+import io
 import os
 import shutil
 import stat
@@ -8,24 +9,29 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from facesim.errors import FaceSimError, FaceSimWarning
 
 if TYPE_CHECKING:
     from PIL import Image
 
-ENCODING = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}  # of CSV: a file's name may be no text
+UTF_8 = ("utf-8", "surrogateescape")  # encoding and error handler: the name of a file may not be text
 PICTURE_SUFFIXES = ("", ".png", ".jpg", ".jpeg")
+
+
+def utf8_text(file: BinaryIO) -> TextIO:
+    """Return a binary file as text, its line ends as they are; closing either closes both."""
+    return io.TextIOWrapper(file, *UTF_8, newline="")
 
 
 @contextlib.contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """Give a scratch path beside `path`, with its suffix, and rename it to `path` once the block has succeeded.
+    """Yield a scratch path beside `path`, with its suffix, and rename it to `path` if the block succeeds.
 
-    What was written is on the disk before it takes the old one's place, so that not even a power cut leaves a half.
+    The new file is on the disk before it replaces the old one, so that even a power cut leaves one of them whole.
 
-    Raises FaceSimError where it cannot be written.
+    Raises FaceSimError if it cannot be written.
     """
     scratch = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
@@ -34,7 +40,7 @@ def write_whole(path: Path) -> Iterator[Path]:
         with open(scratch, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(scratch, path)
-    except OSError as error:  # it names the scratch file
+    except OSError as error:  # whose file name is the scratch path
         raise FaceSimError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
         with contextlib.suppress(OSError):
@@ -43,14 +49,14 @@ def write_whole(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def write_folder(folder: Path) -> Iterator[Path]:
-    """Give a scratch folder, and once the block has succeeded let it be `folder`; nothing is left of one that fails.
+    """Yield a scratch folder that becomes `folder` if the block succeeds, and is removed if it fails.
 
-    Where `folder` is there already, the files take their places in it one by one, in a moment, each of them whole.
+    If `folder` exists already, the files are moved into it one after the other, each of them whole.
 
-    Raises FaceSimError where it cannot be written.
+    Raises FaceSimError if it cannot be written.
     """
     folder = folder.absolute()
-    made = [parent for parent in folder.parents if not parent.exists()]  # the nearest first
+    made = [parent for parent in folder.parents if not parent.exists()]  # nearest first
     scratch = (folder if folder.is_dir() else folder.parent) / f".{folder.name}-{os.getpid()}"
     try:
         scratch.mkdir(parents=True)
@@ -67,12 +73,12 @@ def write_folder(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         for parent in made:
-            with contextlib.suppress(OSError):  # it is not empty: we have succeeded
+            with contextlib.suppress(OSError):  # not empty: the block succeeded
                 parent.rmdir()
 
 
 def same_file(one: str | Path, other: str | Path) -> bool:
-    """Return whether two paths lead to one file; not where either leads nowhere."""
+    """Return whether two paths lead to the same file; False if one of them does not exist."""
     try:
         return os.path.samefile(one, other)
     except OSError:
@@ -80,14 +86,14 @@ def same_file(one: str | Path, other: str | Path) -> bool:
 
 
 def check_picture_path(path: Path) -> None:
-    """Raise FaceSimError where no picture could be written to `path`, before the work that it is to show."""
+    """Raise FaceSimError if no picture can be written to `path`; for use before the work."""
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise FaceSimError(f"{path}: pictures are written as .png or .jpg.")
     check_writable(path)
 
 
 def check_writable(path: Path) -> None:
-    """Raise FaceSimError where no file could be written to `path`, before the work that it is to hold."""
+    """Raise FaceSimError if no file can be written to `path`; for use before the work."""
     if not path.parent.is_dir():
         raise FaceSimError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
     if path.is_dir():
@@ -98,33 +104,33 @@ def check_writable(path: Path) -> None:
 
 
 def _check_ordinary(path: Path) -> None:
-    if path.exists() and not path.is_file():  # a device, say, which would be replaced
+    if path.exists() and not path.is_file():  # a device, say, which a file would replace
         raise FaceSimError(f"{path} cannot be written: it is no ordinary file; name another.")
 
 
 def check_apart(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]]) -> None:
-    """Raise FaceSimError where an output is one of the files that are read, by whatever name, before either is opened.
+    """Raise FaceSimError if an output is one of the files that are read, by whatever name.
 
-    Of a folder among the `inputs` all photos are read. The inputs are looked at only where an output is there already.
+    A folder among the `inputs` stands for all photos in it. No input is looked at unless an output exists already.
     """
-    there = {found: path for path in outputs if (found := _identity(path))}
-    for given in inputs if there else ():
+    existing = {file_id: path for path in outputs if (file_id := _file_id(path))}
+    for given in inputs if existing else ():
         for read in _photos_below(given) if os.path.isdir(given) else (given,):
-            path = there.get(_identity(read))
-            if path:
-                name = os.fspath(read)
+            file_id = _file_id(read)
+            if file_id in existing:
+                path, name = existing[file_id], os.fspath(read)
                 raise FaceSimError(f"{path} cannot be written: it is the file {name}, which is read; name another.")
 
 
 def _photos_below(folder: str | os.PathLike[str]) -> list[str]:
     from facesim.folder import photos_in  # it loads numpy and Pillow
 
-    with warnings.catch_warnings(action="ignore", category=FaceSimWarning):  # who reads the folder says what it holds
+    with warnings.catch_warnings(action="ignore", category=FaceSimWarning):  # they come when the folder is read
         return list(photos_in(folder))
 
 
-def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """Return what tells an ordinary file from all others, whatever its name; None where there is none."""
+def _file_id(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return an ordinary file's device and inode, the same for all its names; None if there is no such file."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -133,7 +139,7 @@ def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise FaceSimError where no folder could be written to `folder`, before the work that it is to hold."""
+    """Raise FaceSimError if no files can be written to `folder`, which need not exist; for use before the work."""
     nearest = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not nearest.is_dir():
         raise FaceSimError(f"{folder} cannot be written: {nearest} is a file; name another folder.")
@@ -143,19 +149,19 @@ def check_folder(folder: Path) -> None:
 
 def _takes_files(folder: Path) -> bool:
     try:
-        tempfile.TemporaryFile(dir=folder).close()  # root may write everywhere, but not on what is mounted read-only
+        tempfile.TemporaryFile(dir=folder).close()  # permissions do not stop root, but a read-only mount does
     except OSError:
         return False
     return True
 
 
 def save_picture(picture: "Image.Image", path: Path) -> None:
-    """Write a picture in the format that the suffix of `path` names, PNG without one.
+    """Write a picture in the format of `path`'s suffix; as PNG if it has none.
 
-    Raises FaceSimError where it cannot be written.
+    Raises FaceSimError if it cannot be written.
     """
     try:
         with write_whole(path) as scratch:
             picture.save(scratch, format=None if scratch.suffix else "png")
-    except (ValueError, KeyError) as error:  # Pillow knows no such suffix, or knows it for reading only
+    except (ValueError, KeyError) as error:  # Pillow cannot write this format
         raise FaceSimError(f"{path}: pictures are written as .png or .jpg.") from error

@@ -1,16 +1,16 @@
-"""People's names: which spellings are one name."""
+"""People's names: which spellings mean the same name."""
 
 import unicodedata
 from collections.abc import Iterable
 
 
 def name_key(name: str) -> str:
-    """Return what all spellings of a name share: composed or decomposed letters, capitals or not, spaces around it."""
+    """Return a key that does not depend on capitals, on spaces around a name, or on how its accents are encoded."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).strip()
 
 
 class Spellings:
-    """Names as they were first spelled."""
+    """The first spelling of each name."""
 
     def __init__(self, names: Iterable[str] = ()):
         self._first: dict[str, str] = {}
@@ -18,5 +18,5 @@ class Spellings:
             self.first(name)
 
     def first(self, name: str) -> str:
-        """Return how a name was spelled the first time: so, if this is the first time."""
+        """Return the first spelling of a name, which may be this one."""
         return self._first.setdefault(name_key(name), name)

@@ -27,7 +27,7 @@ def test_the_photos_of_a_folder_are_found_by_their_suffix(tmp_path):
     with pytest.warns(FaceSimWarning) as warned:
         assert listed(tmp_path) == ["a.heic", "b.JPG", "linked.jpg", "sub/c.webp"]
     (said,) = warned
-    assert str(said.message).startswith(f"passed over in {tmp_path}: ")
+    assert str(said.message).startswith(f"skipped in {tmp_path}: ")
     assert sorted(str(said.message).removesuffix(".").split(": ")[1].split(", ")) == sorted(words.split(", "))
 
 
@@ -40,7 +40,7 @@ def test_the_photos_of_a_folder_are_found_by_their_suffix(tmp_path):
         *("lost+found/a.jpg", "THMBNL/C0001T01.JPG", ".Trashes/a.jpg", "Photos Library.photoslibrary/a.jpg"),
     ],
 )
-def test_what_cameras_and_systems_leave_is_passed_over_and_counted(tmp_path, left):
+def test_what_cameras_and_systems_leave_is_skipped_and_counted(tmp_path, left):
     fill(tmp_path, "Ana/a.jpg", f"Ana/{left}")
     with pytest.warns(FaceSimWarning, match="1 hidden f"):
         assert people_below(tmp_path) == [(("Ana", "a.jpg"), "Ana")]
@@ -53,7 +53,7 @@ def test_an_ordinary_folder_is_read_without_a_word(tmp_path):
         assert [person for _, person in people_below(tmp_path)] == ["@ana", "Originals"]
 
 
-def test_what_can_not_be_read_is_a_photo_and_what_is_no_file_is_passed_over(tmp_path):
+def test_what_can_not_be_read_is_a_photo_and_what_is_no_file_is_skipped(tmp_path):
     fill(tmp_path, "Ana/a.jpg", "Bo/x.jpg/b.jpg")
     (tmp_path / "Ana" / "gone.jpg").symlink_to(tmp_path / "nowhere")
     (tmp_path / "Ana" / "round.jpg").symlink_to(tmp_path / "Ana" / "round.jpg")
@@ -69,9 +69,9 @@ def test_a_person_is_the_folder_that_holds_the_photo_however_deep(tmp_path):
     with pytest.warns(FaceSimWarning) as warned:
         people = people_below(tmp_path)
     assert [person for _, person in people] == ["Ana", "Ana", "Bo", "Cy"]
-    assert [place for place, _ in people] == sorted(place for place, _ in people)
+    assert [parts for parts, _ in people] == sorted(parts for parts, _ in people)
     said = [str(warning.message) for warning in warned]
-    assert f"passed over in {tmp_path}: 1 loose photo." in said
+    assert f"skipped in {tmp_path}: 1 loose photo." in said
     assert f"in {tmp_path}: folders of one name are taken for one person: Ana (2023/Ana, 2024/Ana)." in said
 
 
@@ -83,7 +83,7 @@ def test_a_persons_folder_may_be_named_by_its_depth(tmp_path):
         assert [person for _, person in people_below(tmp_path, depth=2)] == ["2023", "2024"]
 
 
-def test_a_persons_folder_in_anothers_is_told_of(tmp_path):
+def test_a_persons_folder_in_anothers_is_reported(tmp_path):
     fill(tmp_path, "Ana/a.jpg", "Ana/holiday/b.jpg")
     with pytest.warns(FaceSimWarning, match=r"taken for other people: Ana/holiday\."):
         assert [person for _, person in people_below(tmp_path)] == ["Ana", "holiday"]

@@ -3,7 +3,8 @@ import io
 import pytest
 
 from facesim.errors import FaceSimError
-from facesim.pair_list import ADDED, first_line, judge_rows, open_pair_list, read_pair_list
+from facesim.pair_list import open_pair_list, read_pair_list
+from facesim.pair_verdicts import ADDED, compare_rows, first_line
 
 
 def listed(text: str, folder: str = ""):
@@ -67,14 +68,14 @@ def test_a_first_line_that_is_not_understood_is_shown():
 def test_typographic_quotes_are_said_to_be_none(verifier, tmp_path, hopper):
     (tmp_path / "“a”.jpg").symlink_to(hopper)
     pairs = listed("photo1,photo2\n“a.jpg”,b.jpg\n“a, b.jpg”,c.jpg\n“a”.jpg,“a”.jpg\n", str(tmp_path))
-    (_, first), (_, second), (_, third) = judge_rows(verifier, pairs, "largest")
+    (_, first), (_, second), (_, third) = compare_rows(verifier, pairs, "largest")
     assert str(first) == 'line 2: “a.jpg” does not exist (only plain quotes, ", count as quotes).'
     assert str(second) == 'line 3 has 3 fields, where the first has 2 (only plain quotes, ", count as quotes).'
     assert third.same
 
 
 def test_a_row_without_a_photo_says_so(verifier):
-    ((_, first),) = judge_rows(verifier, listed("photo1,photo2,note\na.jpg, ,old\n"), "largest")
+    ((_, first),) = compare_rows(verifier, listed("photo1,photo2,note\na.jpg, ,old\n"), "largest")
     assert str(first) == "line 2 names no photo2."
 
 
@@ -86,7 +87,7 @@ def test_half_a_character_is_refused_with_its_line(tmp_path):
 
 def test_a_row_of_another_length_fails_alone(verifier, hopper):
     pairs = listed(f"photo1,photo2\n{hopper}\n{hopper},{hopper}\na, b.jpg,c.jpg\n")
-    (_, first), (_, second), (_, third) = judge_rows(verifier, pairs, "largest")
+    (_, first), (_, second), (_, third) = compare_rows(verifier, pairs, "largest")
     assert str(first) == "line 2 has 1 fields, where the first has 2."
     assert second.same
     assert str(third) == "line 4 has 3 fields, where the first has 2."
@@ -101,6 +102,6 @@ def test_what_is_no_csv_is_refused_with_its_line():
 
 def test_photos_lie_relative_to_the_lists_folder(verifier, hopper):
     pairs = listed(f"photo1,photo2\n{hopper.name},{hopper}\n{hopper.name},https://example.org/a.jpg\n", hopper.parent)
-    (_, first), (_, second) = judge_rows(verifier, pairs, "largest")
+    (_, first), (_, second) = compare_rows(verifier, pairs, "largest")
     assert first.distance == 0
     assert "download the photo" in str(second)

@@ -3,13 +3,12 @@
 import dataclasses
 import json
 from fractions import Fraction
-from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, Command
+from facesim.cli import verb
+from facesim.cli.options import FILE, JSON, output_option
 
-PATH = click.Path(path_type=Path)
 TEMPLATES = ("arcface", "sface", "openmodelzoo", "sirius", "dlib")
 
 
@@ -41,43 +40,30 @@ class _Points(click.ParamType):
             self.fail(f'{value} is no list of points: give "x,y x,y x,y x,y x,y".')
 
 
-@click.command(cls=Command, context_settings=HELP)
-@click.argument("recogniser", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, help="The model file to write.")
-@click.option(
-    "--data",
-    default="lfw",
-    show_default=True,
-    help="Whose photos choose the threshold and test it: lfw, pins, or a folder with a sub-folder per identity.",
-)
-@click.option(
-    "--template",
-    type=click.Choice(TEMPLATES),
-    help="Where it wants the face, and how its pixels.  [default: arcface]",
-)
-@click.option(
-    "--points",
-    type=_Points(),
-    help='Instead: where it wants eyes, nose and corners of the mouth, "x,y x,y x,y x,y x,y" in pixels of its input.',
-)
+@verb()
+@click.argument("recogniser", type=FILE)
+@output_option("The model file to write.", required=True)
+@click.option("--data", default="lfw", show_default=True, help="lfw, pins, or a folder with a sub-folder per identity.")
+@click.option("--template", type=click.Choice(TEMPLATES), help="What its input looks like.  [default: arcface]")
+@click.option("--points", type=_Points(), help="Instead: eyes, nose and mouth corners, in pixels of its input.")
 @click.option("--channels", type=click.Choice(("rgb", "bgr")), help="Their order.  [default: the template's, or rgb]")
-@click.option("--mean", type=_PerChannel(), help="Taken from pixels 0..255.  [default: the template's, or 127.5]")
-@click.option("--scale", type=_PerChannel(), help="Then multiplied by.  [default: the template's, or 1/128]")
-@click.option("--name", help="What it is called; kept in the model file, as are the next two.")
+@click.option("--mean", type=_PerChannel(), help="Subtracted from pixels.  [default: the template's, or 127.5]")
+@click.option("--scale", type=_PerChannel(), help="Then multiplies them.  [default: the template's, or 1/128]")
+@click.option("--name", help="What it is called; stored in the model file, as are the next two.")
 @click.option("--source", help="Where it comes from.")
-@click.option("--licence", "--license", help="Under which licence its weights are.")
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@click.option("--licence", "--license", help="The licence of its weights.")
+@JSON
 def adopt(recogniser, output, data, template, points, channels, mean, scale, name, source, licence, as_json):
     """Put another recogniser behind facesim's detector, crop and localiser.
 
-    RECOGNISER is an ONNX file that maps aligned faces to embeddings. It becomes a model file that every verb takes with
-    -w, galleries included, with a threshold, a calibration and operating points of its own.
-
     \b
-    facesim adopt w600k_mbf.onnx -o mbf.onnx --scale 1/127.5      ArcFace's template and RGB, as most have it
+    facesim adopt w600k_mbf.onnx -o mbf.onnx --scale 1/127.5      ArcFace's template and RGB, as for most
     facesim adopt face_recognition_sface_2021dec.onnx -o sface.onnx --template sface
     facesim adopt mine.onnx -o model.onnx --points "30,52 66,52 48,72 34,92 62,92" --channels bgr
     facesim adopt mine.onnx -o model.onnx --data photos           photos/NAME/*.jpg
+
+    RECOGNISER is an ONNX file that maps aligned faces to embeddings. The result is a model file that every verb takes
+    with -w, with a threshold, a calibration and operating points of its own.
 
     \b
     arcface        112×112, RGB, (v − 127.5)/128
@@ -86,16 +72,16 @@ def adopt(recogniser, output, data, template, points, channels, mean, scale, nam
     sirius         112×112, RGB, (v − 127.5)/128, a little wider and higher: sirius-ai's MobileFaceNet
     dlib           150×150, RGB, (v − dlib's means)/256
 
-    A template fits any square input. On LFW, fold 8 of View 2 chooses the threshold, and folds 9 and 10 test it; in
-    a folder, half of the people choose, and the others test. Whom the recogniser itself was trained on is not known: if
-    they were among these people, the figures flatter it.
+    A template fits any square input. On LFW, fold 8 of View 2 chooses the threshold, and folds 9 and 10 test it. In a
+    folder, half of the people choose it, and the others test it. Nobody knows whom the recogniser was trained on: if
+    they are among these people, the figures flatter it.
     """
     if template and points:
         raise click.UsageError("--points are a template of their own: leave out --template.")
 
     from facesim.adoption.adopt import adopt as adopt_recogniser
     from facesim.adoption.face_input import FACE_INPUTS, template_of_points
-    from facesim.cli.results import results_text
+    from facesim.cli.messages import results_text
 
     given = {"template": points and template_of_points(points), "channels": channels, "mean": mean, "scale": scale}
     reads = FACE_INPUTS[template or "arcface"]

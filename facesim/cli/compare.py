@@ -1,35 +1,30 @@
 """`facesim compare`: two models on the same pairs."""
 
 import json
-from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, Command
-from facesim.cli.protocol_options import with_protocol
+from facesim.cli import verb
+from facesim.cli.options import FILE, JSON, draw_option, protocol_options
 from facesim.files import check_apart, check_picture_path, save_picture
 
 
-@click.command(cls=Command, context_settings=HELP)
-@click.argument("model_a", type=click.Path(path_type=Path))
-@click.argument("model_b", type=click.Path(path_type=Path))
-@with_protocol
-@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
-@click.option(
-    "--draw",
-    type=click.Path(path_type=Path),
-    default="disagreements.png",
-    show_default=True,
-    help="Where to draw the pairs that only one model gets right.",
-)
+@verb()
+@click.argument("model_a", type=FILE)
+@click.argument("model_b", type=FILE)
+@protocol_options
+@JSON
+@draw_option("Draw the pairs that only one model gets right.", default="disagreements.png")
 def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
-    """Say whether model B is better than model A on the same pairs, or whether chance alone may explain it.
+    """Test whether model B is better than model A on the same pairs, or whether chance alone may explain it.
 
-    Each is judged at its own threshold, and neither may have seen the people: without --data or --pairs they are those
-    whom both held out. McNemar's exact test looks at the pairs that only one of them gets right; these are drawn, those
-    on which the models are furthest apart first.
+    \b
+    facesim compare old.onnx new.onnx                  on people whom neither has seen
+    facesim compare old.onnx new.onnx --data photos    on your own: photos/NAME/*.jpg
 
-    Exit status: 0 done, 2 trouble.
+    Each model decides at its own threshold. Without --data or --pairs, the pairs are of the people whom the training of
+    both held out. McNemar's exact test looks at the pairs that only one model gets right; these are drawn, those on
+    which the models differ most first.
     """
     from facesim.evaluation.comparison import compare_models, draw_disagreements
     from facesim.evaluation.protocol import open_protocol
@@ -42,15 +37,15 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
     if model_a.suffix.lower() in PHOTO_SUFFIXES:
         raise click.UsageError(f"{model_a} is a photo, and compare is for models: facesim predict compares photos.")
     check_picture_path(draw)
-    models = [Model(path) for path in (model_a, model_b)]
-    protocol = open_protocol(models[0].info, data, view, pairs, count, seed, also=(models[1].info,))
+    opened_a, opened_b = Model(model_a), Model(model_b)
+    protocol = open_protocol(opened_a.info, data, view, pairs, count, seed, also=(opened_b.info,))
     check_apart([draw], protocol.files(model_a, model_b, pairs))
     crops = protocol.source.crops()
-    scores = [score(protocol, model, crops) for model in models]
-    comparison = compare_models(*scores, *models)
+    scores_a, scores_b = score(protocol, opened_a, crops), score(protocol, opened_b, crops)
+    comparison = compare_models(scores_a, scores_b, opened_a, opened_b)
     picture = None
     if len(comparison.only_a_right) + len(comparison.only_b_right):
-        save_picture(draw_disagreements(*scores, comparison), draw)
+        save_picture(draw_disagreements(scores_a, scores_b, comparison), draw)
         picture = str(draw)
     if as_json:
         click.echo(json.dumps(as_dict(comparison) | {"picture": picture}))

@@ -4,36 +4,36 @@ import json
 
 import click
 
-from facesim.cli import GPU, HELP, MODEL, Command
-from facesim.cli.gallery_options import ALL_FACES
+from facesim.cli import verb
+from facesim.cli.options import GPU, JSON, MODEL, faces_option
 from facesim.text import pluralise, printable
 
 
-@click.command(cls=Command, context_settings=HELP)
+@verb(status="0 success, 2 trouble (some photos could not be read; the others are done).")
 @click.argument("photos", nargs=-1, required=True)
-@click.option("--to", "address", metavar="GALLERY", required=True, help="The gallery, a folder or an address.")
-@click.option(
-    "--engine", type=click.Choice(("local", "ray")), default="local", show_default=True, help="Where to work."
-)
-@ALL_FACES
+@click.option("--to", "address", metavar="GALLERY", required=True, help="The gallery: a folder or an address.")
+@click.option("--engine", type=click.Choice(("local", "ray")), default="local", show_default=True, help="Where to run.")
+@faces_option("all")
 @MODEL
 @GPU
-@click.option("--json", "as_json", is_flag=True, help="Print the sums as JSON.")
+@JSON
 def embed(photos, address, engine, selection, model, gpu, as_json):
-    """Embed the faces of PHOTOS, files or folders of them, and add them to a gallery, without names.
+    """Embed all faces on PHOTOS, files or folders of them, and add them to a gallery, without names.
 
-    Find them with facesim search and facesim cluster. Folders are searched with all their sub-folders; hidden files and
+    \b
+    facesim embed photos --to GALLERY
+    RAY_ADDRESS=auto facesim embed /shared/photos --to /shared/gallery --engine ray
+
+    facesim search and facesim cluster find them again. Folders are read with all their sub-folders; hidden files and
     folders, thumbnails and links to folders are skipped, and counted on stderr.
 
     Photos that are in the gallery already and have not changed are skipped, including those without a face, so an
-    interrupted run continues where it stopped. A change shows in a photo's size or times; if these differ, its content
-    decides. If you run several processes, give each its own photos.
+    interrupted run continues where it stopped. A photo whose size and times are the same has not changed; otherwise its
+    content decides. If you run several processes, give each its own photos.
 
     The engine local uses all cores of this machine. The engine ray uses the cluster that RAY_ADDRESS names, or starts
-    one on this machine. Its workers need facesim with the extra ray, and must find photos and gallery by the same
+    one on this machine. Its workers need facesim with the extra ray, and must find photos and gallery under the same
     paths.
-
-    Exit status: 0 done, 2 trouble (some photos could not be read; the others are done).
     """
     from tqdm import tqdm
 

@@ -5,23 +5,20 @@ from collections import Counter
 
 import click
 
-from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
-from facesim.cli.gallery_options import GALLERY, JSON, tell
+from facesim.cli import verb
+from facesim.cli.messages import note, note_several_faces
+from facesim.cli.options import GALLERY, GPU, JSON_LINES, MODEL
 from facesim.text import pluralise, printable
 
 
-@click.command(cls=Command, context_settings=HELP)
+@verb(status="0 success, 1 a face matches, or a photo already has, another name, 2 trouble (a photo was refused).")
 @GALLERY
 @click.argument("photos", nargs=-1, required=True)
-@click.option("--name", help="Who is on the photos; else the folder that holds a photo is named after who is on it.")
-@click.option(
-    "--depth",
-    type=click.IntRange(1),
-    help="Instead, the folder so many steps below the one given: 1 in people/NAME/2024.",
-)
+@click.option("--name", help="Who is on the photos.  [default: the name of the folder that holds each photo]")
+@click.option("--depth", type=click.IntRange(1), help="Names are this many folders below the one given.")
 @MODEL
 @GPU
-@JSON
+@JSON_LINES
 def enrol(address, photos, name, depth, model, gpu, as_json):
     """Add people to a gallery, from one photo each or from many.
 
@@ -30,17 +27,15 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
     facesim enrol GALLERY people                     people/NAME/*.jpg, a folder per person, however deep
     facesim enrol GALLERY people --depth 1           people/NAME/*.jpg, people/NAME/2024/*.jpg
 
-    GALLERY is a folder, which is made if there is none, or an address such as s3://bucket/gallery. The main face of
-    each photo is enrolled; a photo without a face is refused. If a face matches somebody with another name, it is
-    enrolled, and a line says so: you may have one person under two names. Capitals make no difference in names.
+    GALLERY is a folder, which is created if need be, or an address such as s3://bucket/gallery. The main face of each
+    photo is enrolled; a photo without a face is refused. A face that matches somebody with another name is enrolled,
+    but a line says so: you may have one person under two names. Capitals make no difference in names.
 
     A photo's folder names the person, and folders with the same name are one person. Photos directly in the folder you
     give, hidden files and folders, thumbnails and links to folders are skipped, and counted on stderr.
 
     Photos that are enrolled already are skipped, so an interrupted run continues where it stopped. A photo that is
-    enrolled under another name keeps that name, so facesim rename is not undone.
-
-    Exit status: 0 enrolled, 1 a face matches, or a photo already has, another name, 2 trouble (a photo was refused).
+    enrolled under another name keeps it, so facesim rename is not undone.
     """
     from tqdm import tqdm
 
@@ -54,7 +49,8 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
     people = people_in(photos, name, depth)
     verifier = Verifier(model, gpu=gpu)
     gallery = open_or_create_gallery(address, verifier.model)
-    names, count, alike, refused, renamed = set(), 0, 0, 0, Counter()
+    names, count, alike, refused = set(), 0, 0, 0
+    renamed: Counter[tuple[str, str]] = Counter()
     with tqdm(total=len(people), desc="enrolling", unit="photo", disable=len(people) == 1 or None) as bar:
         for photo in enrolled_photos(gallery, verifier, people):
             bar.update()
@@ -62,7 +58,7 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
                 click.echo(json.dumps(photo.as_dict()))
             if photo.error:
                 refused += 1
-                tell(bar, photo.error)
+                note(photo.error, bar)
                 continue
             if photo.known_as:
                 renamed[photo.name, photo.known_as] += 1
@@ -70,20 +66,19 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
             names.add(photo.name)
             count += 1
             with tqdm.external_write_mode():
-                say_which_face(photo.face, done="enrolled")
+                note_several_faces(photo.face, done="enrolled")
             if photo.likeness:
                 alike += 1
-                tell(bar, photo.likeness_text)
+                note(photo.likeness_text, bar)
     for (name, known_as), photos_kept in renamed.items():
-        click.echo(
-            f"facesim: {pluralise(photos_kept, 'photo')} of {name} {'is' if photos_kept == 1 else 'are'} enrolled as "
-            f"{known_as} already, and kept so: facesim rename, or forget --photo, changes that.",
-            err=True,
+        note(
+            f"{pluralise(photos_kept, 'photo')} of {name} {'is' if photos_kept == 1 else 'are'} enrolled as "
+            f"{known_as} already, and kept so: facesim rename, or forget --photo, changes that."
         )
     if not as_json:
         before = len(people) - count - refused
-        told = f"enrolled {pluralise(count, 'photo')} of {pluralise(len(names), 'person', 'people')}"
-        told += f"; {before:,} were there already" if before else ""
-        told += f"; {refused:,} refused" if refused else ""
-        click.echo(f"{told}. {printable(address)} holds {pluralise(gallery.count_named(), 'named face')}.")
+        summary = f"enrolled {pluralise(count, 'photo')} of {pluralise(len(names), 'person', 'people')}"
+        summary += f"; {before:,} were there already" if before else ""
+        summary += f"; {refused:,} refused" if refused else ""
+        click.echo(f"{summary}. {printable(address)} holds {pluralise(gallery.count_named(), 'named face')}.")
     return 2 if refused else 1 if alike or renamed else 0

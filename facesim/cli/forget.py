@@ -2,29 +2,33 @@
 
 import click
 
-from facesim.cli import HELP, Command
-from facesim.cli.gallery_options import GALLERY
+from facesim.cli import verb
+from facesim.cli.options import GALLERY
 from facesim.text import pluralise, printable
 
 
-@click.command(cls=Command, context_settings=HELP)
+@verb(status="0 success, 2 trouble (there was nothing to remove).")
 @GALLERY
 @click.argument("name", required=False)
-@click.option("--photo", type=click.Path(), help="Remove all faces of this photo, whether it is still there or not.")
+@click.option("--photo", type=click.Path(), help="Remove all faces of this photo, which need not exist any more.")
 @click.option("--unnamed", is_flag=True, help="Remove all faces without a name.")
-@click.option("--all", "everything", is_flag=True, help="Remove all that GALLERY holds.")
+@click.option("--all", "everything", is_flag=True, help="Remove everything in GALLERY.")
 def forget(address, name, photo, unnamed, everything):
-    """Remove the person called NAME from GALLERY for good, or other faces: embeddings are biometric data.
+    """Remove the person called NAME, or other faces, from GALLERY for good: embeddings are biometric data.
 
-    What facesim embed has added of the same faces goes with the person. Other photos of the person, embedded without
-    a name, stay: facesim search finds them, and --photo removes them.
+    \b
+    facesim forget GALLERY "Ana Li"
+    facesim forget GALLERY --photo ana.jpg
 
-    The gallery is written again without the faces, and its older versions are deleted, so that no file of it holds them
-    any more; your backups may. It takes a while where the gallery is large, and nobody else can write to it meanwhile.
-    Photos are left alone. Where it was interrupted, call it again, even though nobody has the name any more. At an
-    object store's address, make sure that nobody writes at the same time.
+    If facesim embed has added the same faces without a name, these are removed, too. Other photos of the person,
+    embedded without a name, stay: facesim search finds them, and --photo removes them.
 
-    Nothing is asked. Exit status: 0 done, 2 trouble (there was nothing to remove).
+    The gallery is rewritten without the faces, and its older versions are deleted, so that no file of it holds them any
+    more; your backups may. This takes a while if the gallery is large, and nobody else can write to it meanwhile.
+    Photos are not touched. If it was interrupted, run it again, even if nobody has the name any more. If the gallery is
+    in an object store, make sure that nobody else writes to it.
+
+    It does not ask for confirmation.
     """
     if sum((name is not None, photo is not None, unnamed, everything)) != 1:
         raise click.UsageError("say what to forget: NAME, --photo, --unnamed or --all, one of them.")

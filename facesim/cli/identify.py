@@ -1,81 +1,74 @@
 """`facesim identify`: say who is on a photo."""
 
 import json
-from pathlib import Path
 
 import click
 
-from facesim.cli import GPU, HELP, MODEL, Command
-from facesim.cli.gallery_options import (
-    ALL_FACES,
-    FMR,
-    GALLERY,
-    IDENTIFIED_COLUMNS,
-    JSON,
-    THRESHOLD,
-    identified_line,
-    open_identifier,
-    say_how_many_strangers_pass,
-    say_worst_recorded,
-)
+from facesim.cli import verb
+from facesim.cli.identification import IDENTIFIED_COLUMNS, identified_line, note_named_strangers, open_identifier
+from facesim.cli.messages import note
+from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, THRESHOLD, draw_option, faces_option
 from facesim.errors import FaceSimError
 from facesim.files import check_apart, check_picture_path, save_picture
 
 
-@click.command(cls=Command, context_settings=HELP)
+@verb(status="0 every face is known, 1 some face is unknown, 2 trouble (a photo cannot be read, or shows no face).")
 @GALLERY
 @click.argument("photos", nargs=-1, required=True)
 @FMR
 @THRESHOLD
-@ALL_FACES
+@faces_option("all")
 @MODEL
 @GPU
-@JSON
-@click.option("--show", type=click.Path(dir_okay=False), help="Draw the photo, its faces and their names to this file.")
-def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, show):
-    """Say who is on a photo: somebody enrolled in GALLERY, or unknown.
+@JSON_LINES
+@draw_option("Draw the photo with its faces and their names.", former=["--show"])
+def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, draw):
+    """Say who each face on PHOTOS is: somebody enrolled in GALLERY, or unknown. PHOTOS are files or folders.
 
-    A face is known where its nearest enrolled face lies under the model's threshold. That threshold is meant for two
-    photos: each enrolled face is one more chance for a stranger to match. --fmr picks the model's stored threshold by
-    which, at this gallery's size, at most that share of strangers is taken for anybody; it says so where there is none.
+    \b
+    facesim identify GALLERY photo.jpg --draw named.jpg
+    facesim identify GALLERY photo.jpg --fmr 0.01    name at most one stranger in a hundred
+    facesim identify GALLERY folder --json
 
-    The probability that the name is right holds as if half of all faces shown were of people enrolled, each enrolled
-    face as likely as the next.
+    A face is known if its nearest enrolled face is closer than the threshold. The model's own threshold is meant for
+    two photos: each enrolled face is one more chance for a stranger to match. --fmr picks the threshold in the model
+    file at which, with a gallery of this size, at most that share of strangers is named; if there is none, it says so.
 
-    Each face of each photo gets its line. PHOTOS may be folders, too.
-
-    Exit status: 0 every face is known, 1 one is unknown, 2 trouble (a photo cannot be read, or shows no face).
+    The probability that a name is right assumes that half of all faces shown are of people enrolled, and that each
+    enrolled face is equally likely.
     """
     from facesim.folder import photos_at
     from facesim.gallery.picture import draw_identified
     from facesim.model import default_model
 
     photos = list(photos_at(photos))
-    if show:
+    if draw:
         if len(photos) != 1:
-            raise click.UsageError("--show draws one photo: give one.")
-        check_picture_path(Path(show))
-        check_apart([Path(show)], [*photos, model or default_model()])
+            raise click.UsageError("--draw is for one photo: give one.")
+        check_picture_path(draw)
+        check_apart([draw], [*photos, model or default_model()])
     identifier = open_identifier(address, model, gpu, fmr, threshold, selection)
     if fmr is None:
-        say_how_many_strangers_pass(identifier)
+        note_named_strangers(identifier)
     status, recorded = 0, identifier.info.worst_at(identifier.threshold)
     if not as_json:
-        say_worst_recorded(identifier)
+        worst = identifier.info.worst_text(identifier.threshold)
+        if worst:
+            note(f"threshold {identifier.threshold:.4f}: {worst}.")
         click.echo(IDENTIFIED_COLUMNS)
     for photo, found in zip(photos, identifier.identify_many(photos), strict=True):
         if isinstance(found, FaceSimError):
             if as_json:
                 click.echo(json.dumps({"photo": photo, "error": str(found)}))
-            click.echo(f"facesim: {found}", err=True)
+            note(found)
             status = 2
             continue
         for face in found:
             click.echo(json.dumps(face.as_dict() | recorded) if as_json else identified_line(face))
             for warning in face.face.warnings:
-                click.echo(f"facesim: {face.face.photo}: {warning}; the name may be wrong.", err=True)
+                note(f"{face.face.photo}: {warning}; the name may be wrong.")
         if status != 2 and not all(face.name for face in found):
             status = 1
-        if show:
-            save_picture(draw_identified(photo, found), Path(show))
+        if draw:
+            save_picture(draw_identified(photo, found), draw)
     return status

@@ -5,29 +5,33 @@ from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, Command
+from facesim.cli import verb
+from facesim.cli.options import FILE, JSON, draw_option
 from facesim.files import check_apart, check_picture_path, save_picture
 
 
-@click.command(cls=Command, context_settings=HELP)
+@verb()
 @click.argument("data", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print everything found, as JSON.")
-@click.option("--draw", type=click.Path(), help="Where to draw it, instead of DATA-inspected.png in this folder.")
-@click.option("--fix", is_flag=True, help="List the photos that training had better pass over; no photo is touched.")
-@click.option("--exclusions", type=click.Path(), help="With --fix: where to write that list.")
+@JSON
+@draw_option("The picture.  [default: DATA-inspected.png]")
+@click.option("--fix", is_flag=True, help="List the photos that training should skip; no photo is changed.")
+@click.option("--exclusions", type=FILE, metavar="FILE", help="With --fix: where to write that list.")
 def inspect(data, as_json, draw, fix, exclusions):
-    """Say and draw what data sets hold, before training on them.
+    """Report what is in a data set, and draw it, before training on it.
 
-    DATA is lfw, pins, or a folder with a sub-folder of photos per identity; several are inspected as one. The folder
-    that holds a photo names who is on it, however deep; folders of one name are one person. Photos in DATA itself,
-    hidden files and folders, thumbnails, and links to folders are passed over, and counted on stderr.
+    \b
+    facesim inspect photos          photos/NAME/*.jpg
+    facesim inspect lfw pins        two data sets as one
+    facesim inspect photos --fix    also list what training should skip
 
-    Counts photos and identities, and finds photos that cannot be opened, that show no face or several, that are the
-    same photo, and above all the same photo under two names. --fix lists photos without a face, all but one of the
-    copies under one name, and all of those under several, in each data set's own folder as facesim-exclude.txt, which
-    training reads by itself. A list written elsewhere is read with facesim train --exclude FILE.
+    DATA is lfw, pins, or a folder with a sub-folder of photos per identity. The folder that holds a photo names who is
+    on it, however deep it is; folders of one name are one person. Photos directly in DATA, hidden files and folders,
+    thumbnails, and links to folders are skipped, and counted on stderr.
 
-    Exit status: 0 done, 2 trouble.
+    Counts photos and identities, and finds photos that cannot be opened, photos with no face or several, copies, and
+    above all copies under two names. --fix lists photos without a face, all but one of the copies under one name, and
+    all copies under several names. The lists are called facesim-exclude.txt, in each data set's own folder, where
+    training finds them. A list written elsewhere is read with facesim train --exclude FILE.
     """
     if exclusions and not fix:
         raise click.UsageError("--exclusions says where --fix writes its list: give both.")
@@ -37,15 +41,15 @@ def inspect(data, as_json, draw, fix, exclusions):
     from facesim.data.source import open_source
 
     source = open_source(data)
-    picture = Path(draw or f"{source.dataset.name}-inspected.png")
-    check_picture_path(picture)
-    check_apart([picture, *([Path(exclusions)] if exclusions else [])], source.dataset.paths())
+    draw = draw or Path(f"{source.dataset.name}-inspected.png")
+    check_picture_path(draw)
+    check_apart([draw, *([exclusions] if exclusions else [])], source.dataset.paths())
     inspection = inspect_dataset(source.dataset, source.crops())
-    save_picture(draw_inspection(inspection), picture)
-    lists = exclude_findings(inspection, source.parts, Path(exclusions) if exclusions else None) if fix else []
+    save_picture(draw_inspection(inspection), draw)
+    lists = exclude_findings(inspection, source.parts, exclusions) if fix else []
     excluded = int((~source.selected).sum())
     if as_json:
-        files = {"excluded_before": excluded, "picture": str(picture), "exclusion_lists": [str(path) for path in lists]}
+        files = {"excluded_before": excluded, "picture": str(draw), "exclusion_lists": [str(path) for path in lists]}
         click.echo(json.dumps(as_dict(inspection) | files))
         return
     count = len(inspection.to_exclude())
@@ -55,4 +59,4 @@ def inspect(data, as_json, draw, fix, exclusions):
         click.echo(f"excluded from now on  {count:,}, listed in {', '.join(map(str, lists))}")
     else:
         click.echo(f"--fix would exclude   {count:,}")
-    click.echo(f"drawn                 {picture}")
+    click.echo(f"drawn                 {draw}")

@@ -5,29 +5,32 @@ from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, MODEL, Command
+from facesim.cli import verb
+from facesim.cli.options import JSON, MODEL, SEED, output_option
 from facesim.errors import FaceSimError
 from facesim.files import check_apart, check_writable, save_picture, write_whole
 from facesim.text import printable
 
 
-@click.command("map", cls=Command, context_settings=HELP)
+@verb("map")
 @click.argument("photos")
 @MODEL
-@click.option("--method", type=click.Choice(("pca", "tsne")), default="pca", show_default=True, help="How to lay out.")
-@click.option("--photos", "count", type=click.IntRange(3), default=2000, show_default=True, help="Shown at most.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Which are shown.")
-@click.option("--output", type=click.Path(), help="The page, instead of PHOTOS-map.html in this folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print all points, as JSON.")
+@click.option("--method", type=click.Choice(("pca", "tsne")), default="pca", show_default=True, help="The projection.")
+@click.option("--photos", "count", type=click.IntRange(3), default=2000, show_default=True, help="How many, at most.")
+@SEED
+@output_option("The page; a picture is written beside it.  [default: PHOTOS-map.html]")
+@JSON
 def draw_map(photos, model, method, count, seed, output, as_json):
     """Map photos in two dimensions, so that faces that the model finds similar lie together.
 
-    PHOTOS is lfw, pins, or a folder of photos; those in a sub-folder show the identity of its name.
+    \b
+    facesim map photos
+    facesim map lfw --method tsne --photos 500
 
-    Writes a page that shows each face as one points at it, and a picture beside it. PCA says how much of the variance
-    the map holds; t-SNE draws clusters apart, but the distances between them mean little.
+    PHOTOS is lfw, pins, or a folder of photos; a sub-folder's name is the identity on its photos.
 
-    Exit status: 0 done, 2 trouble.
+    Writes a page, on which you point at a face to see it, and a picture beside it. PCA states how much of the variance
+    the map shows; t-SNE draws clusters apart, but the distances between them mean little.
     """
     from facesim.data.cache import cached_crops
     from facesim.data.source import find_photos
@@ -39,7 +42,7 @@ def draw_map(photos, model, method, count, seed, output, as_json):
 
     opened = Model(model)
     dataset = find_photos(photos)
-    page = Path(output or f"{dataset.name}-map.html")
+    page = output or Path(f"{dataset.name}-map.html")
     if page.suffix.lower() not in (".html", ".htm"):
         raise FaceSimError(f"{page}: the page is written as .html, and the picture beside it as .png.")
     picture = page.with_suffix(".png")

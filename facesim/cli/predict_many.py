@@ -2,48 +2,39 @@
 
 import contextlib
 import dataclasses
-import io
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
+from facesim.cli.messages import note
 from facesim.detector.selection import cut_faces
 from facesim.errors import FaceSimError
-from facesim.files import ENCODING, check_apart, same_file
+from facesim.files import check_apart, same_file, utf8_text
 from facesim.folder import photos_in
-from facesim.pair_list import (
-    PairList,
-    Row,
-    Tally,
-    as_text,
-    first_line,
-    judge_rows,
-    open_pair_list,
-    read_pair_list,
-    write_verdicts,
-)
+from facesim.pair_list import PairList, Row, as_text, open_pair_list, read_pair_list
 from facesim.pair_output import growing_output, partial_of
+from facesim.pair_verdicts import compare_rows, first_line, write_verdicts
 from facesim.verifier import Verifier
 
 
 def compare_with_folder(verifier: Verifier, photo: str, folder: str, selection: str, as_json: bool) -> int:
     """Print the verdicts on a photo and each in a folder, nearest first; return the exit status."""
-    cut_faces(photo, selection)  # where this photo is at fault, none of the others is
+    cut_faces(photo, selection)  # if this photo cannot be used, do not open the others
     others = [other for other in photos_in(folder) if not same_file(other, photo)]
     if not others:
         raise FaceSimError(f"{folder} holds no other photo: give a folder with .jpg or .png files.")
     verdicts, failed = [], 0
-    with _progress(len(others), "comparing") as bar:
+    with _progress(len(others)) as bar:
         for verdict in verifier.verify_many(((photo, other) for other in others), selection):
             bar.update(1)
             if isinstance(verdict, FaceSimError):
                 failed += 1
-                click.echo(f"facesim: {verdict}", err=True)
+                note(verdict)
             else:
                 verdicts.append(verdict)
     if not verdicts:
@@ -61,65 +52,66 @@ def compare_with_folder(verifier: Verifier, photo: str, folder: str, selection: 
 
 
 def compare_pairs(
-    verifier: Verifier, name: str, output: str | None, resume: bool, selection: str, as_json: bool
+    verifier: Verifier, name: str, output: Path | None, resume: bool, selection: str, as_json: bool
 ) -> int:
     """Write the verdicts on a list of pairs, in its order; return the exit status."""
     read_once = name == "-" or not os.path.isfile(name)
-    outputs = [] if output is None else [Path(output), partial_of(Path(output))]
+    outputs = [] if output is None else [output, partial_of(output)]
     listed = "/dev/stdin" if name == "-" else name
-    check_apart([*outputs, Path("/dev/stdout")], [listed])  # a list that grows as it is read would never end
-    check_apart(outputs, [verifier.model.path] if read_once else _read_beside(name, verifier))
+    check_apart([*outputs, Path("/dev/stdout")], [listed])  # a list that grows while it is read would never end
+    check_apart(outputs, [verifier.model.path] if read_once else _inputs(name, verifier))
     made_by = {"faces": selection, "fingerprint": verifier.model.fingerprint[:12]}
     with contextlib.ExitStack() as stack:
         if name == "-":
-            pairs = read_pair_list(as_text(_standard_stream("stdin")), "the list on stdin")
+            stdin = stack.enter_context(open(_descriptor("stdin"), "rb", closefd=False))
+            pairs = read_pair_list(as_text(stdin), "the list on stdin")
         else:
             pairs = stack.enter_context(open_pair_list(name))
-        if read_once:  # so that its photos could not be looked at before
-            pairs = dataclasses.replace(pairs, rows=_apart(pairs, outputs))
+        if read_once:  # so its photos could not be checked above
+            pairs = dataclasses.replace(pairs, rows=_checked(pairs, outputs))
         if output is None:
-            to, kept = io.TextIOWrapper(_standard_stream("stdout"), **ENCODING), Tally()
+            stdout = stack.enter_context(open(_descriptor("stdout"), "wb", closefd=False))
+            text, counts = utf8_text(stdout), Counter[str]()
             if not as_json:
-                to.write(first_line(pairs.columns))
-                to.flush()
+                text.write(first_line(pairs.columns))
+                text.flush()
         else:
-            growing = growing_output(Path(output), pairs, as_json, verifier.threshold, made_by, resume)
-            to, kept = stack.enter_context(growing)
-        count = None if read_once else _count_lines(name)
-        bar = stack.enter_context(_progress(count, "comparing", hidden=output is None and sys.stdout.isatty()))
-        bar.update(kept.rows)
-        tally, rows = kept, judge_rows(verifier, pairs, selection)
-        for tally in write_verdicts(rows, pairs.columns, made_by, to, as_json, kept):  # noqa: B007
+            growing = growing_output(output, pairs, as_json, verifier.threshold, made_by, resume)
+            text, counts = stack.enter_context(growing)
+        length = None if read_once else _count_lines(name)
+        bar = stack.enter_context(_progress(length, hidden=output is None and sys.stdout.isatty()))
+        bar.update(counts.total())
+        rows = compare_rows(verifier, pairs, selection)
+        for verdict in write_verdicts(rows, pairs.columns, made_by, text, as_json):
+            counts[verdict] += 1
             bar.update(1)
-        to.flush()
-    if not tally.rows:
-        click.echo("facesim: there was no pair to compare.", err=True)
+        text.flush()
+    if not counts:
+        note("there was no pair to compare.")
         return 0
-    click.echo(
-        f"facesim: {tally.same:,} same, {tally.different:,} different, {tally.failed:,} without a verdict.", err=True
-    )
-    return 2 if tally.failed else 0
+    note(f"{counts['same']:,} same, {counts['different']:,} different, {counts['']:,} without a verdict.")
+    return 2 if counts[""] else 0
 
 
-def _read_beside(name: str, verifier: Verifier) -> Iterator[str | os.PathLike[str]]:
-    """Yield the files that are read beside a list: the model and its photos."""
+def _inputs(name: str, verifier: Verifier) -> Iterator[str | os.PathLike[str]]:
+    """Yield the files that are read besides a list: the model and the list's photos."""
     yield verifier.model.path
     with open_pair_list(name) as pairs:
         for row in pairs.rows:
             yield from pairs.photos(row)
 
 
-def _apart(pairs: PairList, outputs: list[Path]) -> Iterator[Row]:
+def _checked(pairs: PairList, outputs: list[Path]) -> Iterator[Row]:
     for row in pairs.rows:
         check_apart(outputs, pairs.photos(row))
         yield row
 
 
-def _standard_stream(name: str) -> BinaryIO:
+def _descriptor(name: str) -> int:
     stream = getattr(sys, name)
     if stream is None:
         raise FaceSimError(f"{name} is closed: name a file.")
-    return open(stream.fileno(), "rb" if name == "stdin" else "wb", closefd=False)
+    return stream.fileno()
 
 
 def _count_lines(name: str) -> int:
@@ -127,6 +119,6 @@ def _count_lines(name: str) -> int:
         return max(0, sum(1 for line in file if line.strip()) - 1)
 
 
-def _progress(count: int | None, label: str, hidden: bool = False):
-    steps = iter(int, 1) if count is None else range(count)  # endless, or as many as there are
-    return click.progressbar(steps, label=label, file=sys.stderr, hidden=hidden or not sys.stderr.isatty())
+def _progress(length, hidden=False):
+    steps = iter(int, 1) if length is None else range(length)  # without a length, an endless iterator
+    return click.progressbar(steps, label="comparing", file=sys.stderr, hidden=hidden or not sys.stderr.isatty())

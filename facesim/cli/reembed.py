@@ -1,24 +1,25 @@
-"""`facesim reembed`: make a gallery anew with another model."""
+"""`facesim reembed`: rebuild a gallery with another model."""
 
 import click
 
-from facesim.cli import GPU, HELP, MODEL, Command
-from facesim.cli.gallery_options import GALLERY, tell
+from facesim.cli import verb
+from facesim.cli.messages import note
+from facesim.cli.options import GALLERY, GPU, MODEL
 from facesim.text import pluralise, printable
 
 
-@click.command(cls=Command, context_settings=HELP)
+@verb()
 @GALLERY
 @MODEL
 @GPU
-@click.option("--drop-missing", is_flag=True, help="Leave out the faces whose photos have gone or changed.")
+@click.option("--drop-missing", is_flag=True, help="Leave out faces whose photos have gone or changed.")
 def reembed(address, model, gpu, drop_missing):
-    """Embed all faces in GALLERY again, from their photos, with another model; names and boxes stay.
+    """Rebuild GALLERY with another model: embed all faces again, from their photos. Names and boxes stay.
 
-    Until the last face is done the gallery is as it was. Interrupted, it continues where it stopped. Where a photo has
-    gone, or has changed, the gallery stays as it was, unless --drop-missing has its faces left out.
+    facesim reembed GALLERY -w new.onnx
 
-    Exit status: 0 done, 2 trouble.
+    The gallery stays as it was until the last face is embedded. An interrupted run continues where it stopped. If a
+    photo has gone or changed, nothing is done, unless --drop-missing leaves its faces out.
     """
     from tqdm import tqdm
 
@@ -33,6 +34,6 @@ def reembed(address, model, gpu, drop_missing):
             bar.update()
             if error:
                 dropped += 1
-                tell(bar, error)
+                note(error, bar)
     left_out = f"; {pluralise(dropped, 'face')} left out" if dropped else ""
     click.echo(f"{printable(address)} is of model {gallery.fingerprint[:12]} now{left_out}.")

@@ -2,22 +2,22 @@
 
 import click
 
-from facesim.cli import HELP, Command
-from facesim.cli.gallery_options import GALLERY
+from facesim.cli import verb
+from facesim.cli.options import GALLERY
 from facesim.text import pluralise
 
 
-@click.command(cls=Command, context_settings=HELP)
+@verb()
 @GALLERY
 @click.argument("name")
 @click.argument("new_name")
-@click.option("--merge", is_flag=True, help="Let them be one person with whoever has the new name already.")
+@click.option("--merge", is_flag=True, help="Make them one person with whoever has the new name already.")
 def rename(address, name, new_name, merge):
     """Give the person called NAME in GALLERY the name NEW_NAME.
 
-    Enrolling the same photos again, under NAME, leaves them under NEW_NAME.
+    facesim rename GALLERY Ana "Ana Li"
 
-    Exit status: 0 done, 2 trouble.
+    The photos keep NEW_NAME even if they are enrolled again as NAME.
     """
     from facesim.gallery.rows import check_name
     from facesim.gallery.store import open_gallery

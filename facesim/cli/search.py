@@ -4,25 +4,27 @@ import json
 
 import click
 
-from facesim.cli import GPU, HELP, MODEL, Command, say_which_face
-from facesim.cli.gallery_options import GALLERY, JSON
+from facesim.cli import verb
+from facesim.cli.messages import note_several_faces
+from facesim.cli.options import GALLERY, GPU, JSON_LINES, MODEL, nearest_option
 from facesim.detector.selection import box_text
 from facesim.text import printable
 
 
-@click.command(cls=Command, context_settings=HELP)
+@verb()
 @GALLERY
 @click.argument("photo", type=click.Path())
-@click.option("-k", type=click.IntRange(1, 10_000), default=5, show_default=True, help="How many.")
+@nearest_option(10_000)
 @MODEL
 @GPU
-@JSON
+@JSON_LINES
 def search(address, photo, k, model, gpu, as_json):
-    """Find the faces in GALLERY, with a name or without, that are nearest to PHOTO's main face.
+    """Find the faces in GALLERY, named or not, that are nearest to PHOTO's main face.
 
-    The verdict is the one on two photos: of a few hundred strangers, one is mostly called the same.
+    facesim search GALLERY who.jpg -k 20
 
-    Exit status: 0 done, 2 trouble.
+    The verdict is the one that facesim predict gives on two photos. It is not meant for searches: among a few hundred
+    strangers, one is usually called the same.
     """
     from facesim.gallery.store import open_gallery
     from facesim.verifier import Verifier
@@ -30,7 +32,7 @@ def search(address, photo, k, model, gpu, as_json):
     verifier = Verifier(model, gpu=gpu)
     gallery = open_gallery(address, verifier.model)
     embedded = verifier.embed_faces(photo)
-    say_which_face(embedded.faces[0])
+    note_several_faces(embedded.faces[0])
     if not as_json:
         click.echo(f"distance  verdict    {'name':<24}  {'face (x,y,w,h)':<19}  photo")
     for match in gallery.nearest(embedded.embeddings[0], k):

@@ -1,35 +1,34 @@
-"""`facesim sweep`: what the threshold costs, on a page on which it can be moved."""
+"""`facesim sweep`: what every threshold costs, on a page with a slider."""
 
 import json
 from pathlib import Path
 
 import click
 
-from facesim.cli import HELP, MODEL, Command
-from facesim.cli.protocol_options import BY, with_protocol
+from facesim.cli import verb
+from facesim.cli.options import BY, JSON, MODEL, output_option, protocol_options
 
 
-@click.command(cls=Command, context_settings=HELP)
+@verb()
 @MODEL
-@with_protocol
+@protocol_options
 @BY
-@click.option("--output", type=click.Path(path_type=Path), help="The report's folder.  [default: sweep-DATA]")
-@click.option("--errors", type=click.IntRange(0), default=50, show_default=True, help="Errors shown of each kind.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures of metrics.json.")
+@output_option("The report's folder.  [default: sweep-DATA]", metavar="FOLDER")
+@click.option("--errors", type=click.IntRange(0), default=50, show_default=True, help="Errors to show of each kind.")
+@JSON
 def sweep(model, data, view, pairs, count, seed, by, output, errors, as_json):
     """Show what every threshold costs: how many genuine pairs it misses, how many impostor pairs it matches.
 
     \b
-    facesim sweep                      on the people whom the model's training held out
+    facesim sweep                      on the people whom training held out
     facesim sweep --data photos        on your own: photos/NAME/*.jpg
     facesim sweep --pairs pairs.csv    lines of photo1,photo2,same
     facesim sweep --data photos --by gender    errors by group, as photos/people.csv has them
 
-    Writes a folder: index.html, one page that opens without a network, with a slider, charts and the worst errors;
-    sweep.csv, a line per threshold; metrics.json; and every chart as a PNG. With --by, the page, metrics.json and
-    groups.png show errors by group (facesim evaluate --help); a rate on fewer than 100 pairs is not stated.
-
-    Exit status: 0 done, 2 trouble.
+    Writes a folder: index.html, a page that works offline, with a slider, charts and the worst errors; sweep.csv, a
+    line per threshold; metrics.json, which --json prints, too; and every chart as a PNG. With --by, the page,
+    metrics.json and groups.png show errors by group (facesim evaluate --help); a rate on fewer than 100 pairs is not
+    stated.
     """
     from facesim.evaluation.groups import check_columns
     from facesim.evaluation.protocol import open_protocol

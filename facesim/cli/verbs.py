@@ -6,7 +6,7 @@ from typing import NamedTuple
 class Verb(NamedTuple):
     """What a verb does, in a line, and the extra that it needs."""
 
-    does: str
+    summary: str
     extra: str
 
 
@@ -15,30 +15,31 @@ SECTIONS = {
         "predict": Verb("compare two photos, one photo with a folder of them, or many pairs", ""),
     },
     "Galleries": {
-        "enrol": Verb("add people, from one photo each or from many", "gallery"),
-        "embed": Verb("add all faces of a collection, without names", "gallery"),
-        "identify": Verb("say who is on a photo", "gallery"),
+        "enrol": Verb("add people by name, from one photo each or more", "gallery"),
+        "embed": Verb("add every face in a collection of photos, without names", "gallery"),
+        "identify": Verb("name the people in a photo", "gallery"),
         "search": Verb("find the faces nearest to one", "gallery"),
-        "watch": Verb("name the faces before a camera, or in a video", "watch"),
-        "cluster": Verb("group photos by who is on them", "gallery"),
-        "list": Verb("say who is enrolled", "gallery"),
-        "rename": Verb("give a person another name, or make two people one", "gallery"),
-        "forget": Verb("remove a person, a photo or everything, for good", "gallery"),
-        "reembed": Verb("make a gallery again with another model", "gallery"),
-        "stats": Verb("say what a gallery holds, and how large it is", "gallery"),
+        "watch": Verb("name the people in front of a camera, or in a video", "watch"),
+        "cluster": Verb("group photos by person", "gallery"),
+        "list": Verb("list who is enrolled, or show how large a gallery is", "gallery"),
+        "rename": Verb("give a person another name, or merge two people into one", "gallery"),
+        "forget": Verb("delete a person, a photo or everything, for good", "gallery"),
+        "reembed": Verb("rebuild a gallery with another model", "gallery"),
     },
-    "Judge a model": {
-        "evaluate": Verb("how accurate it is on people it never saw", "reports"),
-        "sweep": Verb("what every threshold costs: a report with charts and the worst errors", "reports"),
-        "compare": Verb("whether one model is better than another, or was lucky", "reports"),
-        "map": Verb("which faces it takes to be similar, as a map", "reports"),
-        "neighbours": Verb("the photos nearest to one", "reports"),
+    "Evaluate a model": {
+        "evaluate": Verb("measure how accurate a model is on people it has never seen", "reports"),
+        "sweep": Verb("report what every threshold costs, with charts and the worst errors", "reports"),
+        "compare": Verb("test whether one model is better than another, or was lucky", "reports"),
+        "map": Verb("draw which faces a model finds similar, as a map", "reports"),
+        "neighbours": Verb("find the photos in a data set that are nearest to one", "reports"),
     },
     "Data and training": {
-        "inspect": Verb("see what a data set holds: bad photos, copies, copies under two names", "reports"),
-        "preview": Verb("see the crops that training reads", "train"),
+        "inspect": Verb("find a data set's bad photos, copies, and copies under two names", "reports"),
+        "preview": Verb("draw the crops that training reads", "train"),
         "train": Verb("train the network, choose its threshold, write the model file", "train"),
         "adopt": Verb("use another recogniser, an ONNX file", "adopt"),
     },
 }
 VERBS = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}
+FORMER_VERBS = {"stats": ("list", "--totals")}  # they still work, but --help does not list them
+OTHER_WORDS = {"verify": "predict", "enroll": "enrol"}  # words that people try

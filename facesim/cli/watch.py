@@ -1,77 +1,64 @@
-"""`facesim watch`: name the faces before a camera, or in a video."""
+"""`facesim watch`: name the people in front of a camera, or in a video."""
 
 import contextlib
 import json
 import os
-from pathlib import Path
 
 import click
 
-from facesim.cli import GPU, HELP, MODEL, Command
-from facesim.cli.gallery_options import (
-    ALL_FACES,
-    FMR,
-    GALLERY,
-    IDENTIFIED_COLUMNS,
-    THRESHOLD,
-    identified_line,
-    open_identifier,
-    say_how_many_strangers_pass,
-)
+from facesim.cli import verb
+from facesim.cli.identification import IDENTIFIED_COLUMNS, identified_line, note_named_strangers, open_identifier
+from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, THRESHOLD, draw_option, faces_option
 
 
-@click.command(cls=Command, context_settings=HELP)
+@verb(status="0 somebody known was seen, 1 nobody known was seen, 2 trouble (the video is damaged, say).")
 @GALLERY
 @click.argument("source")
-@click.option(
-    "--every", type=click.FloatRange(0), default=0, metavar="SECONDS", help="Look at a frame so often, not at each."
-)
+@click.option("--every", type=click.FloatRange(0), default=0, metavar="SECONDS", help="Look only this often.")
 @FMR
 @THRESHOLD
-@ALL_FACES
+@faces_option("all")
 @MODEL
 @GPU
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each frame, with a face or without.")
-@click.option("--show", type=click.Path(dir_okay=False), metavar="VIDEO.mp4", help="Write the frames, named, here.")
-def watch(address, source, every, fmr, threshold, selection, model, gpu, as_json, show):
-    """Name the faces before a camera, or in a video, by who is enrolled in GALLERY.
+@JSON_LINES
+@draw_option("Write an .mp4 of the frames with their faces and names.", former=["--show"])
+def watch(address, source, every, fmr, threshold, selection, model, gpu, as_json, draw):
+    """Name the people in front of a camera, or in a video, who are enrolled in GALLERY.
 
     \b
     facesim watch GALLERY 0                      the first camera, until Ctrl-C
     facesim watch GALLERY clip.mp4 --every 0.5   a video, two frames of each second
 
-    SOURCE is the number of a camera of this machine, or a video file (./0 names a file). Each face of each frame
-    gets its line, at once, so that a program can act on it.
+    SOURCE is the number of a camera of this machine, or a video file (./0 names a file). Each face in each frame gets a
+    line, at once, so that a program can act on it; --json prints a line for each frame, even without a face.
 
-    A frame gets one quick look: faces must be upright, and 75 pixels wide (of a frame over 1280 pixels, a seventeenth
-    of it). A camera's frames that come while one is looked at are passed over. A video's are all looked at, some 15 to
-    30 in a second: of an hour of them, --every 1 takes 3,600 in place of 90,000.
+    Faces must be upright and 75 pixels wide (in frames over 1280 pixels wide, a seventeenth of the width). A camera's
+    frames are skipped while one is looked at. In a video, every frame is looked at, some 15 to 30 a second: with
+    --every 1, an hour takes 3,600 frames instead of 90,000.
 
-    A stranger has a chance in every frame to be taken for somebody: give --fmr, and act on no single frame. The
-    threshold and the probability are those of facesim identify.
-
-    Exit status: 0 somebody known was seen, 1 nobody known was, 2 trouble (the video is damaged, say).
+    In every frame, a stranger has another chance to match: use --fmr, and never act on a single frame. Threshold and
+    probability are those of facesim identify.
     """
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong with a video is ours to tell, in a sentence
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # facesim reports damaged videos itself
     from tqdm import tqdm
 
     from facesim.gallery.picture import draw_identified
     from facesim.gallery.watch import CutShortError, Video, check_video_path, identify_frames, write_video
 
-    if show:
-        check_video_path(Path(show), source)
+    if draw:
+        check_video_path(draw, source)
     identifier = open_identifier(address, model, gpu, fmr, threshold, selection, quick=True)
     known, cut_short = False, None
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(Video(source))
         rate = min(video.rate, 1 / every) if every else video.rate
-        writer = stack.enter_context(write_video(Path(show), rate)) if show else None
+        writer = stack.enter_context(write_video(draw, rate)) if draw else None
         if fmr is None:
-            say_how_many_strangers_pass(identifier)
+            note_named_strangers(identifier)
         if not as_json:
             click.echo(f"seconds  {IDENTIFIED_COLUMNS}")
-        hidden = video.is_camera or None  # None: unless stderr is a terminal
-        bar = stack.enter_context(tqdm(total=video.count, desc="watching", unit="frame", disable=hidden))
+        disable = video.is_camera or None  # None: unless stderr is a terminal
+        bar = stack.enter_context(tqdm(total=video.count, desc="watching", unit="frame", disable=disable))
         try:
             for frame, found in identify_frames(video, identifier, every):
                 with tqdm.external_write_mode():
@@ -85,7 +72,7 @@ def watch(address, source, every, fmr, threshold, selection, model, gpu, as_json
                 if writer:
                     writer.add(draw_identified(frame.pixels, found), frame.seconds)
                 bar.update(frame.number + 1 - bar.n)
-        except CutShortError as error:  # what was seen counts
+        except CutShortError as error:  # what was seen still counts
             cut_short = error
         except KeyboardInterrupt:
             if not video.is_camera:

@@ -8,12 +8,12 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("own_folders")
 
-PASSED_OVER = "1 hidden folder, 1 special file"
+SKIPPED = "1 hidden folder, 1 special file"
 
 
 @pytest.fixture
 def photos(tmp_path, hopper, collins):
-    """Four photos of two people, two years apart, a link to nowhere, and what is to be passed over."""
+    """Four photos of two people, two years apart, a link to nowhere, and what is to be skipped."""
     for name, photo in (("grace", hopper), ("eileen", collins)):
         for year in ("2023", "2024"):
             (tmp_path / "photos" / year / name).mkdir(parents=True)
@@ -46,8 +46,8 @@ def test_one_bad_entry_is_one_bad_entry(run, photos, hopper, arguments, expected
     status, printed, said = run(*(paths.get(word, word) for word in words))
     assert status == expected
     assert printed
-    (passed_over,) = (line for line in said.splitlines() if "passed over" in line)
-    assert passed_over == f"facesim: passed over in {photos}: {PASSED_OVER}."
+    (skipped,) = (line for line in said.splitlines() if "skipped in" in line)
+    assert skipped == f"facesim: skipped in {photos}: {SKIPPED}."
 
 
 def test_inspect_names_the_photo_that_cannot_be_read_and_who_is_on_the_others(run, photos):

@@ -11,7 +11,7 @@ import time
 import onnx
 import pytest
 
-from facesim.pair_list import ADDED
+from facesim.pair_verdicts import ADDED
 from facesim.verifier import Verifier
 
 

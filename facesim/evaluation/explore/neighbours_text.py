@@ -7,7 +7,11 @@ from facesim.text import printable
 def as_dict(found: PhotoNeighbours) -> dict:
     """Return the neighbours, nearest first, ready for JSON; what is not known is None."""
     return {
-        "query": {"photo": found.query.photo, "faces": found.query.faces, "identity": found.query_identity or None},
+        "query": {
+            "photo": found.query.photo,
+            "faces": found.query.face_count,
+            "identity": found.query_identity or None,
+        },
         "data": found.dataset.name,
         "searched": found.searched,
         "without_face": len(found.crops.problems),

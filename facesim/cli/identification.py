@@ -1,0 +1,39 @@
+"""What `identify` and `watch` share."""
+
+import click
+
+from facesim.cli.messages import note
+from facesim.detector.selection import box_text
+from facesim.text import printable
+
+IDENTIFIED_COLUMNS = f"{'name':<24}  distance  probability  {'face (x,y,w,h)':<19}  photo"
+
+
+def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False):
+    """Return an `Identifier` as the options of these names ask for; raises UsageError if two say how strict to be."""
+    from facesim.gallery.identify import Identifier
+    from facesim.gallery.store import open_gallery
+    from facesim.verifier import Verifier
+
+    if fmr is not None and threshold is not None:
+        raise click.UsageError("--fmr picks the threshold: leave out -t.")
+    verifier = Verifier(model, threshold, gpu)
+    return Identifier(open_gallery(address, verifier.model), verifier, fmr, selection, quick)
+
+
+def identified_line(face):
+    """Return who an identified face is, in the columns of IDENTIFIED_COLUMNS."""
+    name = printable(face.name) if face.name else "unknown"
+    distance = f"{face.nearest.distance:.4f}" if face.nearest else "–"
+    where = f"{box_text(face.face.box):<19}  {printable(face.face.photo)}"
+    return f"{name:<24}  {distance:<8}  {face.probability_text:<11}  {where}"
+
+
+def note_named_strangers(identifier):
+    """Print how many strangers an identifier's threshold lets pass for somebody enrolled, if more than a tenth."""
+    share = identifier.strangers_named()
+    if share > 0.1:
+        note(
+            f"each of {identifier.enrolled:,} enrolled faces is a chance for a stranger to match: at threshold "
+            f"{identifier.threshold:.4f} some {100 * min(share, 0.99):.0f} % of strangers do. --fmr asks for fewer."
+        )

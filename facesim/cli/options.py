@@ -1,0 +1,85 @@
+"""The options that several verbs share, each with one definition and one spelling."""
+
+from pathlib import Path
+
+import click
+
+FILE = click.Path(path_type=Path)
+
+
+class _Option(click.Option):
+    """An option with former spellings, which still work although `--help` does not list them."""
+
+    def __init__(self, *args, former=(), **kwargs):
+        super().__init__(*args, **kwargs)
+        self._former = former
+
+    def add_to_parser(self, parser, context):
+        listed = self.opts
+        self.opts = [*listed, *self._former]
+        super().add_to_parser(parser, context)
+        self.opts = listed
+
+
+MODEL = click.option(
+    "-w", "--weight-path", "model", type=click.Path(), metavar="FILE", help="A model, instead of the one that ships."
+)
+GPU = click.option("-g", "--gpu", type=int, default=-1, show_default=True, help="Number of the GPU; -1 for the CPU.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+JSON_LINES = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text, a line for each result.")
+SEED = click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed.")
+THRESHOLD = click.option(
+    "-t", "--threshold", type=float, help="Faces match below this distance, 0 to 2.  [default: from the model file]"
+)
+GALLERY = click.argument("address", metavar="GALLERY")
+FMR = click.option("--fmr", type=float, help="Name at most this share of strangers as somebody enrolled: 0.01, say.")
+BY = click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    help="Errors by a column of people.csv or of the pairs, by detector, or by prefix.",
+)
+
+
+def faces_option(default):
+    """Return the option `--faces`, whose value is the parameter `selection`."""
+    from facesim.detector.selection import SELECTIONS  # it loads numpy and dlib: not every --help needs to wait
+
+    kind = click.Choice(SELECTIONS)
+    help = "Which faces of a photo count."
+    return click.option("--faces", "selection", type=kind, default=default, show_default=True, help=help)
+
+
+def draw_option(help, default=None, former=()):
+    """Return the option `--draw`, for the picture that a verb draws, or writes as a video."""
+    return click.option(
+        "--draw", cls=_Option, former=former, type=FILE, metavar="FILE", default=default, show_default=True, help=help
+    )
+
+
+def output_option(help, metavar="FILE", required=False):
+    """Return the option `--output`, for what a verb writes instead of printing it."""
+    return click.option("-o", "--output", type=FILE, metavar=metavar, required=required, help=help)
+
+
+def nearest_option(max_count):
+    """Return the option `-k`, for how many neighbours a verb finds."""
+    return click.option("-k", type=click.IntRange(1, max_count), default=5, show_default=True, help="How many to find.")
+
+
+def protocol_options(command):
+    """Give a command the parameters data, view, pairs, count and seed, as `open_protocol` takes them."""
+    options = (
+        click.option("--data", multiple=True, help="lfw, pins, or a folder with a sub-folder of photos per identity."),
+        click.option("--view", type=click.Choice(("1", "2")), help="The pairs of LFW's View 1 or 2."),
+        click.option("--pairs", type=FILE, metavar="FILE", help="A CSV file of pairs: photo1,photo2,same (1 or 0)."),
+        click.option(
+            "--count",
+            type=click.IntRange(1, 1_000_000),
+            help="Pairs of each kind to draw.  [default: LFW's, or 1000]",
+        ),
+        SEED,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
