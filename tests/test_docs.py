@@ -1,4 +1,4 @@
-"""What the pages say is there: files that they link to, verbs and options of the commands that they show."""
+"""The pages link to files that exist, and show commands whose verbs and options exist, as `--help` spells them."""
 
 import re
 import shlex

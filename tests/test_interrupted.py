@@ -169,7 +169,7 @@ NOWHERE = Path("/proc/nowhere")  # where nobody can write, not even root
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ("predict A A --show /proc/nowhere.png", "/proc/nowhere.png"),
+        ("predict A A --draw /proc/nowhere.png", "/proc/nowhere.png"),
         ("inspect FEW --draw /proc/nowhere.png", "/proc/nowhere.png"),
         ("inspect FEW --fix --exclusions /proc/nowhere.txt", "/proc/nowhere.txt"),
         ("map FEW --output /proc/nowhere.html", "/proc/nowhere.html"),
@@ -204,7 +204,7 @@ def test_a_read_only_cache_is_one_line_that_names_it(run, few, pairs, own_folder
 @pytest.mark.parametrize(
     ("arguments", "target", "room"),
     [
-        ("predict A A --show OUT/picture.png", "picture.png", 1000),
+        ("predict A A --draw OUT/picture.png", "picture.png", 1000),
         ("inspect FEW --draw OUT/picture.png", "picture.png", 1000),
         ("map PHOTOS --output OUT/page.html", "page.png", 1000),
         ("sweep --pairs PAIRS --output OUT/report", "report", 100_000),

@@ -22,9 +22,9 @@ COMMANDS = {  # in an order in which each finds what it needs
     "train": [
         "--data people --output small.onnx --backbone small --localiser-epochs 1 --epochs 1 --people-per-batch 2"
     ],
-    "predict": ["grace.jpg eileen.jpg --show pair.png", "grace.jpg people", "--pairs pairs.csv --output verdicts.csv"],
+    "predict": ["grace.jpg eileen.jpg --draw pair.png", "grace.jpg people", "--pairs pairs.csv --output verdicts.csv"],
     "inspect": ["people --draw inspected.png"],
-    "preview": ["people --output preview.png"],
+    "preview": ["people --draw preview.png"],
     "evaluate": ["--data people --by detector", "--data people --open-set"],
     "sweep": ["--data people --output report"],
     "compare": ["small.onnx small.onnx --data people"],
@@ -37,8 +37,7 @@ COMMANDS = {  # in an order in which each finds what it needs
     "search": ["gallery grace.jpg"],
     "watch": ["gallery clip.mp4"],
     "cluster": ["gallery --draw clusters.png --output clusters.csv"],
-    "list": ["gallery"],
-    "stats": ["gallery"],
+    "list": ["gallery", "gallery --totals"],
     "rename": ["gallery Ana Bea"],
     "forget": ["gallery Bea"],
     "reembed": ["gallery -w small.onnx"],

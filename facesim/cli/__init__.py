@@ -72,7 +72,7 @@ def run_verb(name: str) -> None:
     translate_errors(lambda **options: click.Command.main(_load(name), **options))
 
 
-@click.group(cls=_Verbs, context_settings=_HELP)
+@click.group(cls=_Verbs, context_settings=_HELP, subcommand_metavar="VERB [ARGUMENTS]...")
 @click.version_option(__version__)
 def main():
     """Do two photos show the same person?

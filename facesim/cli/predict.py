@@ -63,9 +63,9 @@ def predict(photos, photo1, photo2, pairs, output, resume, selection, box1, box2
     probability assumes that half of all pairs compared show one person.
 
     In a list of pairs, photos are relative to its folder. Its fields are separated by commas, semicolons or tabs, in
-    UTF-8 or UTF-16; the verdicts by commas, in UTF-8. All its columns are kept. If one has a name that facesim uses
-    itself, say same, facesim's own becomes facesim_same. If a pair cannot be compared, its column error says why. Until
-    the output is complete, FILE is called FILE.partial.
+    UTF-8 or UTF-16; the verdicts by commas, in UTF-8. All its columns are kept. Where facesim has a field of the same
+    name, such as same in JSON, that becomes facesim_same. If a pair cannot be compared, the column error says why.
+    Until the output is complete, FILE is called FILE.partial.
 
     With a folder, the nearest photo decides the exit status. With --pairs, it is 0 if every pair has a verdict.
     """

@@ -24,7 +24,12 @@ def _with_settings(command):
 @_with_settings
 @click.option("--config", type=FILE, metavar="FILE", help="Repeat a run by its settings.json; options override it.")
 @click.option(
-    "--run", "--run-folder", "run_folder", type=FILE, metavar="FOLDER", help="Its folder; --run-folder under torchrun."
+    "--run",
+    "--run-folder",
+    "run_folder",
+    type=FILE,
+    metavar="FOLDER",
+    help="The run's folder; --run-folder under torchrun.",
 )
 @output_option("The model file.  [default: model.onnx in the run folder]")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run after its last finished epoch.")

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import click
 import onnxruntime
 import pytest
 from PIL import Image
@@ -216,10 +218,10 @@ def test_several_faces_are_counted_on_stderr_and_in_json(run, hopper, crowd):
 
 
 @pytest.mark.parametrize(("name", "kind"), [("out.png", "PNG"), ("out.JPG", "JPEG"), ("out", "PNG")])
-def test_show_draws_a_picture_beside_the_verdict(run, verifier, hopper, collins, tmp_path, name, kind):
+def test_draw_draws_a_picture_beside_the_verdict(run, verifier, hopper, collins, tmp_path, name, kind):
     (tmp_path / name).write_text("an older one")
     silent = run(hopper, collins, "--json")
-    assert run(hopper, collins, "--json", "--show", tmp_path / name) == silent
+    assert run(hopper, collins, "--json", "--draw", tmp_path / name) == silent
     with Image.open(tmp_path / name) as picture:
         picture.load()
         assert picture.format == kind
@@ -228,11 +230,11 @@ def test_show_draws_a_picture_beside_the_verdict(run, verifier, hopper, collins,
 
 
 @pytest.mark.parametrize("name", ["out.txt", "out.psd", "out.", "nowhere/out.png", "file/out.png", "folder"])
-def test_show_that_cannot_be_written_is_one_line_that_names_it(trouble, hopper, crowd, tmp_path, name):
+def test_draw_that_cannot_be_written_is_one_line_that_names_it(trouble, hopper, crowd, tmp_path, name):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     before = set(tmp_path.iterdir())
-    assert f"{tmp_path / name}" in trouble(hopper, crowd, "--show", f"{tmp_path}/{name}")
+    assert f"{tmp_path / name}" in trouble(hopper, crowd, "--draw", f"{tmp_path}/{name}")
     assert set(tmp_path.iterdir()) == before
 
 
@@ -247,6 +249,34 @@ def test_help_lists_each_verb_once_and_loads_none(run, repository):
     )
     assert "facesim.cli.verbs" in ended.stderr
     assert "facesim.cli.predict" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "former"),
+    [
+        ("predict a.jpg b.jpg", "--show"),
+        ("identify gallery a.jpg", "--show"),
+        ("watch gallery 0", "--show"),
+        ("preview photos", "--output"),
+    ],
+)
+def test_the_former_spelling_of_draw_still_works_and_is_not_listed(run, words, former):
+    verb, *arguments = words.split()
+    command = main.get_command(None, verb)
+    for spelling in ("--draw", former):
+        assert command.make_context(verb, [*arguments, spelling, "out.png"]).params["draw"] == Path("out.png")
+    printed = run(verb, "--help", command=main)[1]
+    assert "--draw FILE" in printed
+    assert former not in printed
+
+
+def test_an_option_has_the_same_spellings_in_every_verb():
+    found = {}
+    for verb in VERBS:
+        for parameter in main.get_command(None, verb).params:
+            for spelling in parameter.opts if isinstance(parameter, click.Option) else ():
+                found.setdefault(spelling, set()).add(tuple(parameter.opts))
+    assert {spelling: options for spelling, options in found.items() if len(options) > 1} == {}
 
 
 @pytest.mark.parametrize(

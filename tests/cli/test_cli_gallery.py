@@ -159,15 +159,15 @@ def test_identify_says_when_a_gallery_is_too_large_for_the_threshold(run, galler
 
 def test_the_faces_are_drawn_with_their_names(run, gallery, both, tmp_path, hopper):
     run("forget", gallery, "Eileen Collins")
-    assert run("identify", gallery, both, "--show", tmp_path / "shown.png")[0] == 1
+    assert run("identify", gallery, both, "--draw", tmp_path / "shown.png")[0] == 1
     shown = Image.open(tmp_path / "shown.png")
     assert shown.size == Image.open(both).size
     colours = {colour for _, colour in shown.convert("RGB").getcolors(2**24)}
     assert {(26, 127, 55), (198, 40, 40)} <= colours
-    assert run("identify", gallery, both, hopper, "--show", tmp_path / "other.png")[0] == 2
-    assert run("identify", gallery, both, "--show", tmp_path / "other.xyz")[0] == 2
+    assert run("identify", gallery, both, hopper, "--draw", tmp_path / "other.png")[0] == 2
+    assert run("identify", gallery, both, "--draw", tmp_path / "other.xyz")[0] == 2
     before = both.read_bytes()
-    assert "which is read; name another" in run("identify", gallery, both, "--show", both)[2]
+    assert "which is read; name another" in run("identify", gallery, both, "--draw", both)[2]
     assert both.read_bytes() == before
 
 
@@ -199,10 +199,11 @@ def test_embed_tells_what_it_did_and_does_it_once(run, gallery, tmp_path, hopper
     assert (status, json.loads(printed)) == (2, dict.fromkeys(expected, 0) | {"unreadable": 1, "known_before": 2})
 
 
-def test_stats_say_what_a_gallery_holds(run, gallery):
-    told = json.loads(run("stats", gallery, "--json")[1])
+@pytest.mark.parametrize("words", [("list", "--totals"), ("stats",)])
+def test_totals_say_what_a_gallery_holds(run, gallery, words):
+    told = json.loads(run(*words, gallery, "--json")[1])
     assert (told["faces"], told["names"], told["indexed"], told["embedding_size"]) == (2, 2, False, 321)
-    printed = run("stats", gallery)[1]
+    printed = run(*words, gallery)[1]
     assert "people         2, with 2 faces" in printed
     assert "exact, one by one" in printed
 
@@ -264,6 +265,7 @@ def test_cluster_of_no_faces_is_trouble(run, tmp_path, faceless):
     "arguments",
     [
         ("list",),
+        ("list", "--totals"),
         ("stats",),
         ("forget", "Ana"),
         ("rename", "Ana", "Ben"),

@@ -52,7 +52,7 @@ def test_preview_draws_a_row_per_photo(run, photos, tmp_path):
     assert status == 0
     assert "photos-preview.png" in printed
     two = Image.open(tmp_path / "here" / "photos-preview.png")
-    run("preview", photos, "--photos", 1, "--output", tmp_path / "one.png")
+    run("preview", photos, "--photos", 1, "--draw", tmp_path / "one.png")
     assert two.height == 2 * Image.open(tmp_path / "one.png").height
 
 
@@ -69,8 +69,8 @@ def test_preview_draws_a_row_per_photo(run, photos, tmp_path):
         ("inspect PHOTOS --fix --exclusions none/list.txt", "none/list.txt"),
         ("preview", "DATA"),
         ("preview nowhere", "nowhere is not a folder"),
-        ("preview PHOTOS --output seen.txt", "seen.txt"),
-        ("preview PHOTOS --output none/seen.png", "none/seen.png"),
+        ("preview PHOTOS --draw seen.txt", "seen.txt"),
+        ("preview PHOTOS --draw none/seen.png", "none/seen.png"),
         ("preview PHOTOS --augmentation 2", "--augmentation"),
         ("preview PHOTOS --photos 0", "--photos"),
     ],

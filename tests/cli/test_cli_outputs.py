@@ -38,10 +38,10 @@ def contents(folder) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     "command",
     [
-        "predict mine.jpg photos/grace/1.png --show mine.jpg",
-        "predict mine.jpg photos/grace/1.png --show link.png",
-        "predict mine.jpg link.png --show photos/grace/1.png",
-        "predict mine.jpg photos/grace/1.png --show hard.png",
+        "predict mine.jpg photos/grace/1.png --draw mine.jpg",
+        "predict mine.jpg photos/grace/1.png --draw link.png",
+        "predict mine.jpg link.png --draw photos/grace/1.png",
+        "predict mine.jpg photos/grace/1.png --draw hard.png",
         "neighbours mine.jpg photos --draw mine.jpg",
         "neighbours mine.jpg photos --draw photos/eileen/2.png",
         "neighbours mine.jpg photos --draw link.png",
@@ -51,7 +51,7 @@ def contents(folder) -> dict[str, bytes]:
         "inspect photos --draw photos/grace/2.png",
         "inspect photos --fix --exclusions link.png",
         "map photos --output page.html",
-        "preview photos --output photos/grace/1.png",
+        "preview photos --draw photos/grace/1.png",
         "sweep --data photos --output report",
         "sweep --pairs listed/sweep.csv --output listed",
         "evaluate --data photos --by prefix --draw hard.png",
@@ -79,7 +79,7 @@ def test_a_gallerys_photos_are_not_drawn_over(run, here):
         status, printed, complaint = run("cluster", "gallery", *output)
         assert (status, printed) == (2, "")
         assert "which is read; name another" in complaint
-    assert run("identify", "gallery", "mine.jpg", "--show", "mine.jpg")[0] == 2
+    assert run("identify", "gallery", "mine.jpg", "--draw", "mine.jpg")[0] == 2
     assert {name: now for name, now in contents(here).items() if "gallery" not in name} == {
         name: then for name, then in before.items() if "gallery" not in name
     }
@@ -87,7 +87,7 @@ def test_a_gallerys_photos_are_not_drawn_over(run, here):
 
 def test_what_is_not_read_is_written_anew(run, here):
     for _ in range(2):
-        assert run("predict", "mine.jpg", "photos/grace/1.png", "--show", "shown.png")[0] == 0
+        assert run("predict", "mine.jpg", "photos/grace/1.png", "--draw", "shown.png")[0] == 0
         assert run("neighbours", "mine.jpg", "photos")[0] == 0
         assert run("cluster", "photos", "-o", "photos/groups.csv")[0] == 0
         assert run("sweep", "--pairs", "listed/sweep.csv", "--output", "swept")[0] == 0

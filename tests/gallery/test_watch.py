@@ -180,7 +180,7 @@ def test_a_frame_gets_one_look(run, gallery, clip, monkeypatch):
 
 
 def test_the_video_that_is_shown_has_the_frames_and_the_boxes(run, gallery, clip, tmp_path):
-    assert run("watch", gallery, clip, "--show", tmp_path / "shown.mp4")[0] == 0
+    assert run("watch", gallery, clip, "--draw", tmp_path / "shown.mp4")[0] == 0
     with Video(tmp_path / "shown.mp4") as shown:
         assert (shown.rate, shown.count) == (RATE, 12)
         for frame, filmed in zip(shown.frames(), all_frames(clip), strict=True):
@@ -193,7 +193,7 @@ def test_the_video_that_is_shown_has_the_frames_and_the_boxes(run, gallery, clip
 
 
 def test_the_video_that_is_shown_plays_as_fast_as_life(run, gallery, clip, tmp_path):
-    assert run("watch", gallery, clip, "--every", "0.5", "--show", tmp_path / "shown.mp4")[0] == 0
+    assert run("watch", gallery, clip, "--every", "0.5", "--draw", tmp_path / "shown.mp4")[0] == 0
     assert [frame.seconds for frame in all_frames(tmp_path / "shown.mp4")] == [0, 0.5, 1, 1.5, 2, 2.5]
     with write_video(tmp_path / "slow camera.mp4", 10) as writer:
         for colour, seconds in (("red", 7.0), ("lime", 7.1), ("blue", 8.0)):
@@ -233,7 +233,7 @@ def test_where_nothing_can_be_shown_that_is_said_before_the_work(tmp_path, clip,
 
 
 def test_a_video_that_ends_early_counts_as_far_as_it_goes(run, gallery, cut_short, tmp_path):
-    status, printed, complaint = run("watch", gallery, cut_short, "--json", "--show", tmp_path / "shown.mp4")
+    status, printed, complaint = run("watch", gallery, cut_short, "--json", "--draw", tmp_path / "shown.mp4")
     assert status == 2
     assert {line["faces"][0]["name"] for line in lines_of(printed)} == {"Grace Hopper"}
     assert f"{cut_short} ends after" in complaint
@@ -352,7 +352,7 @@ def test_an_address_is_no_source(asked):
 
 def test_lines_come_at_once_and_a_files_watch_that_is_interrupted_is_trouble(begun, tmp_path, grace):
     long = write_frames(tmp_path / "long.mp4", [grace] * 2000)
-    process = begun(long, "--json", "--show", tmp_path / "shown.mp4")
+    process = begun(long, "--json", "--draw", tmp_path / "shown.mp4")
     assert json.loads(process.stdout.readline())["faces"][0]["name"] == "Grace Hopper"
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
@@ -431,7 +431,7 @@ def test_a_cameras_frames_are_so_many_seconds_apart(camera, nobody):
 @pytest.mark.parametrize(("ending", "outcome"), [(KeyboardInterrupt(), 0), (None, 2)])
 def test_a_cameras_watch_ends_in_order(run, gallery, camera, grace, tmp_path, ending, outcome):
     filming = camera([grace] * 10, ending)
-    status, printed, complaint = run("watch", gallery, "0", "--json", "--show", tmp_path / "shown.mp4")
+    status, printed, complaint = run("watch", gallery, "0", "--json", "--draw", tmp_path / "shown.mp4")
     assert status == outcome
     assert complaint == ("facesim: camera 0 gives no more pictures: is it still connected?\n" if outcome else "")
     assert {seen["name"] for line in lines_of(printed) for seen in line["faces"]} == {"Grace Hopper"}
