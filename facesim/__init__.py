@@ -29,13 +29,13 @@ _HOMES = {
     "Verifier": "verifier",
 }
 
-# Nothing leaves the machine: what these libraries would send about their users, they ask for when they are loaded.
+# Nothing leaves the machine: these libraries read whether to send usage statistics when they are imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
-def __getattr__(name: str):
-    """Load what is asked for, so that a command loads no more than it needs."""
+def __getattr__(name: str) -> object:
+    """Import a name's module when it is first used, so that a command loads no more than it needs."""
     if name not in _HOMES:
         raise AttributeError(f"module 'facesim' has no attribute {name!r}")
     return getattr(importlib.import_module(f"facesim.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Embed thousands of photos, in a thread per core: Pillow, dlib and ONNX Runtime let go of Python's lock."""
+"""Embed thousands of photos, with a thread per core: Pillow, dlib and ONNX Runtime release the GIL."""
 
 import os
 import queue
@@ -14,7 +14,8 @@ from PIL import Image
 from facesim.cores import cores
 from facesim.detector.selection import EmbeddedPhoto
 from facesim.errors import FaceSimError
-from facesim.photo import Photo, PhotoSource, file_state, is_path, take_photos
+from facesim.photo import Photo, PhotoSource, is_path, take_photos
+from facesim.photo_file import file_state
 
 REMEMBERED = 2**16  # photos, of some 2 KB each
 MAX_HELD = 2**29  # bytes of photos in memory that wait to be submitted, and again of those that wait to be embedded
@@ -23,22 +24,22 @@ _PHOTOS_AHEAD = 16
 
 
 def embed_groups(
-    groups: Iterable[Sequence[PhotoSource]], embed: Callable[[PhotoSource], EmbeddedPhoto]
+    groups: Iterable[Sequence[PhotoSource]], embed: Callable[[PhotoSource | Photo], EmbeddedPhoto]
 ) -> Iterator[list[EmbeddedPhoto] | FaceSimError]:
-    """Yield what `embed` makes of each group's photos, in order, as soon as it is there; or the error of one of them.
+    """Yield what `embed` makes of each group's photos, in order, as soon as it is ready; or the error of one of them.
 
-    Groups are read as they come, in a thread of their own and some ahead (4,096 of paths; 16 of photos in memory, fewer
-    of large ones), and waited for only when there is nothing else to do. A photo in memory counts as it is when its
-    group comes. A path is embedded once, unless its file changed, it failed, or 65,536 others came between.
+    A thread of its own reads groups ahead (4,096 of paths; 16 of photos in memory, fewer of large ones). A photo in
+    memory is copied as its group is read. A path is embedded once, unless its file has changed, it failed, or 65,536
+    others came in between.
     """
     with _Embedder(embed) as embedder:
-        arrivals = _arrivals(groups, embedder.closed)
+        prefetched = _prefetch(groups, embedder.closed)
         waiting: deque[list[Future]] = deque()
         ended, ahead = False, 1
         while waiting or not ended:
             while not ended and len(waiting) < ahead:
                 try:
-                    group = arrivals.get(block=not waiting)
+                    group = prefetched.get(block=not waiting)
                 except queue.Empty:
                     break
                 ended = isinstance(group, _End)
@@ -63,7 +64,7 @@ def one_by_one(photos: Iterable[PhotoSource]) -> Iterator[tuple[PhotoSource]]:
 
 
 def _ahead(group: Sequence[PhotoSource | Photo | FaceSimError]) -> int:
-    """Return how many groups like this one may be read ahead: paths are small, photos in memory are not."""
+    """Return how many groups like this one to read ahead: paths are small, photos in memory are not."""
     held = sum(photo.held for photo in group if isinstance(photo, Photo))
     return max(2, min(_PHOTOS_AHEAD, MAX_HELD // held)) if held else _PATHS_AHEAD
 
@@ -72,38 +73,39 @@ class _End(NamedTuple):
     error: BaseException | None
 
 
-def _arrivals(groups: Iterable[Sequence[PhotoSource]], closed: threading.Event) -> queue.SimpleQueue:
-    """Read groups in a thread of their own, their photos taken from their owner; one that failed is but its error.
+def _prefetch(groups: Iterable[Sequence[PhotoSource]], closed: threading.Event) -> queue.SimpleQueue:
+    """Read groups in a thread of its own, and copy their photos; the error of one that failed stands in its place.
 
     After the last comes an `_End`, with the error that ended them, if any.
     """
-    arrivals: queue.SimpleQueue = queue.SimpleQueue()
+    prefetched: queue.SimpleQueue = queue.SimpleQueue()
 
     def read() -> None:
         error = None
         try:
             for number, group in enumerate(groups, 1):
+                taken: Sequence[PhotoSource | Photo | FaceSimError]
                 try:
                     taken = take_photos(group, number)
                 except FaceSimError as failure:
                     taken = [failure]
-                arrivals.put(taken)
+                prefetched.put(taken)
                 ahead = _ahead(taken)
-                if arrivals.qsize() >= ahead:  # pause for long: taking turns group by group costs more than both
-                    while arrivals.qsize() > ahead // 2 and not closed.wait(0.01):
+                if prefetched.qsize() >= ahead:  # pause long: switching threads for each group costs more than the work
+                    while prefetched.qsize() > ahead // 2 and not closed.wait(0.01):
                         pass
                 if closed.is_set():
                     return
         except BaseException as raised:
             error = raised
-        arrivals.put(_End(error))
+        prefetched.put(_End(error))
 
     threading.Thread(target=read, daemon=True).start()
-    return arrivals
+    return prefetched
 
 
 class _Embedder:
-    """Embeds photos in a thread per core, and remembers what became of the latest files."""
+    """Embeds photos with a thread per core, and remembers the results of the latest files."""
 
     def __init__(self, embed: Callable[[PhotoSource | Photo], EmbeddedPhoto]):
         self._embed = embed
@@ -124,7 +126,7 @@ class _Embedder:
             failed: Future[EmbeddedPhoto] = Future()
             failed.set_exception(photo)
             return failed
-        if isinstance(photo, Photo):
+        if not is_path(photo):
             return self._pool.submit(self._embed, photo)
         path = os.fspath(photo)
         key = path, _state(path)
@@ -137,7 +139,7 @@ class _Embedder:
             return self._known[key]
 
     def _embed_file(self, path: str, state: tuple | None) -> EmbeddedPhoto:
-        """Embed a file, and forget what became of it if that failed or it has another `state` by now."""
+        """Embed a file, and forget the result if that failed or the file is no longer in `state`."""
         kept = False
         try:
             embedded = self._embed(path)
@@ -152,5 +154,5 @@ class _Embedder:
 def _state(path: str) -> tuple | None:
     try:
         return file_state(os.stat(path))
-    except (OSError, ValueError):  # it is said when the file is opened
+    except (OSError, ValueError):  # opening the file will report it
         return None

@@ -1,4 +1,4 @@
-"""Tell of a JPEG file that lacks its end whether it has all its rows."""
+"""Find out whether a JPEG file that lacks its end still has all its rows."""
 
 import io
 import zlib
@@ -29,7 +29,11 @@ def _checksum(data: bytes) -> int | None:
     """Return a checksum of the pixels of a JPEG in a single scan, None of any other."""
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
         channels = data[data.rfind(_SCAN) + 4]  # in the last scan
-        if image.info.get("progressive") or channels != image.layers or image.width * image.height > MAX_PIXELS:
+        if (
+            image.info.get("progressive")
+            or channels != getattr(image, "layers", None)
+            or image.width * image.height > MAX_PIXELS
+        ):
             return None
         whole = 0
         for top in range(0, image.height, _STRIP):

@@ -1,4 +1,4 @@
-"""The model file, opened: one ONNX graph, and as its metadata everything that a verdict needs."""
+"""The model file: one ONNX graph, whose metadata hold everything else that a verdict needs."""
 
 import contextlib
 import functools
@@ -15,7 +15,7 @@ from facesim.detector.crop import CROP_SIZE
 from facesim.errors import FaceSimError
 from facesim.model_info import info_from_metadata
 from facesim.onnx_file import check_onnx_file, network_fingerprint, widened_network
-from facesim.photo import file_state
+from facesim.photo_file import file_state
 
 _CROP_SHAPE = (CROP_SIZE, CROP_SIZE, 3)
 _MAX_EMBEDDING = 10_000
@@ -33,18 +33,18 @@ def default_model() -> Path:
 
 
 class Model:
-    """A model file, opened: `info`, `path`, and `embed`.
+    """An opened model file: `info`, `path`, and `embed`.
 
-    Threads may share one; a copy is the model itself; a pickled one is its path, opened again where it is unpickled.
+    Threads may share one. A copy is the model itself; pickling keeps its path, which is opened again on unpickling.
     """
 
     def __init__(self, path: str | Path | None = None, gpu: int | None = -1, quick: bool = False):
         """Open and check the model at `path`, or the one that ships, on the CPU or on GPU number `gpu`.
 
-        A `quick` one is opened in a third of the time, for a pair or two: each crop takes longer, and they go one by
-        one instead of through all cores.
+        A `quick` one opens in a third of the time, which pays for a pair or two: each crop then takes longer, and crops
+        run one after another instead of on all cores.
 
-        Raises FaceSimError when it is not a whole facesim model, or when there is no such GPU, or none that works.
+        Raises FaceSimError when it is not a whole facesim model, or when there is no such GPU or it does not work.
         """
         self.path = Path(path) if path is not None else default_model()
         check_onnx_file(self.path)
@@ -54,7 +54,7 @@ class Model:
         _bound_memory()
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.use_env_allocators", "1")
-        options.add_session_config_entry("session.disable_prepacking", "1")  # it gains nothing, and may take for ever
+        options.add_session_config_entry("session.disable_prepacking", "1")  # it gains nothing, and can take forever
         options.log_severity_level = 4  # a damaged file is reported once, by us
         options.intra_op_num_threads = 1  # starting threads takes longer than two crops do
         level = onnxruntime.GraphOptimizationLevel
@@ -62,11 +62,11 @@ class Model:
         providers = ["CPUExecutionProvider"] if gpu < 0 else [(_CUDA, {"device_id": gpu}), "CPUExecutionProvider"]
         try:
             self._session = onnxruntime.InferenceSession(
-                _named_in_text(self.path) if quick else widened_network(self.path),
+                _path_or_content(self.path) if quick else widened_network(self.path),
                 options,
                 providers=providers,
-                disabled_optimizers=["ConstantFolding"],  # work without end, and done already when the file was written
-                enable_fallback=0,  # else it says on stdout that it tries again
+                disabled_optimizers=["ConstantFolding"],  # it can take forever, and was done when the file was written
+                enable_fallback=0,  # it would announce a second try on stdout
             )
             metadata = self._session.get_modelmeta().custom_metadata_map
             inputs = [(i.name, (*i.shape[1:], i.type)) for i in self._session.get_inputs()]
@@ -80,7 +80,7 @@ class Model:
         self.info = info_from_metadata(metadata, self.path)
         if [kind for _, kind in inputs] != [(*_CROP_SHAPE, "tensor(uint8)")]:
             raise FaceSimError(f"{self.path} does not read {CROP_SIZE}×{CROP_SIZE} crops: make it again.")
-        size, *others = outputs[0][1] if outputs else [None]
+        size, *others = outputs[0][1] if outputs else (None,)
         if others != ["tensor(float)"] or not isinstance(size, int) or not 0 < size <= _MAX_EMBEDDING:
             raise FaceSimError(f"{self.path} does not write embeddings of one known length: make it again.")
         self._quick = quick
@@ -92,7 +92,7 @@ class Model:
     def __deepcopy__(self, memo: dict) -> "Model":
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         try:
             unchanged = self._state == file_state(os.stat(self._opened[0]))
         except OSError:
@@ -103,13 +103,13 @@ class Model:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Return what tells this network from others: models with the same one give the same embeddings."""
+        """Return a hash of the network: models with the same one give the same embeddings."""
         return network_fingerprint(Path(self._opened[0]))
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
         """Map crops `(n, 160, 160, 3) uint8` to unit embeddings `(n, d) float32`.
 
-        Each crop passes alone, which is as fast, so that an embedding never depends on its company.
+        Each crop is run alone, which is as fast as in batches, so that no embedding depends on the other crops.
 
         Raises FaceSimError, naming the file, where the network fails, never ends, or gives no unit embeddings.
         """
@@ -130,14 +130,14 @@ class Model:
         watchdog.start()
         try:
             if len(crops) > 1 and not self._quick:
-                from concurrent.futures import ThreadPoolExecutor  # not worth its import for a pair
+                from concurrent.futures import ThreadPoolExecutor  # importing it takes longer than a pair
 
                 with ThreadPoolExecutor(cores()) as pool:
                     list(pool.map(embed_one, range(len(crops))))
             else:
                 for i in range(len(crops)):
                     embed_one(i)
-        except Exception as error:  # as above; and an output of another shape than the file says
+        except Exception as error:  # as above, or an output whose shape is not the declared one
             problem = f"takes over {MAX_RUN} s for a crop" if options.terminate else "fails as it runs"
             raise FaceSimError(f"{self.path} holds a network that {problem}: get a whole copy.") from error
         finally:
@@ -147,8 +147,8 @@ class Model:
         return embeddings
 
 
-def _named_in_text(path: Path) -> str | bytes:
-    """Return what ONNX Runtime opens: a file's name, or, where that is no text, what the file holds."""
+def _path_or_content(path: Path) -> str | bytes:
+    """Return what ONNX Runtime can open: the path, or the file's content where the path is not valid Unicode."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -158,12 +158,12 @@ def _named_in_text(path: Path) -> str | bytes:
 
 @functools.cache
 def _bound_memory() -> None:
-    """Have all networks of this process take their memory from one arena, which refuses to grow without bound."""
+    """Make all networks of this process allocate from one arena of bounded size."""
     where = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
     arena = onnxruntime.OrtArenaCfg({"max_mem": _MAX_MEMORY})
-    with contextlib.suppress(Exception):  # the program that we are part of has already made one
+    with contextlib.suppress(Exception):  # the host program has already made one
         onnxruntime.create_and_register_allocator(where, arena)
 
 
@@ -178,7 +178,7 @@ def _checked_gpu(gpu: int | None) -> int:
 
 
 def check_on_gpu(session: onnxruntime.InferenceSession, gpu: int) -> None:
-    """Raise FaceSimError where a session runs on the CPU instead of the GPU: ONNX Runtime does so without a word."""
+    """Raise FaceSimError where a session runs on the CPU instead of the GPU: ONNX Runtime falls back silently."""
     if _CUDA not in session.get_providers():
         raise FaceSimError(
             f"GPU {gpu} was asked for, but ONNX Runtime cannot use it: see that its driver and the CUDA and cuDNN of "
@@ -187,9 +187,9 @@ def check_on_gpu(session: onnxruntime.InferenceSession, gpu: int) -> None:
 
 
 def _watch(ended: threading.Event, options: onnxruntime.RunOptions, limit: float) -> None:
-    """End a run that takes more than `limit` seconds, of the clock and of a processor.
+    """End a run that takes more than `limit` seconds of both wall-clock and processor time.
 
-    A process that was stopped meanwhile has not used the processor, and one that works in many threads uses several.
+    A process that was suspended uses no processor time, and one with many threads uses more of it than of the clock.
     """
     clock, processor = time.monotonic(), time.process_time()
 
@@ -202,7 +202,7 @@ def _watch(ended: threading.Event, options: onnxruntime.RunOptions, limit: float
             return
 
 
-@functools.lru_cache(maxsize=1)  # a pool's worker is sent the same one with every task
+@functools.lru_cache(maxsize=1)  # a pool's workers receive the same one with every task
 def _reopened(path: str, gpu: int | None, quick: bool, fingerprint: str) -> Model:
     model = Model(path, gpu, quick)
     if model.fingerprint != fingerprint:

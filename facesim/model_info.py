@@ -1,11 +1,12 @@
-"""What a model file says of itself besides its network: as ONNX metadata, checked."""
+"""What a model file states about its network, stored as ONNX metadata and checked when it is read."""
 
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
@@ -13,10 +14,11 @@ from facesim.text import printable
 
 FORMAT_VERSION = 1
 METADATA_PREFIX = "facesim."  # each field of ModelInfo is one metadata entry, as JSON
-_FARTHEST = 2.00001  # that two embeddings of unit length can be, and how exact a length is in float32
+_MAX_DISTANCE = 2.00001  # that two unit embeddings can lie apart, with float32 rounding
 MAX_POINTS = 1000
 MAX_MEASURED = 1000  # of an operating point
-_MAX_DEPTH = 100  # lists and objects in each other; a model begun from another holds what that was trained on
+T = TypeVar("T")
+_MAX_DEPTH = 100  # of nested lists and objects: a model that started from another holds that one's `trained_on`, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,12 @@ class OperatingPoint:
     @property
     def worst(self) -> Measured | None:
         """Return the data, or the group, with the highest FMR recorded; None where none is."""
-        return max((one for one in self.measured if one.fmr is not None), key=lambda one: one.fmr, default=None)
+        return max((one for one in self.measured if one.fmr is not None), key=lambda one: one.fmr or 0.0, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a model file says of itself besides its network."""
+    """What a model file states about its network."""
 
     format: int
     threshold: float  # same iff distance < threshold
@@ -70,7 +72,7 @@ class ModelInfo:
         return 1 / (1 + 1 / self.odds(distance))
 
     def odds(self, distance: float) -> float:
-        """Return how many times as often two faces at `distance` are one person's, if half of all pairs are genuine."""
+        """Return the odds that two faces at `distance` are one person's, if half of all pairs are genuine."""
         intercept, slope = self.calibration
         return math.exp(max(-700.0, min(700.0, intercept + slope * distance)))
 
@@ -87,11 +89,12 @@ class ModelInfo:
         return {"operating_point": {"name": point.name, "fmr": point.fmr, "worst": dataclasses.asdict(point.worst)}}
 
     def worst_text(self, threshold: float) -> str:
-        """Say what `worst_at` returns: "FMR 0.07 % on lfw; up to 10 % on london (black)"; "" where none is higher."""
+        """Return `worst_at` in words: "FMR 0.07 % on lfw; up to 10 % on london (black)"; "" where none is higher."""
         point = self.point_at(threshold)
-        if point is None or point.worst is None or point.worst.fmr <= point.fmr:
+        worst = point and point.worst
+        if not point or not worst or worst.fmr is None or worst.fmr <= point.fmr:
             return ""
-        worst, data = point.worst, self.trained_on.get("data", "")
+        data = self.trained_on.get("data", "")
         own = f" on {data if isinstance(data, str) else '+'.join(data)}" if data else ""
         group = f" ({worst.group})" if worst.group else ""
         return printable(f"FMR {100 * point.fmr:.3g} %{own}; up to {100 * worst.fmr:.3g} % on {worst.data}{group}")
@@ -123,8 +126,8 @@ def info_from_metadata(metadata: dict[str, str], path: Path) -> ModelInfo:
     return ModelInfo(**values)
 
 
-def _exactly(expected):
-    def check(value):
+def _exactly(expected: T) -> Callable[[Any], T]:
+    def check(value: Any) -> T:
         if value != expected:
             raise ValueError(f"{value} is not {expected}")
         return value
@@ -132,7 +135,7 @@ def _exactly(expected):
     return check
 
 
-def _finite(value, low: float = -math.inf, high: float = math.inf) -> float:
+def _finite(value: Any, low: float = -math.inf, high: float = math.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{value} is not a number")
     if not low <= value <= high:
@@ -140,14 +143,14 @@ def _finite(value, low: float = -math.inf, high: float = math.inf) -> float:
     return float(value)
 
 
-def _count(value) -> int:
+def _count(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
         raise ValueError(f"{value} is not a count")
     return value
 
 
-def _kind(kind: type):
-    def check(value):
+def _kind(kind: type[T]) -> Callable[[Any], T]:
+    def check(value: Any) -> T:
         if not isinstance(value, kind):
             raise TypeError(f"{value} is not a {kind.__name__}")
         return value
@@ -158,25 +161,25 @@ def _kind(kind: type):
 _text, _list, _object = _kind(str), _kind(list), _kind(dict)
 
 
-def _threshold(value) -> float:
-    return _finite(value, 0, _FARTHEST)
+def _threshold(value: Any) -> float:
+    return _finite(value, 0, _MAX_DISTANCE)
 
 
-def _rate(value) -> float:
+def _rate(value: Any) -> float:
     return _finite(value, 0, 1)
 
 
-def _calibration(value) -> tuple[float, float]:
+def _calibration(value: Any) -> tuple[float, float]:
     intercept, slope = value
     return _finite(intercept), _finite(slope, high=0)
 
 
-def _rate_or_none(value) -> float | None:
+def _rate_or_none(value: Any) -> float | None:
     return None if value is None else _rate(value)
 
 
-def _list_of(kind: type, checks: dict[str, Any], most: int):
-    def check(value) -> tuple:
+def _list_of(kind: type[T], checks: dict[str, Callable[[Any], Any]], most: int) -> Callable[[Any], tuple[T, ...]]:
+    def check(value: Any) -> tuple[T, ...]:
         if len(_list(value)) > most:
             raise ValueError(f"{len(value)} entries are too many")
         return tuple(kind(**{name: checks[name](field) for name, field in _object(item).items()}) for item in value)
@@ -203,9 +206,9 @@ _POINT_CHECKS = {
 }
 
 
-def _trained_on(value) -> dict[str, Any]:
-    """Check what facesim reads of this: on whom and what a model was trained, and the one that it was begun from."""
-    level = [_object(value)]
+def _trained_on(value: Any) -> dict[str, Any]:
+    """Check the parts that facesim reads: the data, people and settings of a model, and of the one it started from."""
+    level: list[Any] = [_object(value)]
     for _ in range(_MAX_DEPTH):
         inner = (item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer))
         level = [item for item in inner if isinstance(item, (dict, list))]
@@ -223,12 +226,12 @@ def _trained_on(value) -> dict[str, Any]:
     return value
 
 
-def _texts(value) -> None:
+def _texts(value: Any) -> None:
     if not all(isinstance(text, str) for text in _list(value)):
         raise TypeError("that is not a list of texts")
 
 
-_CHECKS = {
+_CHECKS: dict[str, Callable[[Any], Any]] = {
     "format": _exactly(FORMAT_VERSION),
     "threshold": _threshold,
     "distance": _exactly("euclidean"),

@@ -1,8 +1,8 @@
-"""Look into an ONNX file before it is loaded: a network of plain layers, whole in itself, and little besides weights.
+"""Inspect an ONNX file before it is loaded: it must be a self-contained network of plain layers.
 
 A file from a stranger could otherwise run forever (loops), grow without bound as it is loaded (functions that call
-functions; millions of empty entries), or have other files read (weights stored outside). ONNX is a protobuf message,
-whose fields each say their number, kind and length, so that weights are passed over unread.
+functions; millions of empty entries), or make ONNX Runtime read other files (external weights). ONNX is a protobuf
+message, whose fields state their number, type and length, so that weights can be skipped without reading them.
 """
 
 import mmap
@@ -19,7 +19,7 @@ MAX_REST = 2**23  # bytes besides the weights: metadata, which may name 400,000 
 MAX_NODES = 10_000
 MAX_FIELDS = 200_000
 
-# By the numbers in onnx.proto: the fields that hold messages to look into, and those that no network needs.
+# Field numbers of onnx.proto: those that hold messages to inspect, and those that no network needs.
 _INSIDE = {
     "model": {7: "graph"},
     "graph": {1: "node", 5: "tensor"},
@@ -42,16 +42,16 @@ _VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}  # how a value is stored, and how m
 
 
 def check_onnx_file(path: Path) -> None:
-    """Raise FaceSimError, saying why, where the file at `path` can be no network that facesim has written."""
+    """Raise FaceSimError, saying why, where the file at `path` cannot be a network that facesim has written."""
     unknown = unwanted_in(path)
     if unknown:
         raise FaceSimError(f"{path} has {unknown}, as no model of facesim train has: get one that it made.")
 
 
 def unwanted_in(path: Path) -> str:
-    """Return what the ONNX file at `path` has that no model file may have, or nothing.
+    """Return what the ONNX file at `path` contains that no model file may contain, or "".
 
-    Raises FaceSimError where it is no ONNX file at all.
+    Raises FaceSimError where it is not an ONNX file.
     """
     try:
         if not path.is_file():
@@ -67,7 +67,7 @@ def unwanted_in(path: Path) -> str:
 
 
 def network_fingerprint(path: Path) -> str:
-    """Return the SHA-256 of the network in a file that `check_onnx_file` takes, whatever its metadata say."""
+    """Return the SHA-256 of the network in a file that `check_onnx_file` accepts, without its metadata."""
     import hashlib  # a verdict on two photos needs none of its memory
 
     whole = hashlib.sha256()
@@ -79,9 +79,9 @@ def network_fingerprint(path: Path) -> str:
 
 
 def widened_network(path: Path) -> bytes:
-    """Return the model in a file that `check_onnx_file` takes, its weights of half precision in single precision.
+    """Return the model in a file that `check_onnx_file` accepts, with half-precision weights in single precision.
 
-    ONNX Runtime else converts them again for every crop, which takes a sixth of a crop's time.
+    ONNX Runtime would convert them for every crop, which takes a sixth of a crop's time.
     """
     pieces, start = [], 0
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -102,15 +102,17 @@ def _widened_graph(data: mmap.mmap, start: int, end: int) -> bytes:
 
 
 def _widened_tensor(data: mmap.mmap, start: int, end: int) -> bytes:
-    others, kind, weights, place = [], None, None, start
+    others: list[bytes] = []
+    kind = weights = None
+    position = start
     for number, begin, stop in _fields(data, start, end):
         if number == _DATA_TYPE:
             kind, _ = _varint(data, begin)
         elif number == _RAW_DATA:
             weights = data[begin:stop]
         else:
-            others.append(data[place:stop])
-        place = stop
+            others.append(data[position:stop])
+        position = stop
     if kind != _HALF or weights is None or len(weights) % 2:
         return data[start:end]
     single = bytes([_DATA_TYPE << 3 | _VARINT, _SINGLE])
@@ -118,9 +120,9 @@ def _widened_tensor(data: mmap.mmap, start: int, end: int) -> bytes:
 
 
 def write_metadata(path: Path, entries: dict[str, str]) -> None:
-    """Set metadata entries, by key, in a file that `check_onnx_file` takes; all else in it stays, byte for byte.
+    """Set metadata entries, by key, in a file that `check_onnx_file` accepts; every other byte stays as it is.
 
-    Raises FaceSimError where it cannot be written; it is then as it was.
+    Raises FaceSimError, and leaves the file alone, where it cannot be written.
     """
     with write_whole(path) as scratch, open(path, "rb") as file, open(scratch, "wb") as changed:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -150,9 +152,9 @@ def _bytes_field(number: int, value: bytes) -> bytes:
 
 
 def _walk(data: mmap.mmap) -> str:
-    """Go through a model's messages; return what it has that it should not have, or nothing.
+    """Walk through a model's messages; return what it contains that it must not contain, or "".
 
-    Raises ValueError or IndexError where it is no protobuf message.
+    Raises ValueError or IndexError where it is not a protobuf message.
     """
     inside = [("model", 0, len(data))]
     fields = nodes = weights = 0
@@ -173,36 +175,36 @@ def _walk(data: mmap.mmap) -> str:
     return f"{rest >> 20} MB besides its weights" if rest > MAX_REST else ""
 
 
-def _fields(data: mmap.mmap, place: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield each field of the message that lies between `place` and `end`: its number, and where its value lies."""
-    while place < end:
-        key, place = _varint(data, place)
-        kind, begin = key & 7, place
+def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield each field of the message between `start` and `end`: its number, and where its value begins and ends."""
+    position = start
+    while position < end:
+        key, position = _varint(data, position)
+        kind, begin = key & 7, position
         if kind == _BYTES:
-            length, begin = _varint(data, place)
-            place = begin + length
+            length, begin = _varint(data, position)
+            position = begin + length
         elif kind == _VARINT:
-            _, place = _varint(data, place)
+            _, position = _varint(data, position)
         elif kind in _FIXED:
-            place += _FIXED[kind]
+            position += _FIXED[kind]
         else:
             raise ValueError(f"protobuf has no kind {kind}")
-        if place > end:
+        if position > end:
             raise ValueError("a field is longer than what holds it")
-        yield key >> 3, begin, place
+        yield key >> 3, begin, position
 
 
-def _varint(data: mmap.mmap, place: int) -> tuple[int, int]:
-    """Return the number that lies at `place`, seven bits a byte, the lowest first, and where it ends."""
-    value = data[place]
-    place += 1
+def _varint(data: mmap.mmap, start: int) -> tuple[int, int]:
+    """Return the number stored at `start`, seven bits a byte, the lowest first, and where it ends."""
+    value, position = data[start], start + 1
     if value < 128:
-        return value, place
+        return value, position
     value &= 127
     for shift in range(7, 64, 7):
-        byte = data[place]
-        place += 1
+        byte = data[position]
+        position += 1
         value |= (byte & 127) << shift
         if byte < 128:
-            return value, place
+            return value, position
     raise ValueError("a number is longer than ten bytes")

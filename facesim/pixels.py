@@ -1,12 +1,13 @@
-"""Make of an image file's pixels, of whatever kind, upright RGB in sRGB."""
+"""Turn the pixels of any image file into upright RGB in sRGB."""
 
 import io
 import math
+from typing import cast
 
 from PIL import Image
 
 MAX_PIXELS = 90_000_000  # decoded at once; a larger JPEG is decoded at half, a quarter or an eighth of its size
-_MAX_PIXELS_OF_JPEG = 2 * Image.MAX_IMAGE_PIXELS
+_MAX_PIXELS_OF_JPEG = 178_956_970  # where Pillow itself refuses
 _MAX_MEMORY = 850_000_000  # bytes while a photo is decoded
 _MAX_SIDE = 65_535  # pixels, as in a JPEG
 _BYTES_PER_PIXEL = {"WEBP": 20, "JPEG2000": 24, "RGBA": 13, "LA": 13, "I": 12, "F": 12, "P": 10, "1": 10, "CMYK": 14}
@@ -23,16 +24,16 @@ _UPRIGHT = {  # what EXIF's orientation asks for
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
-_BEYOND = 0.25  # of its range, that a float may lie outside of it
+_BEYOND = 0.25  # of its range, by which a resized image's floats may overshoot
 _REDUCIBLE = ("L", "RGB", "CMYK", "YCbCr", "LAB", "HSV", "I", "F")
 
 
 class PixelsError(Exception):
-    """Pixels that could mean anything: what follows the photo's name in a sentence that says so."""
+    """Pixel values whose meaning is unknown; the message completes a sentence that begins with the photo's name."""
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Return the width and height that `upright_rgb` gives at full size, of an image whose pixels are yet unread.
+    """Return the width and height that `upright_rgb` gives at full size, before its pixels are read.
 
     Raises Image.DecompressionBombError where that is more than `MAX_PIXELS` and cannot be decoded smaller.
     """
@@ -76,15 +77,16 @@ def _bytes_per_pixel(image: Image.Image) -> int:
     """Return the memory that decoding and `upright_rgb` take, as measured."""
     if image.mode.startswith("I;16"):
         return 14
-    return _BYTES_PER_PIXEL.get(image.format) or _BYTES_PER_PIXEL.get(image.mode, 9)
+    return _BYTES_PER_PIXEL.get(image.format or "") or _BYTES_PER_PIXEL.get(image.mode, 9)
 
 
 def _kept_for_all_scans(image: Image.Image) -> int:
     """Return how many bytes of coefficients libjpeg keeps of a photo that comes in several scans."""
     if not image.info.get("progressive"):
         return 0
-    across, down = max(layer[1] for layer in image.layer), max(layer[2] for layer in image.layer)
-    share = sum(layer[1] * layer[2] for layer in image.layer) / (across * down)
+    layers: list[tuple[int, int, int, int]] = getattr(image, "layer", [])  # name, sampling across, down, table
+    across, down = max(layer[1] for layer in layers), max(layer[2] for layer in layers)
+    share = sum(layer[1] * layer[2] for layer in layers) / (across * down)
     return int(2 * share * image.width * image.height)
 
 
@@ -93,14 +95,15 @@ def _orientation(image: Image.Image) -> int:
         return 1  # Pillow turns these as it loads them
     try:
         return image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # a photo whose EXIF is broken is a photo still
+    except Exception:  # a photo with broken EXIF is still a photo
         return 1
 
 
 def _draft(image: Image.Image, longer_side: int) -> None:
     """Have a JPEG decoded at a half, a quarter or an eighth of its size, while that leaves it `longer_side`."""
     scale = min(longer_side / max(image.size), 1 if image.width * image.height <= MAX_PIXELS else 1 / 2)
-    image.draft(image.mode, [max(1, int(side * scale)) for side in image.size])  # a second call would do nothing
+    width, height = (max(1, int(side * scale)) for side in image.size)
+    image.draft(image.mode, (width, height))  # a second call would do nothing
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -122,9 +125,9 @@ def _plain(image: Image.Image) -> Image.Image:
 def _eight_bits(image: Image.Image, sixteen_bits: bool) -> Image.Image:
     """Scale 16-bit integers by 1/257, floats in 0..1 by 255; leave what already lies in 0..255.
 
-    Floats that were resized may lie a little beyond.
+    Resized floats may overshoot a little.
     """
-    darkest, brightest = image.getextrema()
+    darkest, brightest = grey_range(image)
     if not math.isfinite(brightest - darkest) or darkest < -_BEYOND * max(1, brightest):
         raise PixelsError(f"has values from {darkest:g} to {brightest:g}: give 0 to 1, 0 to 255 or 0 to 65535")
     beyond = 1 + _BEYOND if image.mode == "F" else 1
@@ -134,6 +137,11 @@ def _eight_bits(image: Image.Image, sixteen_bits: bool) -> Image.Image:
     elif image.mode == "F" and brightest <= beyond:
         scale = 255.0
     return image.convert("F").point(lambda level: level * scale + 0.5).convert("L")
+
+
+def grey_range(image: Image.Image) -> tuple[float, float]:
+    """Return the lowest and the highest value of an image with one channel."""
+    return cast(tuple[float, float], image.getextrema())
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:

@@ -31,7 +31,7 @@ class Verdict:
 
     @property
     def probability_text(self) -> str:
-        """Return the probability as a percentage that claims no certainty."""
+        """Return the probability as a percentage, never 0 % or 100 %."""
         return probability_text(self.probability)
 
     def as_dict(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class Verdict:
 
 
 def check_threshold(threshold: float) -> float:
-    """Return a threshold that somebody gave; raises FaceSimError where no distance can lie on both sides of it."""
+    """Return a threshold as a number; raises FaceSimError where it is none, or outside the range of distances."""
     try:
         number = float(threshold)
     except (TypeError, ValueError):
@@ -51,7 +51,7 @@ def check_threshold(threshold: float) -> float:
 
 
 def probability_text(probability: float) -> str:
-    """Say a probability as a percentage that claims no certainty."""
+    """Return a probability as a percentage, never 0 % or 100 %."""
     if probability < 0.001:
         return "under 0.1 %"
     if probability > 0.999:
@@ -60,17 +60,17 @@ def probability_text(probability: float) -> str:
 
 
 class Embedded(NamedTuple):
-    """What `Verifier.embed` gives: unit embeddings, and why photos have none, by their place."""
+    """What `Verifier.embed` returns: unit embeddings, and by a photo's index why it has none."""
 
     embeddings: np.ndarray  # (n, d) float32, NaN where a photo failed
     failures: dict[int, FaceSimError]
 
 
 class Verifier:
-    """A model, ready to compare photos: `verify` two, `verify_many` pairs, or `embed` photos.
+    """Compares photos by a model: `verify` two, `verify_many` pairs, or `embed` photos.
 
-    A photo is a path, bytes, a binary file object, a PIL image, or an RGB array `(h, w, 3) uint8`. One Verifier may be
-    used by several threads at once and after a fork, and pickled: another process opens the model anew, by its path.
+    A photo is a path, bytes, a binary file object, a PIL image, or an RGB array `(h, w, 3) uint8`. Several threads may
+    share a Verifier, also after a fork; it can be pickled: another process opens the model again, by its path.
     """
 
     def __init__(self, model: Model | str | Path | None = None, threshold: float | None = None, gpu: int = -1):
@@ -97,37 +97,38 @@ class Verifier:
 
         Raises FaceSimError when a photo cannot be read, and NoFaceError when it shows no face.
         """
-        photo1, photo2 = take_photos((photo1, photo2))
-        return self._judge(*_at_once(self.embed_faces, (photo1, selection, box1), (photo2, selection, box2)))
+        first, second = take_photos((photo1, photo2))
+        return self._decide(*_in_parallel(self.embed_faces, (first, selection, box1), (second, selection, box2)))
 
     def verify_many(
         self, pairs: Iterable[tuple[PhotoSource, PhotoSource]], selection: str = "largest"
     ) -> Iterator[Verdict | FaceSimError]:
-        """Yield the verdict on each pair of photos, in their order, as soon as it is there; all cores work on them.
+        """Yield the verdict on each pair of photos, in order, as soon as it is ready; all cores work on them.
 
-        Where a pair has none, its error stands in its place. Pairs are read as they come, some thousands ahead, photos
-        in memory as they are then; each file is opened once while it stays the same; memory does not grow with the
-        number of pairs.
+        A pair without a verdict yields its error instead. Pairs are read some thousands ahead, and photos in memory
+        copied then; a file is opened once while it stays the same; memory does not grow with the number of pairs.
         """
-        from facesim.bulk import embed_groups  # not worth its import for one pair
+        from facesim.bulk import embed_groups  # one pair does not need it
 
         for embedded in embed_groups(map(_pair, pairs), partial(self.embed_faces, selection=selection)):
-            yield embedded if isinstance(embedded, FaceSimError) else self._judge(*embedded)
+            yield embedded if isinstance(embedded, FaceSimError) else self._decide(*embedded)
 
     def embed(self, photos: Iterable[PhotoSource]) -> Embedded:
-        """Embed the main face of each photo; in all cores where there are many.
+        """Embed the main face of each photo, on all cores where there are many.
 
-        A photo that cannot be read, or shows no face, raises nothing: it is among the `failures`. Photos are read as
-        they come, as in `verify_many`.
+        A photo that cannot be read, or shows no face, raises nothing: it is among the `failures`. Photos are read ahead
+        as in `verify_many`.
         """
         from facesim.bulk import embed_groups, one_by_one
 
         nothing = np.full(self.model.embedding_size, np.nan, np.float32)
         embeddings, failures = [], {}
-        for place, embedded in enumerate(embed_groups(one_by_one(photos), self.embed_faces)):
+        for index, embedded in enumerate(embed_groups(one_by_one(photos), self.embed_faces)):
             if isinstance(embedded, FaceSimError):
-                failures[place] = embedded
-            embeddings.append(nothing if place in failures else embedded[0].embeddings[0])
+                failures[index] = embedded
+                embeddings.append(nothing)
+            else:
+                embeddings.append(embedded[0].embeddings[0])
         return Embedded(np.array(embeddings, np.float32).reshape(-1, len(nothing)), failures)
 
     def embed_faces(
@@ -139,12 +140,12 @@ class Verifier:
     ) -> EmbeddedPhoto:
         """Return the faces of one photo that count, as in `verify`, and their embeddings; raises what that does.
 
-        With `quick` a single look must show them: for a frame of a video.
+        With `quick`, as for a frame of a video, the detector looks only once.
         """
         found, crops = zip(*cut_faces(photo, selection, box, quick), strict=True)
         return EmbeddedPhoto(found, self.model.embed(np.stack(crops)))
 
-    def _judge(self, first: EmbeddedPhoto, second: EmbeddedPhoto) -> Verdict:
+    def _decide(self, first: EmbeddedPhoto, second: EmbeddedPhoto) -> Verdict:
         one = other = 0
         if len(first.faces) * len(second.faces) > 1:
             between = np.linalg.norm(first.embeddings[:, None] - second.embeddings[None], axis=2)
@@ -159,12 +160,12 @@ class Verifier:
 
 def _pair(photos: tuple[PhotoSource, PhotoSource]) -> tuple[PhotoSource, PhotoSource]:
     if is_path(photos) or isinstance(photos, bytes) or len(photos) != 2:
-        raise FaceSimError("what was given is no pair of photos: give a list of pairs, each of two photos.")
+        raise FaceSimError("a pair of photos was expected: give a list of pairs, each of two photos.")
     return photos
 
 
-def _at_once(work: Callable, one: tuple, other: tuple) -> tuple:
-    """Return work(*one) and work(*other), side by side: Pillow, dlib and ONNX Runtime let go of Python's lock."""
+def _in_parallel(work: Callable, one: tuple, other: tuple) -> tuple:
+    """Return work(*one) and work(*other), run in two threads: Pillow, dlib and ONNX Runtime release the GIL."""
     outcome: list = []
 
     def second() -> None:

@@ -94,7 +94,8 @@ def distinct(windows: Iterable[Window]) -> list[Window]:
 
     It lies in the middle of those that show the face, weighted by their scores, and has the best one's score.
     """
-    faces, left = [], np.array(sorted(windows, reverse=True)).reshape(-1, len(Window._fields))
+    faces: list[Window] = []
+    left = np.array(sorted(windows, reverse=True)).reshape(-1, len(Window._fields))
     while len(left) and len(faces) < MAX_FACES:
         of_best = _overlaps(left, left[0])
         face = _mean(left[of_best >= SAME_WINDOW])

@@ -1,4 +1,4 @@
-"""Select the faces of a photo that count, and cut their crops."""
+"""Select faces of a photo, and cut their crops."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,10 @@ from facesim.detector.finding import find_faces, glance, look_closely
 from facesim.detector.quality import crop_warnings
 from facesim.errors import FaceSimError, NoFaceError
 from facesim.photo import Photo, PhotoSource, open_photo
+from facesim.pixels import grey_range
 
 SELECTIONS = ("largest", "centre", "all")
-BLACK = 16  # grey levels of 256, which 12 bits reach that are taken for 16
+BLACK = 16  # of 256 grey levels: as bright as 12-bit values become that are read as 16-bit ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class FoundFace:
 
 
 class EmbeddedPhoto(NamedTuple):
-    """The faces of one photo that count, and their embeddings, `(faces, d) float32`."""
+    """The selected faces of one photo, and their embeddings, `(faces, d) float32`."""
 
     faces: Sequence[FoundFace]
     embeddings: np.ndarray
@@ -48,14 +49,14 @@ class EmbeddedPhoto(NamedTuple):
 def cut_faces(
     source: PhotoSource | Photo, selection: str = "largest", box: Sequence[float] | None = None, quick: bool = False
 ) -> list[tuple[FoundFace, np.ndarray]]:
-    """Return the faces of a photo that count, each with its crop, `(160, 160, 3) uint8`.
+    """Return the selected faces of a photo, each with its crop, `(160, 160, 3) uint8`.
 
-    That is the largest face (the main one, as `find_faces` orders them), the one nearest to the photo's centre, or
-    all; or the one in `box`: left, top, right, bottom. With `quick`, faces are those of a `glance`, for a frame of a
-    video.
+    The `selection` is "largest" (the main face, as `find_faces` orders them), "centre" (the one nearest to the photo's
+    centre) or "all"; a `box` (left, top, right, bottom) selects the face in it instead. With `quick`, the faces are
+    those of a `glance`, for a frame of a video.
 
-    Raises FaceSimError when the photo cannot be read or holds nothing of the box, NoFaceError when it, or the box,
-    shows no face.
+    Raises FaceSimError when the photo cannot be read or the box lies outside it, NoFaceError when the photo, or the
+    box, shows no face.
     """
     if selection not in SELECTIONS:
         raise FaceSimError(f"{selection!r} does not say which face to compare: give {', '.join(SELECTIONS)}.")
@@ -89,15 +90,15 @@ def _cut(photo: Photo, face: Face, face_count: int) -> tuple[FoundFace, np.ndarr
     return FoundFace(photo.name, face.box, face_count, face.angle, crop_warnings(crop, face.box) + photo.warnings), crop
 
 
-def _no_face(photo: Photo, place: str, remedy: str) -> NoFaceError:
-    _, brightest = photo.view(1).convert("L").getextrema()
+def _no_face(photo: Photo, where: str, remedy: str) -> NoFaceError:
+    _, brightest = grey_range(photo.view(1).convert("L"))
     if brightest < BLACK:
         remedy = f"it is nearly black, {brightest} of 255 at most; values of 10 or 12 bits must be scaled to 16"
-    return NoFaceError(f"no face was found in {place}: {remedy}.")
+    return NoFaceError(f"no face was found in {where}: {remedy}.")
 
 
 def _faces_in(photo: Photo, box: Box) -> list[Face]:
-    """Return the face that a box marks, in a list that is empty where there is none."""
+    """Return a list of the face that a box marks, empty where there is none."""
     width, height = photo.size
     if box.side <= 0 or min(box.right, width) <= max(box.left, 0) or min(box.bottom, height) <= max(box.top, 0):
         raise FaceSimError(f"the box {box_text(box)} holds nothing of {photo.name}, which is {width}×{height}.")
@@ -106,5 +107,5 @@ def _faces_in(photo: Photo, box: Box) -> list[Face]:
 
 
 def box_text(box: Box) -> str:
-    """Return a box as x,y,w,h: its left, its top, its width and its height, in pixels."""
+    """Return a box as x,y,w,h: left, top, width and height, in pixels."""
     return f"{box.left},{box.top},{box.right - box.left},{box.bottom - box.top}"
