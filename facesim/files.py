@@ -99,8 +99,7 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise FaceSimError(f"{path} cannot be written: it is a folder; name a file.")
     _check_ordinary(path)
-    if not _takes_files(path.parent):
-        raise FaceSimError(f"{path} cannot be written: the folder {path.parent} is read-only; name another.")
+    _check_takes_files(path, path.parent)
 
 
 def _check_ordinary(path: Path) -> None:
@@ -143,16 +142,14 @@ def check_folder(folder: Path) -> None:
     nearest = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not nearest.is_dir():
         raise FaceSimError(f"{folder} cannot be written: {nearest} is a file; name another folder.")
-    if not _takes_files(nearest):
-        raise FaceSimError(f"{folder} cannot be written: the folder {nearest} is read-only; name another.")
+    _check_takes_files(folder, nearest)
 
 
-def _takes_files(folder: Path) -> bool:
+def _check_takes_files(path: Path, folder: Path) -> None:
     try:
         tempfile.TemporaryFile(dir=folder).close()  # permissions do not stop root, but a read-only mount does
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        raise FaceSimError(f"{path} cannot be written: the folder {folder} is read-only; name another.") from error
 
 
 def save_picture(picture: "Image.Image", path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 def name_key(name: str) -> str:
-    """Return a key that does not depend on capitals, on spaces around a name, or on how its accents are encoded."""
+    """Return what all spellings of a name share: composed or decomposed letters, capitals or not, spaces around it."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).strip()
 
 

@@ -46,9 +46,7 @@ class _Points(click.ParamType):
 @click.option("--data", default="lfw", show_default=True, help="lfw, pins, or a folder with a sub-folder per identity.")
 @click.option("--template", type=click.Choice(TEMPLATES), help="What its input looks like.  [default: arcface]")
 @click.option("--points", type=_Points(), help="Instead: eyes, nose and mouth corners, in pixels of its input.")
-@click.option(
-    "--channels", type=click.Choice(("rgb", "bgr")), help="Order of its channels.  [default: the template's, or rgb]"
-)
+@click.option("--channels", type=click.Choice(("rgb", "bgr")), help="Of its input.  [default: the template's, or rgb]")
 @click.option("--mean", type=_PerChannel(), help="Subtracted from pixels.  [default: the template's, or 127.5]")
 @click.option("--scale", type=_PerChannel(), help="Then multiplied with them.  [default: the template's, or 1/128]")
 @click.option("--name", help="What it is called; stored in the model file, as are the next two.")

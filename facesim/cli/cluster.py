@@ -64,7 +64,7 @@ def cluster(photos, threshold, selection, model, gpu, output, draw, as_json):
     if threshold is None:
         threshold = threshold_for(verifier.model.info, len(rows))
     check_apart(written, (row.photo for row in rows))  # a gallery's photos
-    groups = [[rows[i] for i in group] for group in group_faces(np.stack([row.embedding for row in rows]), threshold)]
+    groups = [[rows[i] for i in group] for group in group_faces(np.array([row.embedding for row in rows]), threshold)]
     if output:
         with write_whole(output) as scratch, utf8_text(open(scratch, "wb")) as file:
             writer = csv.writer(file)

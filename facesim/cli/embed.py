@@ -28,8 +28,8 @@ def embed(photos, address, engine, selection, model, gpu, as_json):
     folders, thumbnails and links to folders are skipped, and counted on stderr.
 
     Photos that are in the gallery already and have not changed are skipped, including those without a face, so an
-    interrupted run continues where it stopped. A photo whose size and times are the same has not changed; otherwise its
-    content decides. If you run several processes, give each its own photos.
+    interrupted run continues where it stopped. If a photo's size or times differ, its content decides whether it has
+    changed. If you run several processes, give each its own photos.
 
     The engine local uses all cores of this machine. The engine ray uses the cluster that RAY_ADDRESS names, or starts
     one on this machine. Its workers need facesim with the extra ray, and must find photos and gallery under the same

@@ -44,13 +44,12 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     or detector, which detector found the face; or prefix, what a photo's file name begins with (frontal_03.jpg:
     frontal). Given twice, it makes combined groups. See docs/groups.md.
 
-    --record writes these rates, on all pairs and by group, into the model file, and replaces those recorded on the same
-    data. From then on predict --json, identify and sweep state the highest FMR. The network does not change.
+    --record writes FMR and FNMR, on all pairs and by group, into the model file, and replaces those recorded on the
+    same data. From then on predict --json, identify and sweep state the highest FMR. The network does not change.
 
     --open-set enrols a photo each of people whom the model has not seen, and searches for their other photos and for
     people who are not enrolled: rank-1, FPIR and FNIR (ISO/IEC 19795-1; NIST FRTE). --enrolled adds people whom the
-    model has seen, until so many are enrolled. Half of the probes are of people enrolled, half are not. See
-    docs/evaluation.md.
+    model has seen, until so many are enrolled. See docs/evaluation.md.
     """
     if open_set and (view or pairs or count or by or record):
         other = "--view, --pairs, --count, --by and --record"

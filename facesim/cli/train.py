@@ -29,7 +29,7 @@ def _with_settings(command):
     "run_folder",
     type=FILE,
     metavar="FOLDER",
-    help="The run's folder; --run-folder under torchrun.",
+    help="The run's folder; torchrun: --run-folder.",
 )
 @output_option("The model file.  [default: model.onnx in the run folder]")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run after its last finished epoch.")
