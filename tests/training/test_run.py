@@ -106,8 +106,8 @@ def test_every_way_to_learn_leads_from_nothing_to_a_model(few, tmp_path, loss, m
     assert 0 <= second["violations"] <= first["violations"] <= 1
 
 
-def test_a_model_file_can_be_trained_further(people, tmp_path, model, hopper):
-    settings = Settings.best(data=(str(people),), init=str(model.path), epochs=1)
+def test_a_model_file_can_be_trained_further(few, tmp_path, model, hopper):
+    settings = Settings.best(data=(str(few),), init=str(model.path), epochs=1)
     results = train(settings, tmp_path / "run")
     assert [epoch["stage"] for epoch in epochs(tmp_path / "run")] == ["identity"]
     assert results["f1"] > 0.97
@@ -205,19 +205,18 @@ def test_a_run_that_dies_at_any_moment_goes_on_as_if_it_had_not(few, finished, t
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="counts on there being no GPU")
-def test_two_processes_learn_what_one_learns_with_twice_the_batch(people, repository, tmp_path):
-    """Augmented otherwise, so equal only within noise: they end nearer to each other than to where they began."""
-    start = tmp_path / "start.onnx"
-    train(tiny(people, epochs=0), tmp_path / "start", start)
-    given = {"backbone": "resnet29", "init": str(start), "epochs": 2, "learning_rate": 1e-4}
+def test_two_processes_learn_what_one_learns_with_twice_the_batch(few, finished, repository, tmp_path):
+    """Mirrored otherwise, so equal only within noise: they end nearer to each other than to where they began."""
+    start = finished / "model.onnx"
+    given = {"backbone": "small", "init": str(start), "epochs": 2, "learning_rate": 1e-4, "augmentation": 0.0}
     given |= {"hold": 0.0, "blend": 0.0, "margin": 0.6, "genuine_margin": 0.1}
-    train(tiny(people, localiser_epochs=0, people_per_batch=16, **given), tmp_path / "one")
+    train(Settings.best(data=(str(few),), people_per_batch=16, **given), tmp_path / "one")
     options = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     command += [
         str(repository / "train.py"),
         "--data",
-        str(people),
+        str(few),
         "--people-per-batch",
         "8",
         "--singles-per-batch",
@@ -225,7 +224,7 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(people, reposi
     ]
     subprocess.run(command + options + ["--run-folder", str(tmp_path / "two")], check=True, capture_output=True)
 
-    photos = read_folder(people).paths()[::10]
+    photos = read_folder(few).paths()[::10]
     crops = [centre_crop(cut_wide_crop(photo, find_faces(photo)[0])) for photo in map(open_photo, photos)]
     began, one, two = (
         Model(path).embed(np.stack(crops))
@@ -236,7 +235,7 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(people, reposi
     assert np.linalg.norm(two - one, axis=1).mean() < 0.5 * moved
     both = [epochs(tmp_path / run) for run in ("one", "two")]
     for ours, theirs in zip(*both, strict=True):
-        assert theirs["loss"] == pytest.approx(ours["loss"], rel=0.15)
+        assert theirs["loss"] == pytest.approx(ours["loss"], rel=0.05)
 
 
 def test_folds_test_everybody_once_and_state_their_error(few, tmp_path):
