@@ -54,7 +54,7 @@ def test_networks_built_alike_keep_their_own_weights(tmp_path):
 def test_a_network_that_cannot_be_matched_replaces_nothing(tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"the old one")
-    net = SiameseNet()
+    net = SiameseNet([Recogniser("small")])
     nn.init.constant_(net.recognisers[0].head.weight, float("nan"))
     with pytest.raises(FaceSimError, match="was not written"):
         export(net, INFO, path)
