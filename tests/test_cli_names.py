@@ -28,7 +28,7 @@ def place(tmp_path_factory, hopper, collins) -> Path:
 
 
 @pytest.fixture
-def facesim(place, monkeypatch):
+def facesim(place, repository, monkeypatch):
     """Runs a verb where output has an encoding, as a program of its own or here; gives its exit status and output."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     monkeypatch.chdir(place)
@@ -41,7 +41,7 @@ def facesim(place, monkeypatch):
         return status, printed.decode(encoding, "replace")
 
     def alone(arguments, encoding):
-        environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(Path(__file__).parents[1])}
+        environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(repository)}
         ended = subprocess.run([sys.executable, "-m", "facesim", *arguments], env=environment, capture_output=True)
         return ended.returncode, ended.stdout, ended.stderr
 
