@@ -246,7 +246,7 @@ def test_a_box_may_be_any_four_numbers(verifier, hopper, both, refuses):
     for box in ((610, 70, 740, 200), [610.2, 69.9, 740, 200], np.array([610, 70, 740, 200])):
         assert verifier.verify(hopper, both, box2=box) == expected
     for box in ((610, 70, 740), ("a", "b", "c", "d"), 7, (math.nan, 0, 10, 10), (math.inf, 0, 10, 10)):
-        with pytest.raises(FaceSimError, match="is no box: give four numbers"):
+        with pytest.raises(FaceSimError, match="is not a box: give four numbers"):
             verifier.verify(hopper, both, box2=box)
 
 

@@ -1,4 +1,4 @@
-"""A face in a photo: its box, and which of several comes first."""
+"""A face in a photo: its box, and the order of several."""
 
 import math
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import NamedTuple
 from facesim.errors import FaceSimError
 
 SAME_FACE = 0.35  # overlap of two boxes of one face
-SAME_SIZE = 1.25  # boxes come in sizes a fifth apart: within this ratio none is the larger face
-CUT_SIZE = 2 / 3  # of its size, for a face that the photo's edge cuts: it is mostly a bystander's
+SAME_SIZE = 1.25  # boxes come in sizes a fifth apart: within this ratio, faces count as equally large
+CUT_SIZE = 2 / 3  # of its size, for a face that the photo's edge cuts: usually a bystander's
 IN_BOX = 0.25  # overlap of a face with the box that marks it
 
 
@@ -26,11 +26,11 @@ class Box(NamedTuple):
 
 
 def as_box(edges: Sequence[float]) -> Box:
-    """Return left, top, right and bottom as a Box, in whole pixels; raises FaceSimError where they are no such four."""
+    """Return left, top, right and bottom as a Box, in whole pixels; raises FaceSimError for anything else."""
     try:
         return Box(*(round(edge) for edge in edges))
     except (TypeError, ValueError, OverflowError) as error:
-        raise FaceSimError(f"{edges!r} is no box: give four numbers, its left, top, right and bottom.") from error
+        raise FaceSimError(f"{edges!r} is not a box: give four numbers, its left, top, right and bottom.") from error
 
 
 class Face(NamedTuple):
@@ -49,7 +49,7 @@ def off_centre(box: Box, photo_size: tuple[int, int]) -> float:
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Return the area that two boxes share, as a part of the area that they cover together."""
+    """Return the intersection over union of two boxes."""
     width = min(one.right, other.right) - max(one.left, other.left)
     height = min(one.bottom, other.bottom) - max(one.top, other.top)
     shared = max(0, width) * max(0, height)
@@ -58,7 +58,7 @@ def overlap(one: Box, other: Box) -> float:
 
 
 def marks(box: Box, face: Box) -> bool:
-    """Return whether a box that somebody gave means a face: it frames the face, or holds the face's middle."""
+    """Return whether a user's box means a face: it overlaps the face enough, or contains its centre."""
     x, y = (face.left + face.right) / 2, (face.top + face.bottom) / 2
     held = box.left <= x <= box.right and box.top <= y <= box.bottom
     return held or overlap(face, box) >= IN_BOX

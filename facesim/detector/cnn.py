@@ -1,7 +1,7 @@
-"""dlib's CNN face detector (max-margin object detection: King 2015): sees profiles, and covered, dark or tilted faces.
+"""dlib's CNN face detector (max-margin object detection: King 2015): finds profiles, and covered, dark or tilted faces.
 
-Its network scores windows of 80×80 pixels, one every eight pixels. It sees a face that takes up 72 to 96 pixels, so a
-photo is looked at in several sizes.
+Its network scores windows of 80×80 pixels, one every eight pixels. It recognises faces of 72 to 96 pixels, so it runs
+on a photo in several sizes.
 """
 
 import functools
@@ -31,20 +31,20 @@ STRIDE = 8  # pixels from one window to the next
 FIRST_CENTRE = 14.5  # pixels from an image's edge to the centre of its first window, after three 5×5 convolutions
 NEUTRAL = (123, 117, 104)  # the network's mean colour, zero to its layers: a border of black hides faces at the edge
 BORDER = 48  # pixels of it around each image
-MAX_TILE = 960  # pixels, the side of what the network is run on at once: it takes 50 bytes for each pixel in it
-MIN_SCORE = -0.4  # of a large upright face; of 1,520 pieces of photos without one, none scores over -0.59
+MAX_TILE = 960  # pixels, the side of the largest image that the network runs on at once, at 50 bytes a pixel
+MIN_SCORE = -0.4  # of a large upright face; of 1,520 pieces of photos without a face, none scores over -0.59
 
 MAX_FACES = 500  # on one photo
-SAME_WINDOW = 0.5  # overlap of windows whose mean is a face's place: it is finer than their grid
-ONE_FACE = 0.3  # overlap of windows of which the better one alone counts
+SAME_WINDOW = 0.5  # overlap of windows that are averaged into a face: the mean is finer than their grid
+ONE_FACE = 0.3  # overlap of windows of which only the better one is kept
 SHIFT_RIGHT, SHIFT_DOWN = 0.03, 0.07  # of its side, from a window to HOG's box of the same face, which is as large
 
-TURNS = 8  # in which a face is looked at to see how it lies
-LEVEL = 20  # degrees from a quarter turn, within which a face counts as not tilted
+TURNS = 8  # rotations at which a face is scored to measure its angle
+LEVEL = 20  # degrees from a quarter turn within which a face counts as not tilted
 
 
 class Window(NamedTuple):
-    """A window that shows a face: its score, and in pixels of the upright photo its centre and side."""
+    """A window that shows a face: its score, and its centre and side in pixels of the upright photo."""
 
     score: float
     x: float
@@ -60,9 +60,9 @@ class Window(NamedTuple):
 
 
 def cnn_windows(photo: Photo, sides: Iterable[float], angle: int = 0) -> list[Window]:
-    """Return the windows that show a face in a photo, turned by quarters: `angle` degrees counter-clockwise.
+    """Return the windows that show a face in a photo turned by `angle` degrees, a multiple of 90, counter-clockwise.
 
-    It is looked at resized to each of `sides`, the pixels of its longer side, in all cores.
+    The network runs, on all cores, on the photo resized to each of `sides`, the pixels of its longer side.
 
     Raises FaceSimError when the photo cannot be read, or the network's file is damaged.
     """
@@ -74,7 +74,7 @@ def cnn_windows(photo: Photo, sides: Iterable[float], angle: int = 0) -> list[Wi
         image = resized(image, sides[0])
     if angle:
         image = image.rotate(angle, expand=True)
-    _session()  # loaded, or refused, before the work is shared out
+    _session()  # an error is raised here, before the work is shared out
     tiles = [tile for side in sides for tile in _tiles(fitted_size(image.size, side))]
     windows = []
     for tile, scores in zip(tiles, _workers(os.getpid()).map(lambda tile: _scan(image, tile), tiles), strict=True):
@@ -92,7 +92,7 @@ def cnn_windows(photo: Photo, sides: Iterable[float], angle: int = 0) -> list[Wi
 def distinct(windows: Iterable[Window]) -> list[Window]:
     """Return one window for each face, the best first, at most `MAX_FACES`.
 
-    It lies in the middle of those that show the face, weighted by their scores, and has the best one's score.
+    It is the mean of the windows that show the face, weighted by their scores, and has the best one's score.
     """
     faces: list[Window] = []
     left = np.array(sorted(windows, reverse=True)).reshape(-1, len(Window._fields))
@@ -116,7 +116,7 @@ def face_in(photo: Photo, window: Window) -> Face:
 
 
 class _Tile(NamedTuple):
-    """A part of an image that is resized to `size`, as much as the network is run on at once."""
+    """A part of an image resized to `size`, small enough for the network to run on at once."""
 
     size: tuple[int, int]
     box: tuple[int, int, int, int]  # of the resized image: left, top, right, bottom
@@ -191,20 +191,20 @@ def _scores(images: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _session() -> onnxruntime.InferenceSession:
-    """Return the network, loaded when it is first needed: it may be run by several threads at once."""
+    """Return the network, loaded when it is first needed; several threads may run it at once."""
     path = shipped_file("cnn.onnx")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # each look has a core
+    options.intra_op_num_threads = 1  # each tile has a core
     options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises a class of its own for every kind of trouble
+    except Exception as error:  # onnxruntime has an exception class for every kind of trouble
         raise FaceSimError(f"{path} cannot be loaded: install facesim again.") from error
 
 
 @functools.cache
 def _workers(process: int) -> "ThreadPoolExecutor":
-    """Return what shares out a photo's looks among the cores; after a fork, the new process has its own."""
-    from concurrent.futures import ThreadPoolExecutor  # not worth its import where HOG suffices
+    """Return the threads that share a photo's tiles; after a fork, the new process has its own."""
+    from concurrent.futures import ThreadPoolExecutor  # not needed where HOG suffices
 
     return ThreadPoolExecutor(cores())

@@ -10,7 +10,7 @@ from facesim.photo import Photo
 
 CROP_SIZE = 160  # pixels, what the network reads
 CROP_MARGIN = 0.2  # of the box, added on each of its four sides
-WIDE_CROP_SIZE = 252  # pixels, the crop and its surroundings at the same scale: training needs room to move
+WIDE_CROP_SIZE = 252  # pixels, the crop and its surroundings at the same scale: augmentation needs room to move
 
 
 def cut_wide_crop(photo: Photo, face: Face, beyond: tuple[int, int, int] = (0, 0, 0)) -> np.ndarray:
@@ -35,7 +35,7 @@ def cut_wide_crop(photo: Photo, face: Face, beyond: tuple[int, int, int] = (0, 0
     crop[place[1] : place[1] + size[1], place[0] : place[0] + size[0]] = np.asarray(part)
     if face.angle % 90 == 0:
         return np.rot90(crop, face.angle // 90).copy()
-    # the corners that come out black lie outside the centre crop: it is smaller than the whole by more than √2
+    # the corners that come out black lie outside the centre crop, which is smaller by more than √2
     return np.asarray(Image.fromarray(crop).rotate(face.angle, Image.Resampling.BICUBIC))
 
 

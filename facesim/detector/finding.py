@@ -1,4 +1,4 @@
-"""Find the faces in a photo: dlib's HOG detector looks first, and where it is not sure, dlib's CNN."""
+"""Find the faces in a photo: by dlib's HOG detector, and where that is not sure, by dlib's CNN as well."""
 
 import math
 
@@ -9,18 +9,18 @@ from facesim.detector.hog import HALF_SEEN, SURE, hog_faces
 from facesim.photo import Photo, open_photo
 from facesim.pixels import resized
 
-HOG_SIDE = 640  # pixels of the photo's longer side, at which it looks
-HOG_CREDIBLE = 0.1  # a face that scores less counts only where it is the best
-CENTRAL = 0.75  # sides of a sure main face: the farthest from the photo's centre at which no other is looked for
-CLOSE = 240  # pixels, at which a box is looked at closely
-CLOSER = 10  # tiny faces at most, the main one among them, that are looked at closely for a better box
-GLANCE_SIDE, GLANCE_SCORE = 1280, 0.3  # all that a video's frame gets: its faces are upright, and a next frame follows
+HOG_SIDE = 640  # pixels of the photo's longer side, at which HOG runs
+HOG_CREDIBLE = 0.1  # a face with a lower score is kept only if it is the best
+CENTRAL = 0.75  # of its side: a sure main face no farther from the photo's centre ends the search
+CLOSE = 240  # pixels, the size of a box when it is looked at closely
+MAX_CLOSE = 10  # tiny faces, the main one first, that are looked at closely for a better box
+GLANCE_SIDE, GLANCE_SCORE = 1280, 0.3  # for a video's frame: faces are upright there, and the next frame follows
 
 
 def find_faces(photo: Photo, small_too: bool = False) -> list[Face]:
     """Return the faces in a photo, the main one first, as `main_first` orders them; empty when none is found.
 
-    What finds the main face finds others about as large; with `small_too`, the CNN looks for smaller ones as well.
+    The search for the main face also finds others about as large; with `small_too`, the CNN looks for smaller ones.
 
     Raises FaceSimError when the photo cannot be read.
     """
@@ -28,10 +28,10 @@ def find_faces(photo: Photo, small_too: bool = False) -> list[Face]:
 
 
 def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
-    """Return what `find_faces` does, and "HOG", the last look needed, "in doubt", "HOG alone" or "nothing".
+    """Return the result of `find_faces`, and what gave it: "HOG", a look's name, "in doubt", "HOG alone" or "nothing".
 
-    Where HOG is sure of a face in the middle, the CNN is not asked. Where the CNN is in doubt about every face that it
-    sees, the best one counts, and where it sees none, the best of those that HOG sees without being sure.
+    If HOG is sure of a face in the middle, the CNN does not run. If the CNN is unsure of every face that it sees, the
+    best one is taken; if it sees none, the best of the faces that HOG sees without being sure.
     """
     half_seen = hog_look(photo, HOG_SIDE, HALF_SEEN)
     clear = [face for face in half_seen if face.score >= 0]
@@ -40,7 +40,7 @@ def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
         main = faces[0]
         if main.score >= SURE and off_centre(main.box, photo.size) <= 2 * CENTRAL * main.box.side:
             return faces, "HOG"
-    from facesim.detector import ladder  # not worth its import where HOG suffices
+    from facesim.detector import ladder  # not needed where HOG suffices
 
     faces, name = ladder.climb(photo, half_seen, ladder.LADDER, ladder.FAR if small_too else ladder.NEAR)
     if not faces:
@@ -48,12 +48,12 @@ def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
         name = "HOG alone" if faces else "nothing"
     faces = main_first(faces, photo.size)
     if name == ladder.FINE.name:
-        faces[:CLOSER] = [_seen_closely(photo, face) for face in faces[:CLOSER]]
+        faces[:MAX_CLOSE] = [_seen_closely(photo, face) for face in faces[:MAX_CLOSE]]
     return faces, name
 
 
 def look_closely(photo: Photo, box: Box) -> list[Face]:
-    """Return the faces, in no order, that both detectors see in a box that lies in a photo, if only in part.
+    """Return the faces, in no order, that both detectors see in a box that lies at least partly in a photo.
 
     Raises FaceSimError when the photo cannot be read.
     """
@@ -72,16 +72,16 @@ def look_closely(photo: Photo, box: Box) -> list[Face]:
     half_seen = [face for face in hog_look(part, HOG_SIDE, HALF_SEEN) if marks(inner, face.box)]
     faces, _ = ladder.climb(part, half_seen, (ladder.NEAR, ladder.TURNED), within=inner)
     faces = faces or [face for face in _hog_alone(part, half_seen) if marks(inner, face.box)]
-    places = list(zip((left, top) * 2, scales, strict=True))
+    offsets = list(zip((left, top) * 2, scales, strict=True))
 
     def in_photo(box: Box) -> Box:
-        return Box(*(round((edge + start) / scale) for edge, (start, scale) in zip(box, places, strict=True)))
+        return Box(*(round((edge + start) / scale) for edge, (start, scale) in zip(box, offsets, strict=True)))
 
     return [face._replace(box=in_photo(face.box)) for face in faces]
 
 
 def glance(photo: Photo) -> list[Face]:
-    """Return the upright faces that a single look by HOG shows, the main one first: `find_faces` for a video's frame.
+    """Return the upright faces that one run of HOG finds, the main one first: `find_faces` for a video's frame.
 
     It misses profiles, and faces under 75 pixels in a frame of 1280.
 
@@ -91,13 +91,13 @@ def glance(photo: Photo) -> list[Face]:
 
 
 def _seen_closely(photo: Photo, face: Face) -> Face:
-    """Return a tiny face with a better box: its window, the smallest, may be too large for it."""
+    """Return a tiny face with a better box: even the smallest window may be too large for it."""
     closer = [other for other in look_closely(photo, face.box) if overlap(other.box, face.box) >= SAME_FACE]
     return max(closer, key=lambda other: other.score, default=face)
 
 
 def _hog_alone(photo: Photo, half_seen: list[Face]) -> list[Face]:
-    """Return the faces that HOG sees where the CNN sees none, the best first: HOG does not mind a lack of contrast."""
+    """Return the faces that HOG sees where the CNN sees none, the best first: HOG needs less contrast."""
     if max(photo.size) < HOG_SIDE:
         half_seen = hog_look(photo, HOG_SIDE, 0.0, enlarged=2)
     return [face for face in half_seen if face.score >= 0]

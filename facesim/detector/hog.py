@@ -1,4 +1,4 @@
-"""dlib's frontal face detector (HOG, max-margin object detection: King 2015): quick, and sure of upright faces."""
+"""dlib's frontal face detector (HOG, max-margin object detection: King 2015): quick, and reliable on upright faces."""
 
 import threading
 
@@ -8,9 +8,9 @@ import numpy as np
 from facesim.detector.box import Box, Face
 from facesim.detector.shipped import shipped_file
 
-# A score is 1 to 3 for an ordinary face, and over 0 for anything that HOG takes for a face.
-SURE = 0.8  # the CNN agrees with nearly all faces that score more
-HALF_SEEN = -0.3  # from here on, a face that the CNN sees, too, has HOG's box, which is the better one
+# An ordinary face scores 1 to 3; HOG takes anything over 0 for a face.
+SURE = 0.8  # the CNN confirms nearly all faces that score more
+HALF_SEEN = -0.3  # from this score on, a face that the CNN sees, too, gets HOG's box, which is the better one
 
 _of_thread = threading.local()
 
@@ -28,7 +28,7 @@ def hog_faces(image: np.ndarray, min_score: float) -> list[Face]:
 
 
 def _detector() -> dlib.fhog_object_detector:
-    """Return this thread's own detector: dlib lets go of Python's lock, and none can look at two photos at once."""
+    """Return this thread's own detector: dlib releases the GIL, and a detector cannot process two photos at once."""
     if not hasattr(_of_thread, "detector"):
         # dlib's own, saved once: loading takes 2 ms, dlib.get_frontal_face_detector() 300 ms
         _of_thread.detector = dlib.fhog_object_detector(str(shipped_file("hog.svm")))

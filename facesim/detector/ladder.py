@@ -1,4 +1,4 @@
-"""The looks of dlib's CNN at a photo, from quick to slow, and what it and HOG make of them together."""
+"""The steps by which dlib's CNN searches a photo, from quick to slow, and how its faces are joined with HOG's."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,15 +9,15 @@ from facesim.detector.hog import SURE
 from facesim.photo import Photo
 
 # The CNN's scores are around 1 for an ordinary face, and under -0.5 for anything else.
-CREDIBLE = 0.3  # a face that scores less does not end the climb, and counts only where it is the best
+CREDIBLE = 0.3  # a face with a lower score does not end the search, and is kept only if it is the best
 
 
 class Look(NamedTuple):
-    """How the CNN looks at a photo."""
+    """One step: the sizes and angles at which the CNN looks at a photo."""
 
     name: str
     sides: tuple[float, ...]  # pixels of its longer side
-    angles: tuple[int, ...] = (0,)  # degrees that it is turned counter-clockwise
+    angles: tuple[int, ...] = (0,)  # degrees by which it is turned counter-clockwise
     min_score: float = MIN_SCORE
     enlarged: int = 2  # times, at most
 
@@ -34,13 +34,14 @@ def climb(
 ) -> tuple[list[Face], str]:
     """Return the faces that the CNN sees, or HOG is sure of, in no order, and the last look needed, or "in doubt".
 
-    `half_seen` are HOG's, from `HALF_SEEN` on, the best first. The ladder is climbed until a face is credible, and to
-    `at_least` in any case. Only faces that the box `within` marks count.
+    `half_seen` are HOG's faces that score `HALF_SEEN` or more, the best first. The search goes on until a face is
+    credible, and up to `at_least` in any case. With `within`, only faces that this box marks are returned.
 
     Raises FaceSimError when the photo cannot be read.
     """
     sure = [face for face in half_seen if face.score >= SURE]
-    windows, needed = [], True
+    windows: list[Window] = []
+    needed = True
     for look in ladder:
         windows += [window for window in _cnn_look(photo, look) if within is None or marks(within, window.box())]
         needed &= look is not at_least

@@ -1,4 +1,4 @@
-"""Warn of a crop that can hardly carry a verdict: too small, too dark, too bright, or too blurred."""
+"""Warn about a crop that is too small, too dark, too bright or too blurred for a reliable verdict."""
 
 from typing import NamedTuple
 
@@ -18,23 +18,22 @@ DARK = 64  # grey level; under it a face without contrast is called black
 _MIDDLE = slice(CROP_SIZE // 4, CROP_SIZE * 3 // 4)  # of the crop: eyes, nose and mouth, little hair or background
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # as Pillow weighs red, green and blue (ITU-R 601-2)
 _WHITE_LEVEL = 250
-_LEAST = 8  # pixels, of photo in the middle: with fewer there is no face to speak of
+_LEAST = 8  # pixels of photo in the middle; with fewer there is no face to measure
 
 
 class Measures(NamedTuple):
-    """What the middle of a crop is like, as far as the photo reaches."""
+    """What is measured in the middle of a crop, where the photo covers it."""
 
     brightness: float  # mean grey level, 0 to 255
     contrast: float  # grey levels between the 5th and the 95th percentile
-    white: float  # share of pixels that are as good as white
+    white: float  # share of pixels that are nearly white
     detail: float  # mean squared step from pixel to pixel, in the direction where it is least, by the variance
 
 
 def crop_warnings(crop: np.ndarray, box: Box) -> tuple[str, ...]:
-    """Return why a verdict on a crop may be wrong, each a clause such as "the face is nearly black"; mostly none.
+    """Return why a verdict on a crop may be wrong, each a clause such as "the face is nearly black"; usually none.
 
-    `crop` is `(160, 160, 3) uint8`, `box` the face's in the photo. A small face is
-    not called blurred as well.
+    `crop` is `(160, 160, 3) uint8`, `box` the face's in the photo. A small face is not called blurred as well.
     """
     measures, small = crop_measures(crop), box.side < SIDE
     warnings = [f"the face is only {box.side} pixels wide"] if small else []
@@ -49,7 +48,7 @@ def crop_warnings(crop: np.ndarray, box: Box) -> tuple[str, ...]:
 
 
 def crop_measures(crop: np.ndarray) -> Measures:
-    """Measure a crop, `(160, 160, 3) uint8`; one that shows no photo in its middle is black."""
+    """Measure a crop, `(160, 160, 3) uint8`; one whose middle the photo does not cover is black."""
     grey = crop[_MIDDLE, _MIDDLE].astype(np.float32) @ _LUMA
     grey = grey[grey.any(axis=1)][:, grey.any(axis=0)]  # without the black beyond the photo's edge
     if min(grey.shape) < _LEAST:
@@ -62,8 +61,8 @@ def crop_measures(crop: np.ndarray) -> Measures:
 def _detail(grey: np.ndarray) -> float:
     """Return how fast `(h, w)` grey levels change at half their resolution, where noise and compression matter less.
 
-    Across, down and along both diagonals; the least counts, so that a shaken camera's blur shows. By the variance, it
-    does not follow contrast. 0 for an even tone.
+    It is measured across, down and along both diagonals, and the smallest value is returned, so that motion blur shows.
+    Divided by the variance, it does not depend on contrast. 0 for an even tone.
     """
     height, width = (side // 2 for side in grey.shape)
     half = grey[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean(axis=(1, 3))

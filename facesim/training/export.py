@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxscript
 import torch
 from torch import nn
 
@@ -21,6 +22,8 @@ OPSET = 18
 MAX_DIFFERENCE = 1e-4  # between ONNX Runtime's embeddings and PyTorch's
 WEIGHT_PREFIX = "net."  # of the names that the exporter gives the network's weights
 HALF_PRECISION_FROM = 1024  # numbers in a tensor of weights; smaller ones, biases above all, are worth no conversion
+
+_graphs: dict[tuple, onnx.ModelProto] = {}  # traced, by how the network is built
 
 
 class _Embedder(nn.Module):
@@ -46,17 +49,7 @@ def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
             if weights.numel() >= HALF_PRECISION_FROM:
                 weights.copy_(weights.half())
     crops = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, CROP_SIZE, CROP_SIZE, 3), np.uint8))
-    program = torch.onnx.export(
-        _Embedder(net).eval(),
-        (crops,),
-        input_names=["crops"],
-        output_names=["embeddings", "poses"],
-        dynamic_shapes=({0: torch.export.Dim("n")},),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
-    proto = program.model_proto
+    proto = _with_weights(_traced_once(net, crops), net)
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, info_to_metadata(info))
     with write_whole(path) as scratch:
@@ -72,6 +65,36 @@ def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
         if not difference <= MAX_DIFFERENCE:
             raise FaceSimError(f"{path} was not written: ONNX Runtime differs from PyTorch by {difference:.1e}.")
     return path
+
+
+def _traced_once(net: SiameseNet, crops: torch.Tensor) -> onnx.ModelProto:
+    """Return the graph of `net`, its weights of no account: networks built alike, such as a run's folds, share it."""
+    built = (str(net), net.mirror, *((part.window, part.constant, part.share) for part in net.recognisers))
+    if built not in _graphs:
+        program = torch.onnx.export(
+            _Embedder(net).eval(),
+            (crops,),
+            input_names=["crops"],
+            output_names=["embeddings", "poses"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            opset_version=OPSET,
+            dynamo=True,
+            optimize=False,  # what can be left out depends on the weights
+            verbose=False,
+        )
+        _graphs[built] = program.model_proto
+    return _graphs[built]
+
+
+def _with_weights(traced: onnx.ModelProto, net: SiameseNet) -> onnx.ModelProto:
+    """Return a traced graph with the weights of `net`, simplified."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(traced)
+    weights = {WEIGHT_PREFIX + name: tensor.numpy() for name, tensor in net.state_dict().items()}
+    for tensor in proto.graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(weights[tensor.name], tensor.name))
+    return onnxscript.optimizer.optimize(proto)
 
 
 def _halved(proto: onnx.ModelProto, names: set[str]) -> onnx.ModelProto:

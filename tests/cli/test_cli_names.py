@@ -1,13 +1,17 @@
 """Names that a terminal cannot print, of photos, folders and people, keep no verb from its work."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+
+from facesim.cli import main
 
 LATIN = os.fsdecode(b"caf\xe9 \xff.jpg")  # no UTF-8
 PERSON = "山田"
@@ -24,21 +28,30 @@ def place(tmp_path_factory, hopper, collins) -> Path:
 
 
 @pytest.fixture
-def facesim(place):
-    """Runs a verb as a process of its own whose output has an encoding; gives its exit status and its output."""
+def facesim(place, repository, monkeypatch):
+    """Runs a verb where output has an encoding, as a program of its own or here; gives its exit status and output."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    monkeypatch.chdir(place)
 
-    def facesim(*arguments, encoding="cp1252"):
-        environment = os.environ | {"PYTHONIOENCODING": encoding, "XDG_CACHE_HOME": str(place / "cache")}
-        ended = subprocess.run(
-            [sys.executable, "-m", "facesim", *arguments],
-            cwd=place,
-            env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
-            capture_output=True,
-        )
-        said = ended.stderr.decode(encoding, "replace")
+    def facesim(*arguments, encoding="cp1252", program=False):
+        status, printed, said = (alone if program else here)(arguments, encoding)
+        said = said.decode(encoding, "replace")
         assert "Traceback" not in said
         assert "should not have happened" not in said
-        return ended.returncode, ended.stdout.decode(encoding, "replace")
+        return status, printed.decode(encoding, "replace")
+
+    def alone(arguments, encoding):
+        environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(repository)}
+        ended = subprocess.run([sys.executable, "-m", "facesim", *arguments], env=environment, capture_output=True)
+        return ended.returncode, ended.stdout, ended.stderr
+
+    def here(arguments, encoding):
+        streams = {name: io.TextIOWrapper(io.BytesIO(), encoding) for name in ("stdout", "stderr")}
+        with redirect_stdout(streams["stdout"]), redirect_stderr(streams["stderr"]), pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        for stream in streams.values():
+            stream.flush()
+        return ended.value.code, *(stream.buffer.getvalue() for stream in streams.values())
 
     return facesim
 
@@ -46,7 +59,7 @@ def facesim(place):
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii"])
 def test_verdicts_on_photos_whose_names_cannot_be_printed(facesim, encoding):
     name = f"photos/{PERSON}/{LATIN}"
-    status, printed = facesim("predict", name, name, "--faces", "all", encoding=encoding)
+    status, printed = facesim("predict", name, name, "--faces", "all", encoding=encoding, program=True)
     assert status == 0
     assert printed.startswith("Same person.")
     status, printed = facesim("predict", name, "photos", encoding=encoding)

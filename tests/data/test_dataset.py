@@ -6,6 +6,9 @@ import pytest
 from facesim.data.dataset import join_datasets, read_folder, read_photos
 from facesim.errors import FaceSimError
 
+# the folders hold what is passed over, as real ones do
+pytestmark = pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")
+
 
 @pytest.fixture
 def photos(tmp_path):

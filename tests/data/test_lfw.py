@@ -142,6 +142,7 @@ def three_photos(tmp_path):
 
 
 @pytest.mark.usefixtures("three_photos")
+@pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")
 def test_folds_read_both_kinds_of_line(tmp_path):
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("2\t1\nAna\t1\t2\nAna\t2\tBo\t1\nAna\t2\t1\nBo\t1\tAna\t1\n")
@@ -154,6 +155,7 @@ def test_folds_read_both_kinds_of_line(tmp_path):
 
 
 @pytest.mark.usefixtures("three_photos")
+@pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")
 def test_view_1s_list_is_one_fold(tmp_path):
     pairs = tmp_path / "pairsDevTest.txt"
     pairs.write_text("1\nAna\t1\t2\nAna\t2\tBo\t1\n")

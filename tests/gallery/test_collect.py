@@ -164,6 +164,7 @@ def test_what_is_enrolled_is_told_only_once_it_is_safe(gallery, verifier, hopper
     enrolled.close()
 
 
+@pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")
 def test_folders_name_the_people_in_them(tmp_path, hopper, refuses):
     (tmp_path / "people" / "Grace Hopper" / "navy").mkdir(parents=True)
     (tmp_path / "people" / "empty").mkdir()
@@ -190,6 +191,7 @@ def test_folders_name_the_people_in_them(tmp_path, hopper, refuses):
         people_in([str(tmp_path / "people")])
 
 
+@pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")
 def test_a_year_between_names_nobody(tmp_path, hopper, collins):
     for place, photo in (("2023/Grace/a.jpg", hopper), ("2024/GRACE /b.jpg", hopper), ("2024/Eileen/c.jpg", collins)):
         (tmp_path / place).parent.mkdir(parents=True)

@@ -38,10 +38,23 @@ def test_the_model_file_embeds_as_the_network_does_and_keeps_what_is_said_of_it(
         assert np.abs(model.embed(crops) - expected).max() < 1e-3  # weights are stored in half precision
 
 
+def test_networks_built_alike_keep_their_own_weights(tmp_path):
+    torch.manual_seed(0)
+    crops = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
+    first, second, mirrored = (
+        SiameseNet([Recogniser("small", nn.BatchNorm2d)], mirror=mirror).eval() for mirror in (False, False, True)
+    )
+    nn.init.normal_(second.localiser.features[1].bias)  # the first one's biases are zero, which the file leaves out
+    for net in (first, second, mirrored, first):
+        embedded = Model(export(net, INFO, tmp_path / "model.onnx")).embed(crops)
+        with torch.inference_mode():
+            assert np.abs(embedded - net.embed(torch.from_numpy(crops)).numpy()).max() < 1e-3
+
+
 def test_a_network_that_cannot_be_matched_replaces_nothing(tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"the old one")
-    net = SiameseNet()
+    net = SiameseNet([Recogniser("small")])
     nn.init.constant_(net.recognisers[0].head.weight, float("nan"))
     with pytest.raises(FaceSimError, match="was not written"):
         export(net, INFO, path)

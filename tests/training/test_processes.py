@@ -1,6 +1,7 @@
 """Two processes that share a batch learn as one that has it whole."""
 
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from facesim.training.settings import Settings
 from facesim.training.stages import IdentityStage
 
 IDENTITIES = np.repeat(["Ana", "Bo", "Cleo", "Dan", "Eve", "Flo", "Gil"], [3, 2, 3, 2, 4, 1, 1])
+OBJECTIVES = [("contrastive", "semihard"), ("triplet", "semihard"), ("triplet", "hard")]
 
 
 def gradients(rank, count, loss, mining):
@@ -39,22 +41,28 @@ def gradients(rank, count, loss, mining):
     return {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
 
 
-def share(rank, port, folder, loss, mining):
+def share(rank, port, folder):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    torch.save(gradients(rank, 2, loss, mining), folder / f"{rank}.pt")
+    for loss, mining in OBJECTIVES:
+        torch.save(gradients(rank, 2, loss, mining), folder / f"{loss} {mining} {rank}.pt")
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize(
-    ("loss", "mining"), [("contrastive", "semihard"), ("triplet", "semihard"), ("triplet", "hard")]
-)
-def test_gradients_are_those_of_the_whole_batch(tmp_path, loss, mining):
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Path:
+    """A folder of the gradients that two processes have, for each objective."""
+    folder = tmp_path_factory.mktemp("gradients")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(share, (port, tmp_path, loss, mining), nprocs=2)
-    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    multiprocessing.spawn(share, (port, folder), nprocs=2)
+    return folder
+
+
+@pytest.mark.parametrize(("loss", "mining"), OBJECTIVES)
+def test_gradients_are_those_of_the_whole_batch(shared, loss, mining):
+    first, second = (torch.load(shared / f"{loss} {mining} {rank}.pt", weights_only=True) for rank in range(2))
     whole = gradients(0, 1, loss, mining)
     assert first.keys() == whole.keys()
     assert len(whole) > 20
