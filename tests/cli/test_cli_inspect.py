@@ -23,7 +23,8 @@ def test_inspect_prints_and_draws_what_there_is(run, photos, tmp_path):
     assert status == 0
     assert printed.startswith("photos: 3 photos of 2 identities\n")
     assert "eileen/2.jpg = grace/1.jpg (same bytes)" in printed
-    assert Image.open(tmp_path / "here" / "photos-inspected.png").format == "PNG"
+    with Image.open(tmp_path / "here" / "photos-inspected.png") as picture:
+        assert picture.format == "PNG"
     assert not (photos / FILE_NAME).exists()
 
 
@@ -51,9 +52,9 @@ def test_preview_draws_a_row_per_photo(run, photos, tmp_path):
     status, printed, _ = run("preview", photos, "--photos", 2)
     assert status == 0
     assert "photos-preview.png" in printed
-    two = Image.open(tmp_path / "here" / "photos-preview.png")
     run("preview", photos, "--photos", 1, "--draw", tmp_path / "one.png")
-    assert two.height == 2 * Image.open(tmp_path / "one.png").height
+    with Image.open(tmp_path / "here" / "photos-preview.png") as two, Image.open(tmp_path / "one.png") as one:
+        assert two.height == 2 * one.height
 
 
 @pytest.mark.parametrize(
