@@ -1,6 +1,5 @@
 """`facesim stats`: what a gallery holds."""
 
-import dataclasses
 import json
 
 import click
@@ -18,15 +17,16 @@ def stats(address, as_json):
 
     Exit status: 0 done, 2 trouble.
     """
+    from facesim.gallery.maintenance import gallery_stats
     from facesim.gallery.store import open_gallery
 
-    held = open_gallery(address).stats()
+    held = gallery_stats(open_gallery(address))
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(held)))
+        click.echo(json.dumps(held.as_dict()))
         return
     click.echo(f"gallery        {printable(address)}, {held.bytes / 1e6:,.1f} MB")
-    click.echo(f"people         {held.names:,}, with {pluralise(held.named, 'face')}")
-    click.echo(f"without name   {pluralise(held.faces - held.named, 'face')}")
-    click.echo(f"photos         {held.photos:,}, of which {held.without_face:,} gave no face")
+    click.echo(f"people         {held.name_count:,}, with {pluralise(held.named_count, 'face')}")
+    click.echo(f"without name   {pluralise(held.face_count - held.named_count, 'face')}")
+    click.echo(f"photos         {held.photo_count:,}, of which {held.without_face:,} gave no face")
     click.echo(f"search         {'by an index' if held.indexed else 'exact, one by one'}")
     click.echo(f"model          {held.model[:12]}, embeddings of {held.embedding_size} numbers")
