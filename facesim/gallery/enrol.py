@@ -1,4 +1,4 @@
-"""Enrol people in a gallery, by photos of them."""
+"""Enrol people in a gallery, from photos of them."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,12 +31,12 @@ class Enrolled:
     name: str
     face: FoundFace | None = None
     error: FaceSimError | None = None
-    likeness: Match | None = None  # the nearest face of another name, if this one probably shows the same person
+    likeness: Match | None = None  # the nearest face of another name, if this one probably belongs to another name
     known_as: str | None = None  # the name under which the photo was enrolled already, and which it keeps
 
     @property
     def likeness_text(self) -> str:
-        """Say who else this face probably shows; empty if nobody."""
+        """Say which other name the face resembles; empty if none."""
         if not self.likeness:
             return ""
         return f"{self.photo}, enrolled as {self.name}, looks like {self.likeness.name} in {self.likeness.photo} " + (
@@ -59,7 +59,7 @@ class Enrolled:
 def people_in(paths: Iterable[str], name: str | None = None, depth: int | None = None) -> list[tuple[str, str]]:
     """Return photos and who is on each: `name` on all of them or, without one, as `people_below` names folders.
 
-    Raises FaceSimError where folders leave it open who is on a photo.
+    Raises FaceSimError where the folders do not say who is on a photo.
     """
     if name is not None:
         name = check_name(name)
@@ -81,7 +81,7 @@ def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]
 
     Names are spelled as the gallery spells them already. A photo that is enrolled under its name and has not changed is
     skipped. One that is enrolled under another name, as after `Gallery.rename`, keeps that, and is yielded with it.
-    A face that more likely than not is somebody's of another name is enrolled, and yielded with that `likeness`.
+    A face that probably belongs to another name is enrolled all the same, and yielded with that `likeness`.
     """
     with gallery.writing():
         spellings = Spellings(gallery.names())
@@ -93,7 +93,7 @@ def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]
             likenesses = _likenesses(gallery, verifier, found)
             write_batch(gallery, found)
             for photo, embedded in batch:
-                assert photo.name is not None  # `_to_enrol` has given it
+                assert photo.name is not None  # `_to_enrol` gives every photo its name
                 if isinstance(embedded, FaceSimError):
                     yield Enrolled(photo.path, photo.name, error=embedded)
                 else:
@@ -125,9 +125,9 @@ def _to_enrol(gallery: Gallery, people: Sequence[tuple[str, str]]) -> tuple[list
 def _likenesses(
     gallery: Gallery, verifier: Verifier, batch: Sequence[tuple[ListedPhoto, EmbeddedPhoto]]
 ) -> dict[ListedPhoto, Match]:
-    """Return, for photos whose face probably is somebody's of another name, the nearest face of another name.
+    """Return, for each photo whose face probably belongs to another name, the nearest face of another name.
 
-    Faces are compared with those in the gallery and with those before them in the batch.
+    A face is compared with those in the gallery and with those before it in the batch.
     """
     if not batch:
         return {}

@@ -1,7 +1,7 @@
 """Remove faces from a gallery for good: no file of it holds them afterwards.
 
 The table is written again without them, and all its earlier versions are deleted. That takes time, and as much free
-disk as the table, and nobody else may write meanwhile. If it is interrupted, the next call, of whatever, completes it.
+disk as the table, and nobody else can write meanwhile. If a call is interrupted, the next one completes it.
 """
 
 import os
@@ -72,7 +72,7 @@ def forget_all(gallery: Gallery) -> Removed:
 
 
 def _remove(gallery: Gallery, gone: Callable[[pa.RecordBatch], np.ndarray], nothing_found: str) -> Removed:
-    """Remove those rows of each batch where `gone` is true; raises FaceSimError(nothing_found) where there are none."""
+    """Remove the rows of each batch for which `gone` is true; raises FaceSimError(nothing_found) if there are none."""
     face_count, photos = 0, set()
     for batch in gallery.batches():
         found = batch.filter(pa.array(gone(batch)))
@@ -96,7 +96,7 @@ def _unnamed(batch: pa.RecordBatch) -> np.ndarray:
 
 
 class _PersonFaces:
-    """A person's faces: `row in faces` where a row shows one of them, on the same photo or on a copy of it."""
+    """A person's faces: `row in faces` if the row shows one of them, on the same photo or on a copy of it."""
 
     def __init__(self, rows: Iterable[FaceRow]):
         self._embeddings: set[bytes] = set()

@@ -51,7 +51,7 @@ class Identified:
 
 
 class Identifier:
-    """Says who is on photos by a gallery; `identify_embedded` if their faces are embedded already."""
+    """Identifies faces by a gallery: those of photos, or, with `identify_embedded`, those embedded already."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Identifier:
             yield embedded if isinstance(embedded, FaceSimError) else self.identify_embedded(embedded[0])
 
     def identify_embedded(self, embedded: EmbeddedPhoto) -> list[Identified]:
-        """Say who each face is."""
+        """Say who each face of an embedded photo is."""
         return [self._identify_face(face, embedding) for face, embedding in zip(*embedded, strict=True)]
 
     def _embed(self, photo: PhotoSource | Photo) -> EmbeddedPhoto:

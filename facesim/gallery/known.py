@@ -1,4 +1,4 @@
-"""Which photos a gallery has, and in which versions; in little memory, for up to a hundred million."""
+"""Which photos a gallery has, and in which versions; in little memory, even for a hundred million."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ class KnownPhotos:
     def __init__(self, gallery: Gallery):
         digests = (
             (_digest(photo, bool(name)), _digest(photo, bool(name), version), _digest(photo, bool(name), content))
-            for photo, name, version, content in _versions(gallery)
+            for photo, name, version, content in _stored_versions(gallery)
         )
         self._photos, self._versions, self._contents = np.sort(np.fromiter(digests, np.dtype((np.uint64, 3))).T)
 
@@ -46,16 +46,16 @@ class KnownPhotos:
 
 
 def named_photos(gallery: Gallery, photos: Iterable[str]) -> dict[str, dict[str, States]]:
-    """Return, of some photos, those that a gallery has with names, and in which states it has each name."""
+    """Return those of some photos that a gallery has with names, and the states in which it has each name."""
     found: dict[bytes, dict[str, States]] = {os.fsencode(photo): {} for photo in photos}
-    for photo, name, version, content in _versions(gallery, "name IS NOT NULL"):
+    for photo, name, version, content in _stored_versions(gallery, "name IS NOT NULL"):
         if name and photo in found:
             found[photo].setdefault(name, []).append((version, content))
     return {os.fsdecode(photo): names for photo, names in found.items() if names}
 
 
 def note_versions(gallery: Gallery, photos: Sequence[tuple[str, Version, bytes]]) -> None:
-    """Record the present versions of photos whose contents the gallery has already."""
+    """Record the present versions of photos that a gallery has with the same content."""
     if not photos:
         return
     kinds = {"photo": pa.binary(), "content": pa.binary()} | dict.fromkeys(Version._fields, pa.int64())
@@ -65,7 +65,9 @@ def note_versions(gallery: Gallery, photos: Sequence[tuple[str, Version, bytes]]
         gallery.table.merge_insert(["photo", "content"]).when_matched_update_all().execute(table)
 
 
-def _versions(gallery: Gallery, where: str | None = None) -> Iterator[tuple[bytes, str | None, Version, bytes | None]]:
+def _stored_versions(
+    gallery: Gallery, where: str | None = None
+) -> Iterator[tuple[bytes, str | None, Version, bytes | None]]:
     present = gallery.table.schema.names  # an earlier facesim stored fewer columns
     columns = [name for name in ("photo", "name", *Version._fields, "content") if name in present]
     for batch in gallery.batches(columns, where):

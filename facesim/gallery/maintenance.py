@@ -1,4 +1,4 @@
-"""Maintain a gallery's table: measure it, compact it, index it, and rewrite it so that no file keeps what it held."""
+"""Maintain a gallery's table: measure, compact, index and overwrite it, and purge what it held before."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ from facesim.gallery.tables import EXCLUSIVE, connect, is_remote, locked, transl
 
 STAGED = "remade"  # the table that `reembed` fills before it replaces the gallery's
 INDEX_FROM = 50_000  # faces; with fewer, an exact search is as fast (`python benchmarks/gallery.py`)
-_GROWTH = 4  # times as many faces as the index was made for, and it is made again with more partitions
+_GROWTH = 4  # the index is built again, with more partitions, for so many times as many faces
 _MAX_FRAGMENTS = 20  # files that the table may consist of before they are merged
 
 
@@ -79,7 +79,7 @@ def vacuum(gallery: Gallery) -> None:
 
 
 def overwrite(gallery: Gallery, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-    """Write the gallery anew, with these rows only; within `exclusive`, and to be followed by `purge`."""
+    """Write the gallery again with these rows only; within `exclusive`, and to be followed by `purge`."""
     with translate_errors(gallery.address):
         table = connect(gallery.address).create_table(
             TABLE,
@@ -93,7 +93,7 @@ def overwrite(gallery: Gallery, schema: pa.Schema, batches: Iterator[pa.RecordBa
 
 def purge(gallery: Gallery) -> None:
     """Delete all earlier versions of the table, and whatever killed processes have left; within `exclusive`."""
-    with translate_errors(gallery.address), warnings.catch_warnings(action="ignore"):  # of concurrent writers
+    with translate_errors(gallery.address), warnings.catch_warnings(action="ignore"):  # against concurrent writers
         gallery.table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
         connect(gallery.address).drop_table(STAGED, ignore_missing=True)
         _update_index(gallery.table)

@@ -111,18 +111,11 @@ def rows_table(rows: Sequence[FaceRow], schema: pa.Schema) -> pa.Table:
 
 def rows_in(batch: pa.RecordBatch) -> Iterator[FaceRow]:
     """Yield the rows in a batch of a gallery's table."""
-    columns = {name: batch[name].to_pylist() for name in batch.schema.names if name != "embedding"}
-    embeddings = batch["embedding"].flatten().to_numpy().reshape(-1, batch.schema.field("embedding").type.list_size)
-    indices = np.cumsum(batch["embedding"].is_valid().to_numpy(False)) - 1  # flatten leaves out missing ones
-    for i, photo in enumerate(columns["photo"]):
-        face = columns["problem"][i] is None
-        yield FaceRow(
-            os.fsdecode(photo),
-            columns["modified"][i],
-            columns["name"][i],
-            embeddings[indices[i]] if face else None,
-            Box(*(columns[edge][i] for edge in BOX)) if face else None,
-            columns["angle"][i],
-            columns["problem"][i],
-            *(columns[name][i] if name in columns else None for name in _ADDED),
-        )
+    size = batch.schema.field("embedding").type.list_size
+    embeddings = iter(batch["embedding"].flatten().to_numpy().reshape(-1, size))  # of the rows that have one
+    for row in batch.drop_columns(["embedding"]).to_pylist():
+        box = Box(*(row.pop(edge) for edge in BOX))
+        row["photo"] = os.fsdecode(row["photo"])
+        if row["problem"] is None:
+            row |= {"embedding": next(embeddings), "box": box}
+        yield FaceRow(**row)

@@ -30,7 +30,7 @@ from facesim.names import Spellings
 from facesim.text import printable
 
 TABLE = "faces"
-# `python benchmarks/gallery.py` shows what these bring.
+# `python benchmarks/gallery.py` measures the effect of these.
 PROBES = 300  # partitions of the index that are searched
 CANDIDATES = 10  # per face asked for, to be measured exactly: the index keeps only a byte per number
 _MAX_LITERALS = 500  # photos that one statement names
@@ -62,10 +62,7 @@ def open_or_create_gallery(address: str, model: Model) -> "Gallery":
         if not tables.is_remote(address):
             folder = Path(address)
             check_folder(folder)
-            ours = {
-                tables.LOCK,
-                f"{TABLE}.lance",
-            }  # of a process that is creating it, or was killed at that
+            ours = {tables.LOCK, f"{TABLE}.lance"}  # of a process that is creating the gallery, or was killed then
             if folder.is_dir() and {path.name for path in folder.iterdir()} - ours:
                 raise FaceSimError(f"{printable(address)} holds other files, and is no gallery: name a new folder.")
             folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +75,7 @@ def open_or_create_gallery(address: str, model: Model) -> "Gallery":
 
 
 def not_enrolled(address: str, name: str) -> str:
-    """Return the message that a gallery has nobody of a name."""
+    """Return the message that nobody in a gallery has a name."""
     return f"nobody in {printable(address)} is called {name}: facesim list says who is."
 
 
@@ -95,7 +92,7 @@ class Gallery:
             )
 
     def use_table(self, table: LanceTable) -> None:
-        """Be the gallery that a table holds; raises FaceSimError where that is no gallery of ours."""
+        """Use a table from now on; raises FaceSimError where it is not a gallery that we can read."""
         self.table, self.schema = table, table.schema
         self.fingerprint = fingerprint_in(self.schema, self.address)
         self.embedding_size = self.schema.field("embedding").type.list_size
@@ -108,11 +105,11 @@ class Gallery:
         return f"{tables.uri(self.address).rstrip('/')}/{TABLE}.lance"
 
     def writing(self) -> contextlib.AbstractContextManager[None]:
-        """Add rows in this context; other processes may add some, too. Raises FaceSimError where one is `exclusive`."""
+        """Add rows in this context, while others may do so; raises FaceSimError where another is `exclusive`."""
         return self._locked(tables.SHARED)
 
     def exclusive(self) -> contextlib.AbstractContextManager[None]:
-        """Keep other processes from writing in this context; at an object store's address nothing keeps them."""
+        """Keep other processes from writing in this context; an object store has no lock: ensure it yourself."""
         return self._locked(tables.EXCLUSIVE)
 
     @contextlib.contextmanager
@@ -173,14 +170,12 @@ class Gallery:
                 query = query.where("name IS NOT NULL", prefilter=True)
             found = query.to_arrow().to_pylist()
         return [
-            Match(
-                each["name"], max(0.0, each["_distance"]) ** 0.5, os.fsdecode(each["photo"]), Box(*map(each.get, BOX))
-            )
-            for each in found
+            Match(row["name"], max(0.0, row["_distance"]) ** 0.5, os.fsdecode(row["photo"]), Box(*map(row.get, BOX)))
+            for row in found
         ]
 
     def _refresh(self) -> None:
-        """Take notice of what other processes have changed."""
+        """See what other processes have changed; raises FaceSimError where the model has changed, too."""
         with tables.translate_errors(self.address):
             self.table.checkout_latest()
             self._seen = self.table.version
@@ -190,7 +185,7 @@ class Gallery:
             raise FaceSimError(f"{printable(self.address)} was made again with another model meanwhile: start again.")
 
     def count_rows(self, where: str | None = None) -> int:
-        """Return how many rows there are, or meet a condition: one per face, and per photo without one."""
+        """Return how many rows there are, or meet a condition; each is a face, or a photo without one."""
         with tables.translate_errors(self.address):
             return self.table.count_rows(where)
 
@@ -212,7 +207,7 @@ class Gallery:
             yield from rows_in(batch)
 
     def batches(self, columns: Sequence[str] = (), where: str | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows that meet a condition, or all, in Arrow's batches; of all columns or of some."""
+        """Yield the rows that meet a condition, or all of them, in batches of 4,096; with all columns, or some."""
         with tables.translate_errors(self.address):
             self.table.checkout_latest()
             query = self.table.search().select([*(columns or self.table.schema.names)])

@@ -183,7 +183,7 @@ def write_video(path: Path, rate: float) -> Iterator[VideoWriter]:
 
 
 def check_video_path(path: Path, source: str) -> None:
-    """Raise FaceSimError where no video of `source` could be written to `path`: to be called before the work."""
+    """Raise FaceSimError where no video of `source` could be written to `path`; to be called before the work."""
     if path.suffix.lower() != VIDEO_SUFFIX:
         raise FaceSimError(f"{path}: videos are written as {VIDEO_SUFFIX}.")
     check_writable(path)
@@ -214,6 +214,6 @@ def _plain_name(path: Path) -> Iterator[str]:
 
 
 def _open_video(name: str) -> cv2.VideoCapture:
-    """Open a video file; what FFmpeg may do can be said by environment variables only, through OpenCV."""
+    """Open a video file; OpenCV passes FFmpeg's options on only from environment variables."""
     with environment(**_FFMPEG):
         return cv2.VideoCapture(name, cv2.CAP_FFMPEG)

@@ -54,9 +54,7 @@ def test_who_is_enrolled_is_in_the_gallery_with_the_embedding_that_two_photos_ar
     assert kept["Grace"].modified == os.stat(hopper).st_mtime_ns
 
 
-def test_a_second_run_passes_over_what_is_there_and_takes_a_changed_photo_anew(
-    gallery, verifier, tmp_path, hopper, collins
-):
+def test_a_second_run_skips_what_is_there_and_takes_a_changed_photo_anew(gallery, verifier, tmp_path, hopper, collins):
     photo = tmp_path / "me.jpg"
     shutil.copy(hopper, photo)
     assert len(list(enrol(gallery, verifier, [(str(photo), "Me")]))) == 1
@@ -109,7 +107,7 @@ def test_a_photo_is_taken_anew_however_little_shows_that_it_was_replaced(gallery
     assert [np.array_equal(row.embedding, embedding) for row in gallery.rows()] == [True, True]
 
 
-def test_a_photo_whose_content_is_the_same_is_passed_over_and_read_only_once(
+def test_a_photo_whose_content_is_the_same_is_skipped_and_read_only_once(
     gallery, verifier, tmp_path, hopper, monkeypatch
 ):
     photo = tmp_path / "photo.jpg"
@@ -147,7 +145,7 @@ def test_a_gallery_that_an_earlier_facesim_made_is_read_and_gone_on_with(
     assert forget(again, "Grace").face_count == 3  # a copy's, too
 
 
-def test_a_face_that_another_name_has_is_told_of(gallery, verifier, hopper, collins, tmp_path):
+def test_a_face_that_matches_another_name_is_reported(gallery, verifier, hopper, collins, tmp_path):
     print_ = hopper.with_name("grace_hopper_print.jpg")
     people = [(str(hopper), "Grace"), (str(print_), "Grace"), (str(print_), "Amazing"), (str(collins), "Eileen")]
     *others, amazing, eileen = enrol(gallery, verifier, people)
@@ -160,7 +158,7 @@ def test_a_face_that_another_name_has_is_told_of(gallery, verifier, hopper, coll
     assert again.likeness.name in ("Grace", "Amazing")
 
 
-def test_what_is_enrolled_is_told_only_once_it_is_safe(gallery, verifier, hopper, collins):
+def test_what_is_enrolled_is_reported_only_once_it_is_safe(gallery, verifier, hopper, collins):
     enrolled = enrol(gallery, verifier, [(str(hopper), "Grace"), (str(collins), "Eileen")])
     assert next(enrolled).name in gallery.names()
     enrolled.close()
@@ -171,8 +169,8 @@ def test_folders_name_the_people_in_them(tmp_path, hopper, refuses):
     (tmp_path / "people" / "Grace Hopper" / "navy").mkdir(parents=True)
     (tmp_path / "people" / "empty").mkdir()
     (tmp_path / "people" / ".hidden").mkdir()
-    for place in ("Grace Hopper/a.jpg", "Grace Hopper/navy/b.jpg", ".hidden/c.jpg", "loose.jpg"):
-        shutil.copy(hopper, tmp_path / "people" / place)
+    for path in ("Grace Hopper/a.jpg", "Grace Hopper/navy/b.jpg", ".hidden/c.jpg", "loose.jpg"):
+        shutil.copy(hopper, tmp_path / "people" / path)
     grace = tmp_path / "people" / "Grace Hopper"
     theirs = [(str(grace / "a.jpg"), "Grace Hopper"), (str(grace / "navy" / "b.jpg"), "Grace Hopper")]
     assert people_in([str(tmp_path / "people")], depth=1) == theirs
@@ -195,9 +193,9 @@ def test_folders_name_the_people_in_them(tmp_path, hopper, refuses):
 
 @pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")  # checked by tests/test_folder.py
 def test_a_year_between_names_nobody(tmp_path, hopper, collins):
-    for place, photo in (("2023/Grace/a.jpg", hopper), ("2024/GRACE /b.jpg", hopper), ("2024/Eileen/c.jpg", collins)):
-        (tmp_path / place).parent.mkdir(parents=True)
-        shutil.copy(photo, tmp_path / place)
+    for path, photo in (("2023/Grace/a.jpg", hopper), ("2024/GRACE /b.jpg", hopper), ("2024/Eileen/c.jpg", collins)):
+        (tmp_path / path).parent.mkdir(parents=True)
+        shutil.copy(photo, tmp_path / path)
     assert [name for _, name in people_in([str(tmp_path)])] == ["Grace", "Eileen", "Grace"]
     years = [str(tmp_path / "2023"), str(tmp_path / "2024")]
     assert sorted(name for _, name in people_in(years)) == ["Eileen", "Grace", "Grace"]

@@ -30,7 +30,7 @@ ODD_NAME = os.fsdecode(b"\xff\xfe.jpg")
 
 
 def embed(engine, address, photos, verifier):
-    """Return a fresh iterator over the tallies of what is pending in `photos`."""
+    """Return a fresh iterator over the counts of what is pending in `photos`."""
     gallery = open_or_create_gallery(str(address), verifier.model)
     return engine(gallery, verifier, pending_photos(gallery, photos_at([str(photos)])))
 
@@ -106,10 +106,10 @@ def test_ray_gives_the_rows_that_the_local_engine_gives(
     replaced = FaceRow(expected[0].photo, 0, problem="as it was before")
     unreadable_now = replaced._replace(photo=str(photos / "letter.jpg"))
     open_or_create_gallery(gallery, verifier.model).add([replaced, unreadable_now])
-    tally = sum(embed(ray_engine.embed_by_ray, gallery, photos, verifier), EmbedCounts())
+    counts = sum(embed(ray_engine.embed_by_ray, gallery, photos, verifier), EmbedCounts())
     assert rows(gallery) == sorted([*expected, unreadable_now], key=repr)
-    assert (tally.photo_count, tally.without_face, tally.unreadable) == (PHOTOS + 3, 1, 1)
-    assert tally.face_count == sum(row.problem is None for row in expected)
+    assert (counts.photo_count, counts.without_face, counts.unreadable) == (PHOTOS + 3, 1, 1)
+    assert counts.face_count == sum(row.problem is None for row in expected)
     assert len(list(nodes.iterdir())) == 2
 
 
@@ -132,10 +132,10 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
                 os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(ray_engine, "_Worker", Mortal)
-    tallies = list(embed(ray_engine.embed_by_ray, gallery, photos, verifier))
+    counts = list(embed(ray_engine.embed_by_ray, gallery, photos, verifier))
     assert {"before", "after"} <= {path.name for path in tmp_path.iterdir()}
     assert rows(gallery) == expected
-    assert sum(tally.photo_count for tally in tallies) == PHOTOS + 3
+    assert sum(each.photo_count for each in counts) == PHOTOS + 3
     assert capfd.readouterr() == ("", "")
 
 
@@ -148,7 +148,7 @@ def test_a_stopped_run_is_continued(cluster, gallery, photos, expected, verifier
     assert first.photo_count - first.unreadable == len({row.photo for row in rows(gallery)}) < PHOTOS
 
     rest = list(embed(ray_engine.embed_by_ray, gallery, photos, verifier))
-    assert first.face_count + sum(tally.face_count for tally in rest) == sum(row.problem is None for row in expected)
+    assert first.face_count + sum(counts.face_count for counts in rest) == sum(row.problem is None for row in expected)
     assert rows(gallery) == expected
     (again,) = embed(ray_engine.embed_by_ray, gallery, photos, verifier)
     assert again == EmbedCounts(unreadable=1)
@@ -191,7 +191,7 @@ def test_the_command_prints_its_sentence_and_nothing_else(cluster, gallery, phot
     assert (out.count("\n"), err) == (1, "")
 
 
-def test_a_cluster_that_is_not_there_is_told_in_a_sentence(gallery, hopper, verifier, monkeypatch, refuses):
+def test_a_cluster_that_is_not_there_is_reported_in_a_sentence(gallery, hopper, verifier, monkeypatch, refuses):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with refuses("127.0.0.1:1"):
         list(embed(ray_engine.embed_by_ray, gallery, hopper, verifier))

@@ -357,7 +357,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path, model):
     assert open_gallery(address, model).names() == {f"{who}{i}": 1 for who in "abc" for i in range(25)}
 
 
-def test_known_photos_are_told_from_changed_and_new_ones(gallery, model):
+def test_known_photos_are_distinguished_from_changed_and_new_ones(gallery, model):
     face = unit(1, gallery.embedding_size)[0]
     with gallery.writing():
         gallery.add(
