@@ -18,7 +18,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-import facesim.gallery.store as store
+import facesim.gallery.maintenance as maintenance
 from facesim.cores import cores
 from facesim.data.cache import cached_crops
 from facesim.data.source import find_photos
@@ -81,7 +81,7 @@ def print_search(model: Model, sizes: list[int]) -> None:
             np.save(f"{folder}/queries.npy", queries)
             np.save(f"{folder}/true.npy", true_nearest(queries, faces))
             exact, made, indexed = (by_itself(name, folder) for name in ("search", "make_index", "search"))
-            disk = gallery.stats().bytes / 1e6
+            disk = maintenance.gallery_stats(gallery).bytes / 1e6
             forgotten = by_itself("forget", folder)
         recall, disk = f"{indexed['recall']:.4f}", f"{disk:,.0f} MB"
         exact, indexed, made, forgotten = map(seconds_and_memory, (exact, indexed, made, forgotten))
@@ -166,10 +166,10 @@ def search(folder: str) -> dict[str, float]:
 
 def make_index(folder: str) -> dict[str, float]:
     """Return the seconds that it takes to make the index, however few the faces are."""
-    store.INDEX_FROM = 0
+    maintenance.INDEX_FROM = 0
     gallery = open_gallery(f"{folder}/gallery")
     start = time.perf_counter()
-    gallery.tidy()
+    maintenance.vacuum(gallery)
     return {"seconds": time.perf_counter() - start}
 
 
@@ -211,7 +211,7 @@ def print_embedding(count: int, ray: bool) -> None:
                 time.sleep(0.1)
             seconds = time.perf_counter() - start
             sums = json.loads(child.stdout.read())
-            disk = open_gallery(address).stats().bytes / sums["faces"]
+            disk = maintenance.gallery_stats(open_gallery(address)).bytes / sums["faces"]
             print(
                 f"| {engine} | {count:,} | {seconds:.1f} | {count / seconds / cores():.1f} | {disk:,.0f} B "
                 f"| {memory:,.0f} MB |"

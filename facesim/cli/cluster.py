@@ -39,7 +39,7 @@ def cluster(photos, threshold, selection, model, gpu, output, draw, as_json):
     from facesim.errors import FaceSimError, NoFaceError
     from facesim.gallery.cluster import cluster as group_faces
     from facesim.gallery.cluster import threshold_for
-    from facesim.gallery.collect import faces_on
+    from facesim.gallery.embed import faces_on
     from facesim.gallery.picture import draw_groups
     from facesim.verifier import Verifier
 

@@ -38,7 +38,7 @@ def embed(photos, address, engine, selection, model, gpu, as_json):
     from tqdm import tqdm
 
     from facesim.folder import photos_at
-    from facesim.gallery.collect import Tally, embed_locally, pending_photos
+    from facesim.gallery.embed import EmbedCounts, embed_locally, pending_photos
     from facesim.gallery.store import open_or_create_gallery
     from facesim.verifier import Verifier
 
@@ -51,19 +51,19 @@ def embed(photos, address, engine, selection, model, gpu, as_json):
     else:
         embed_photos = embed_locally
     gallery = open_or_create_gallery(address, verifier.model)
-    done = Tally()
+    done = EmbedCounts()
     with tqdm(total=count, desc="embedding", unit="photo", disable=None) as bar:
         pending = pending_photos(gallery, photos_at(photos), bar.update)
-        for tally in embed_photos(gallery, verifier, pending, selection):
-            done += tally
-            bar.update(tally.photos)
-    before = count - done.photos
+        for counts in embed_photos(gallery, verifier, pending, selection):
+            done += counts
+            bar.update(counts.photo_count)
+    before = count - done.photo_count
     if as_json:
-        sums = {"faces": done.faces, "with_face": done.with_face, "without_face": done.without_face}
+        sums = {"faces": done.face_count, "with_face": done.with_face, "without_face": done.without_face}
         click.echo(json.dumps(sums | {"unreadable": done.unreadable, "known_before": before}))
     else:
         click.echo(
-            f"{pluralise(done.faces, 'face')} from {pluralise(done.with_face, 'photo')}; "
+            f"{pluralise(done.face_count, 'face')} from {pluralise(done.with_face, 'photo')}; "
             f"{done.without_face:,} show none, {done.unreadable:,} could not be read, "
             f"{before:,} were in {printable(address)} already."
         )

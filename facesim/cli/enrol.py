@@ -39,8 +39,8 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
     """
     from tqdm import tqdm
 
-    from facesim.gallery.collect import enrol as enrolled_photos
-    from facesim.gallery.collect import people_in
+    from facesim.gallery.enrol import enrol as enrolled_photos
+    from facesim.gallery.enrol import people_in
     from facesim.gallery.store import open_or_create_gallery
     from facesim.verifier import Verifier
 

@@ -48,4 +48,5 @@ def forget(address, name, photo, unnamed, everything):
         what, removed = "those without a name", forget_unnamed(gallery)
     else:
         what, removed = f"everything in {printable(address)}", forget_all(gallery)
-    click.echo(f"forgot {what}, with {pluralise(removed.faces, 'face')} of {pluralise(removed.photos, 'photo')}.")
+    faces, photos = pluralise(removed.face_count, "face"), pluralise(removed.photo_count, "photo")
+    click.echo(f"forgot {what}, with {faces} of {photos}.")

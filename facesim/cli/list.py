@@ -1,6 +1,5 @@
-"""`facesim list`: who is in a gallery, or how much."""
+"""`facesim list`: who is in a gallery, and how large it is."""
 
-import dataclasses
 import json
 
 import click
@@ -21,20 +20,21 @@ def list_people(address, totals, as_json):
     facesim list GALLERY             a line per person
     facesim list GALLERY --totals    how many people, faces, photos and bytes, and by which model
     """
+    from facesim.gallery.maintenance import gallery_stats
     from facesim.gallery.store import open_gallery
 
     gallery = open_gallery(address)
     if not totals:
-        for name, faces in gallery.names().items():
-            click.echo(json.dumps({"name": name, "faces": faces}) if as_json else f"{faces:>6}  {name}")
+        for name, count in gallery.names().items():
+            click.echo(json.dumps({"name": name, "faces": count}) if as_json else f"{count:>6}  {name}")
         return
-    stats = gallery.stats()
+    stats = gallery_stats(gallery)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(stats)))
+        click.echo(json.dumps(stats.as_dict()))
         return
     click.echo(f"gallery        {printable(address)}, {stats.bytes / 1e6:,.1f} MB")
-    click.echo(f"people         {stats.names:,}, with {pluralise(stats.named, 'face')}")
-    click.echo(f"without name   {pluralise(stats.faces - stats.named, 'face')}")
-    click.echo(f"photos         {stats.photos:,}, of which {stats.without_face:,} gave no face")
+    click.echo(f"people         {stats.name_count:,}, with {pluralise(stats.named_count, 'face')}")
+    click.echo(f"without name   {pluralise(stats.face_count - stats.named_count, 'face')}")
+    click.echo(f"photos         {stats.photo_count:,}, of which {stats.without_face:,} gave no face")
     click.echo(f"search         {'by an index' if stats.indexed else 'exact, one by one'}")
     click.echo(f"model          {stats.model[:12]}, embeddings of {stats.embedding_size} numbers")

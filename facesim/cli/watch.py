@@ -43,7 +43,8 @@ def watch(address, source, every, fmr, threshold, selection, model, gpu, as_json
     from tqdm import tqdm
 
     from facesim.gallery.picture import draw_identified
-    from facesim.gallery.watch import CutShortError, Video, check_video_path, identify_frames, write_video
+    from facesim.gallery.video import CutShortError, Video, check_video_path, write_video
+    from facesim.gallery.watch import identify_frames
 
     if draw:
         check_video_path(draw, source)

@@ -1,4 +1,4 @@
-"""Group faces by person, without knowing who anybody is."""
+"""Group faces by person, without names."""
 
 import math
 
@@ -9,19 +9,19 @@ from facesim.gallery.identify import claimed_fmr
 from facesim.model_info import ModelInfo
 from facesim.verifier import check_threshold
 
-NEIGHBOURS = 20  # of each face that may be linked to it: more of them join people who look alike
-# The threshold is the one whose FMR is SMALL_FMR for 50 faces, and falls as their number grows, to the power of GROWTH.
-# By 1 each face would have as many wrong links in every collection; but a larger one holds more photos of a person, and
-# a wrong link is outvoted. `python benchmarks/clustering.py lfw pins` tries others.
+NEIGHBOURS = 20  # nearest faces that a face may be linked to: with more, people who look alike are joined
+# For 50 faces, links have an FMR of SMALL_FMR; it falls as their number grows, to the power of GROWTH. With a power of
+# 1, a face would have as many false links in a collection of any size; but a larger one holds more photos of a person,
+# which outvote a false link. `python benchmarks/clustering.py lfw pins` tries other values.
 SMALL_FMR, GROWTH = 0.0012, 0.75
-_COMPARED = 2**25  # pairs of faces in one go: 130 MB
+_MAX_COMPARED = 2**25  # pairs of faces at once: 130 MB
 
 
 def cluster(embeddings: np.ndarray, threshold: float) -> list[np.ndarray]:
-    """Return groups of faces that show one person each, as indices into `embeddings`, `(n, d) float32`; largest first.
+    """Return groups of faces, one per person, as indices into `embeddings`, `(n, d) float32`; the largest first.
 
     Each face is linked to those of its 20 nearest that lie under the threshold, and the links are grouped by Chinese
-    whispers (Biemann 2006), as dlib has it. A face without a link is a group of its own. Time grows with n².
+    whispers (Biemann 2006), as implemented by dlib. A face without a link is a group of its own. Time grows with n².
 
     Raises FaceSimError where the threshold is not a number from 0 to 2.
     """
@@ -31,11 +31,11 @@ def cluster(embeddings: np.ndarray, threshold: float) -> list[np.ndarray]:
     return sorted(groups, key=lambda group: (-len(group), group[0]))
 
 
-def threshold_for(info: ModelInfo, faces: int) -> float:
-    """Return the distance below which `faces` faces are to be linked, by the model's own false match rates.
+def threshold_for(info: ModelInfo, face_count: int) -> float:
+    """Return the distance below which to link faces in a collection, by the model's own false match rates.
 
-    Between its operating points, and below the strictest, the logarithm of the FMR is taken to be linear in the
-    distance. It is never above the model's own threshold.
+    Between its operating points, and below the strictest, the logarithm of the FMR is interpolated linearly over the
+    distance. The result is never above the model's own threshold.
     """
     points: dict[float, float] = {}  # threshold by log FMR
     for point in sorted(info.operating_points, key=lambda point: point.threshold):
@@ -43,27 +43,27 @@ def threshold_for(info: ModelInfo, faces: int) -> float:
     if len(points) < 2:
         return min((*points.values(), info.threshold))
     fmrs, thresholds = np.sort([*points]), np.sort([*points.values()])
-    wanted = math.log(SMALL_FMR * (50 / max(1, faces)) ** GROWTH)
-    threshold = np.interp(wanted, fmrs, thresholds)
-    if wanted < fmrs[0]:
+    target = math.log(SMALL_FMR * (50 / max(1, face_count)) ** GROWTH)
+    threshold = np.interp(target, fmrs, thresholds)
+    if target < fmrs[0]:
         slope = (thresholds[1] - thresholds[0]) / (fmrs[1] - fmrs[0])
-        threshold = max(thresholds[0] / 2, thresholds[0] + (wanted - fmrs[0]) * slope)
+        threshold = max(thresholds[0] / 2, thresholds[0] + (target - fmrs[0]) * slope)
     return float(min(threshold, info.threshold))
 
 
 def _links(embeddings: np.ndarray, threshold: float) -> list[tuple[int, int]]:
-    """Return pairs of faces, each face with itself among them, so that none is left out."""
+    """Return pairs of faces; each face is also linked to itself, so that none is left out."""
     count = len(embeddings)
     links = [(i, i) for i in range(count)]
-    rows_at_once = max(1, _COMPARED // max(1, count))
+    rows_at_once = max(1, _MAX_COMPARED // max(1, count))
     for start in range(0, count, rows_at_once):
         products = embeddings[start : start + rows_at_once] @ embeddings.T  # distance² = 2 − 2 · product
         if count > NEIGHBOURS:
             first = count - NEIGHBOURS - 1
-            nearest = np.argpartition(products, first, axis=1)[:, first:]  # itself is one of them
+            nearest = np.argpartition(products, first, axis=1)[:, first:]  # including itself
         else:
             nearest = np.broadcast_to(np.arange(count), products.shape)
         close = np.take_along_axis(products, nearest, axis=1) > 1 - threshold**2 / 2
-        rows, places = np.nonzero(close)
-        links += zip((start + rows).tolist(), nearest[rows, places].tolist(), strict=True)
+        rows, columns = np.nonzero(close)
+        links += zip((start + rows).tolist(), nearest[rows, columns].tolist(), strict=True)
     return links

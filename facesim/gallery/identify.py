@@ -1,4 +1,4 @@
-"""Say who is on a photo: somebody enrolled in a gallery, or nobody known."""
+"""Say who is on a photo: somebody enrolled in a gallery, or a stranger."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,21 +13,21 @@ from facesim.errors import FaceSimError
 from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
 from facesim.model_info import ModelInfo, OperatingPoint
-from facesim.photo import PhotoSource
+from facesim.photo import Photo, PhotoSource
 from facesim.verifier import Verifier, probability_text
 
-TOO_FEW = 10  # false matches that a claim of an FMR must rest on
-WEIGHED = 20  # nearest faces that a probability is computed from; farther ones add next to nothing
+MIN_FALSE_MATCHES = 10  # that a stated FMR must rest on
+WEIGHED = 20  # nearest faces that a probability is computed from; farther ones hardly matter
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Who a face is: `name`, or None where the nearest enrolled face is not under the threshold."""
+    """Who a face is: `name`, or None where no enrolled face lies under the threshold."""
 
     face: FoundFace
     name: str | None
     nearest: Match | None  # None: nobody is enrolled
-    probability: float  # that it is the nearest one's, if half of all faces shown are of the enrolled, each as often
+    probability: float  # that it is the nearest one's person, by `probabilities`
     threshold: float
 
     @property
@@ -51,7 +51,7 @@ class Identified:
 
 
 class Identifier:
-    """Names faces by a gallery: `identify` photos, or `name` faces that are embedded already."""
+    """Identifies faces by a gallery: those of photos, or, with `identify_embedded`, those embedded already."""
 
     def __init__(
         self,
@@ -61,12 +61,12 @@ class Identifier:
         selection: str = "all",
         quick: bool = False,
     ):
-        """Use the verifier's threshold, or the one by which at most `fmr` of all strangers are taken for somebody.
+        """Use the verifier's threshold, or the one at which at most `fmr` of all strangers match anybody.
 
-        `selection` says which of a photo's faces count, as in `Verifier.verify`; with `quick` a single look must show
-        them, for frames of a video.
+        `selection` says which of a photo's faces count, as in `Verifier.verify`. With `quick`, faces are detected in a
+        single pass, as frames of a video need it.
 
-        Raises FaceSimError where the model keeps no threshold so strict.
+        Raises FaceSimError where the model has no threshold so strict.
         """
         self._gallery, self._verifier = gallery, verifier
         self._selection, self._quick = selection, quick
@@ -74,75 +74,74 @@ class Identifier:
         self.threshold = verifier.threshold
         self.info = verifier.model.info
         if fmr is not None:
-            self.threshold = threshold_among(verifier.model.info, fmr, self.enrolled)
+            self.threshold = threshold_among(self.info, fmr, self.enrolled)
 
-    def identify(self, photo: PhotoSource) -> list[Identified]:
+    def identify(self, photo: PhotoSource | Photo) -> list[Identified]:
         """Say who each face of a photo is; raises FaceSimError where it cannot be read, NoFaceError without a face."""
-        return self.name(self._embed(photo))
+        return self.identify_embedded(self._embed(photo))
 
     def identify_many(self, photos: Iterable[PhotoSource]) -> Iterator[list[Identified] | FaceSimError]:
         """Yield what `identify` says of each photo, or the error in its place, in order; all cores work on them."""
         for embedded in embed_groups(one_by_one(photos), self._embed):
-            yield embedded if isinstance(embedded, FaceSimError) else self.name(embedded[0])
+            yield embedded if isinstance(embedded, FaceSimError) else self.identify_embedded(embedded[0])
 
-    def name(self, embedded: EmbeddedPhoto) -> list[Identified]:
-        """Say who each face is."""
-        return [self._name(face, embedding) for face, embedding in zip(*embedded, strict=True)]
+    def identify_embedded(self, embedded: EmbeddedPhoto) -> list[Identified]:
+        """Say who each face of an embedded photo is."""
+        return [self._identify_face(face, embedding) for face, embedding in zip(*embedded, strict=True)]
 
-    def _embed(self, photo: PhotoSource) -> EmbeddedPhoto:
+    def _embed(self, photo: PhotoSource | Photo) -> EmbeddedPhoto:
         return self._verifier.embed_faces(photo, self._selection, quick=self._quick)
 
-    def _name(self, face: FoundFace, embedding: np.ndarray) -> Identified:
+    def _identify_face(self, face: FoundFace, embedding: np.ndarray) -> Identified:
         matches = self._gallery.nearest(embedding, WEIGHED, named=True)
         if not matches:
             return Identified(face, None, None, 0.0, self.threshold)
         nearest = matches[0]
         name = nearest.name if nearest.distance < self.threshold else None
-        probability = probabilities(self._verifier.model.info, matches, self.enrolled)[nearest.name]
+        probability = probabilities(self.info, matches, self.enrolled)[nearest.name]
         return Identified(face, name, nearest, probability, self.threshold)
 
     def strangers_named(self) -> float:
-        """Return the share of strangers taken for somebody, computed from the model's FMR and the number of faces."""
-        info = self._verifier.model.info
-        rates = [claimed_fmr(point) for point in info.operating_points if point.threshold >= self.threshold]
+        """Return the share of strangers that match anybody, by the model's FMR and the number of enrolled faces."""
+        rates = [claimed_fmr(point) for point in self.info.operating_points if point.threshold >= self.threshold]
         return 1 - (1 - min(rates, default=1.0)) ** self.enrolled
 
 
 def threshold_among(info: ModelInfo, fmr: float, enrolled: int) -> float:
-    """Return the least strict threshold of a model by which at most `fmr` of strangers match one of `enrolled` faces.
+    """Return a model's least strict threshold at which at most `fmr` of strangers match any of `enrolled` faces.
 
-    Each enrolled face is a chance to be taken for it, so that the model's own FMR there must be `fmr` / `enrolled`
+    A stranger is compared with each enrolled face, so the model's own FMR must be at most `fmr` / `enrolled` there
     (Bonferroni's bound).
 
-    Raises FaceSimError where the model keeps no threshold so strict.
+    Raises FaceSimError where the model has no threshold so strict.
     """
     if not 0 < fmr <= 1:
         raise FaceSimError(f"{fmr:g} is no false match rate: give one above 0, and up to 1.")
-    enough = [point.threshold for point in info.operating_points if claimed_fmr(point) * enrolled <= fmr]
-    if not enough:
+    strict = [point.threshold for point in info.operating_points if claimed_fmr(point) * enrolled <= fmr]
+    if not strict:
         strictest = min((claimed_fmr(point) for point in info.operating_points), default=1.0)
         promise = f"the least that it can promise is {min(1, strictest * enrolled):.2g}"
         raise FaceSimError(
             f"a false match rate of {fmr:g} among {enrolled:,} enrolled faces takes a threshold whose own is "
             f"{fmr / max(1, enrolled):.1g}; the model's strictest has {strictest:.1g}: {promise}."
         )
-    return max(enough)
+    return max(strict)
 
 
-def probabilities(info: ModelInfo, matches: Sequence[Match], enrolled: int) -> dict[str, float]:
-    """Return how likely a face is to be each name's, given the nearest of all `enrolled` faces, the nearest first.
+def probabilities(info: ModelInfo, matches: Sequence[Match], enrolled: int) -> dict[str | None, float]:
+    """Return the probability of each name for a face, given its distances to the nearest of `enrolled` faces.
 
-    By Bayes' rule: half of all faces are strangers', the others those of the enrolled, each enrolled face as likely as
-    the next; and a distance is as many times as likely between two photos of one person as the calibration has it.
+    By Bayes' rule. The prior is 1/2 for a stranger, and the other half is shared evenly among the enrolled faces; the
+    likelihood ratio of a distance, genuine to impostor, comes from the model's calibration.
     """
     odds = [info.odds(match.distance) for match in matches]
     whole = max(enrolled, len(matches)) + math.fsum(odds)
-    shares: dict[str, float] = {}
+    shares: dict[str | None, float] = {}
     for match, share in zip(matches, odds, strict=True):
         shares[match.name] = shares.get(match.name, 0.0) + share / whole
     return shares
 
 
 def claimed_fmr(point: OperatingPoint) -> float:
-    """Return the FMR that an operating point can claim, which no few false matches can lower."""
-    return max(point.fmr, TOO_FEW / max(1, point.impostor))
+    """Return an operating point's FMR, but none so low that it would rest on too few false matches."""
+    return max(point.fmr, MIN_FALSE_MATCHES / max(1, point.impostor))

@@ -1,77 +1,79 @@
-"""Which photos a gallery has, kept small enough to hold a hundred million; and whether one is as it was."""
+"""Which photos a gallery has, and in which versions; in little memory, even for a hundred million."""
 
 import hashlib
 import os
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+import pyarrow as pa
 
+from facesim.gallery.store import Gallery
+from facesim.gallery.tables import translate_errors
+from facesim.gallery.version import Version
 
-class Version(NamedTuple):
-    """What a look at a photo's folder tells of its content. Copying tools keep the first time, but not the second."""
-
-    modified: int = 0  # nanoseconds since 1970; 0 where it cannot be told
-    size: int | None = None  # bytes; this and the next are unknown of faces that an earlier facesim has kept
-    changed: int | None = None  # nanoseconds since 1970, of the file or of what the folder says of it
-
-
-def version_of(photo: str) -> Version:
-    """Return the version of a photo that is there now; what is wrong with one is said when it is opened."""
-    try:
-        seen = os.stat(photo)
-    except (OSError, ValueError):
-        return Version()
-    return Version(seen.st_mtime_ns, seen.st_size, seen.st_ctime_ns)
-
-
-def content_digest(photo: str) -> bytes | None:
-    """Return 16 bytes that tell a photo's content from any other; None where it cannot be read."""
-    if not os.path.isfile(photo):  # reading a pipe may never end
-        return None
-    try:
-        with open(photo, "rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
-    except OSError:
-        return None
-
-
-def is_unchanged(photo: str, version: Version, content: bytes | None) -> bool:
-    """Return whether a photo is as it was; it is read only where its folder cannot tell."""
-    now = version_of(photo)
-    return version in (now, Version(now.modified)) or (content is not None and content == content_digest(photo))
+States = list[tuple[Version, bytes | None]]  # versions of one photo, and their contents
 
 
 class KnownPhotos:
-    """Which photos a gallery has, of which version and content: 24 bytes of memory for each, 48 while they are read.
+    """Which photos a gallery has, in which versions and contents: 24 bytes of memory for each, 48 while they are read.
 
-    A photo's faces without a name, where it has any, say of which: a face with a name stays when its photo changes.
-    It keeps 64 bits of their digests: of 100 million photos, one is mistaken for another once in 2,000 times.
+    Where a photo has faces without a name, those decide: a face with a name stays even if its photo has changed since.
+    Only 64-bit digests are kept: among 100 million photos, one is mistaken for another with a probability of 1/2,000.
     """
 
-    def __init__(self, rows: Iterable[tuple[bytes, bool, Version, bytes | None]]):
-        """Take photos, whether the face has a name, of which version it is, and of which content."""
+    def __init__(self, gallery: Gallery):
         digests = (
-            (_digest(photo, named), _digest(photo, named, version), _digest(photo, named, content))
-            for photo, named, version, content in rows
+            (_digest(photo, bool(name)), _digest(photo, bool(name), version), _digest(photo, bool(name), content))
+            for photo, name, version, content in _stored_versions(gallery)
         )
         self._photos, self._versions, self._contents = np.sort(np.fromiter(digests, np.dtype((np.uint64, 3))).T)
 
     def has(self, photo: str) -> bool:
-        """Return whether the photo is there at all."""
+        """Return whether the gallery has the photo, in whatever version."""
         return any(_is_in(self._photos, _digest(os.fsencode(photo), named)) for named in (False, True))
 
     def has_version(self, photo: str, version: Version) -> bool:
-        """Return whether the photo is there as its folder shows it now."""
-        return any(self._holds(self._versions, photo, known) for known in (version, Version(version.modified)))
+        """Return whether the gallery has this version of the photo."""
+        return any(self._holds(self._versions, photo, each) for each in (version, Version(version.modified)))
 
     def has_content(self, photo: str, content: bytes | None) -> bool:
-        """Return whether the photo is there as it is now."""
+        """Return whether the gallery has the photo with this content."""
         return content is not None and self._holds(self._contents, photo, content)
 
     def _holds(self, digests: np.ndarray, photo: str, what: Version | bytes) -> bool:
         key = os.fsencode(photo)
         return _is_in(digests, _digest(key, not _is_in(self._photos, _digest(key, False)), what))
+
+
+def named_photos(gallery: Gallery, photos: Iterable[str]) -> dict[str, dict[str, States]]:
+    """Return those of some photos that a gallery has with names, and the states in which it has each name."""
+    found: dict[bytes, dict[str, States]] = {os.fsencode(photo): {} for photo in photos}
+    for photo, name, version, content in _stored_versions(gallery, "name IS NOT NULL"):
+        if name and photo in found:
+            found[photo].setdefault(name, []).append((version, content))
+    return {os.fsdecode(photo): names for photo, names in found.items() if names}
+
+
+def note_versions(gallery: Gallery, photos: Sequence[tuple[str, Version, bytes]]) -> None:
+    """Record the present versions of photos that a gallery has with the same content."""
+    if not photos:
+        return
+    kinds = {"photo": pa.binary(), "content": pa.binary()} | dict.fromkeys(Version._fields, pa.int64())
+    rows = {(os.fsencode(path), content, *version) for path, version, content in photos}
+    with gallery.writing(), translate_errors(gallery.address):
+        table = pa.table([*map(list, zip(*rows, strict=True))], pa.schema(kinds.items()))
+        gallery.table.merge_insert(["photo", "content"]).when_matched_update_all().execute(table)
+
+
+def _stored_versions(
+    gallery: Gallery, where: str | None = None
+) -> Iterator[tuple[bytes, str | None, Version, bytes | None]]:
+    present = gallery.table.schema.names  # an earlier facesim stored fewer columns
+    columns = [name for name in ("photo", "name", *Version._fields, "content") if name in present]
+    for batch in gallery.batches(columns, where):
+        for row in batch.to_pylist():
+            version = Version(*(row.get(field) for field in Version._fields))
+            yield row["photo"], row["name"], version, row.get("content")
 
 
 def _digest(photo: bytes, named: bool, what: Version | bytes | None = None) -> int:
@@ -80,5 +82,5 @@ def _digest(photo: bytes, named: bool, what: Version | bytes | None = None) -> i
 
 
 def _is_in(ascending: np.ndarray, number: int) -> bool:
-    place = np.searchsorted(ascending, np.uint64(number))
-    return place < len(ascending) and int(ascending[place]) == number
+    index = int(np.searchsorted(ascending, np.uint64(number)))
+    return index < len(ascending) and int(ascending[index]) == number

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from facesim.detector.box import Face
 from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
 from facesim.drawing.palette import GREEN, INK, PAPER, RED, name_font
 from facesim.errors import FaceSimError
@@ -14,9 +13,9 @@ from facesim.photo import PhotoSource, open_photo
 from facesim.text import pluralise, printable
 
 _LONGER_SIDE = 1600  # pixels, of a drawn photo
-_SHOWN = 8  # faces of a group
+_MAX_SHOWN = 8  # faces of a group
 _MAX_GROUPS = 100
-_SIDE, _GAP, _WORDS = CROP_SIZE // 2, 8, 110
+_SIDE, _GAP, _LABEL_WIDTH = CROP_SIZE // 2, 8, 110
 _STEP = _SIDE + _GAP
 
 
@@ -31,34 +30,34 @@ def draw_identified(photo: PhotoSource, faces: Sequence[Identified]) -> Image.Im
         left, top, right, bottom = (edge * scale for edge in face.face.box)
         colour = GREEN if face.name else RED
         draw.rectangle((left, top, right, bottom), outline=colour, width=max(2, size // 6))
-        words = printable(face.name or "unknown") + (f" {face.nearest.distance:.3f}" if face.nearest else "")
+        label = printable(face.name or "unknown") + (f" {face.nearest.distance:.3f}" if face.nearest else "")
         font = name_font(size)
-        place = min(max(0, left), max(0, picture.width - font.getlength(words))), min(bottom, picture.height - size)
-        draw.rectangle(draw.textbbox(place, words, font), fill=colour)
-        draw.text(place, words, PAPER, font)
+        corner = min(max(0, left), max(0, picture.width - font.getlength(label))), min(bottom, picture.height - size)
+        draw.rectangle(draw.textbbox(corner, label, font), fill=colour)
+        draw.text(corner, label, PAPER, font)
     return picture
 
 
 def draw_groups(groups: Sequence[Sequence[FaceRow]]) -> Image.Image:
-    """Return a row of faces for each group of several, up to eight of up to a hundred; and one for the faces alone."""
+    """Return a row of up to 8 faces for each of up to 100 groups of several, and one row for the faces alone."""
     several = [group for group in groups if len(group) > 1]
     alone = [row for group in groups if len(group) == 1 for row in group]
     rows = [(f"group {number}", group) for number, group in enumerate(several[:_MAX_GROUPS], 1)]
     rows += [("alone", alone)] if alone else []
-    columns = max((min(len(faces), _SHOWN) for _, faces in rows), default=1)
-    picture = Image.new("RGB", (_WORDS + columns * _STEP + _GAP, max(1, len(rows)) * _STEP + _GAP), PAPER)
+    columns = max((min(len(faces), _MAX_SHOWN) for _, faces in rows), default=1)
+    picture = Image.new("RGB", (_LABEL_WIDTH + columns * _STEP + _GAP, max(1, len(rows)) * _STEP + _GAP), PAPER)
     draw = ImageDraw.Draw(picture)
     for number, (title, faces) in enumerate(rows):
         top = _GAP + number * _STEP
         draw.text((_GAP, top + _SIDE // 4), f"{title}\n{pluralise(len(faces), 'face')}", INK, name_font(12))
-        for place, row in enumerate(faces[:_SHOWN]):
-            picture.paste(_face(row), (_WORDS + place * _STEP, top))
+        for column, row in enumerate(faces[:_MAX_SHOWN]):
+            picture.paste(_face(row), (_LABEL_WIDTH + column * _STEP, top))
     return picture
 
 
 def _face(row: FaceRow) -> Image.Image:
     try:
-        crop = centre_crop(cut_wide_crop(open_photo(row.photo), Face(row.box, row.angle)))
+        crop = centre_crop(cut_wide_crop(open_photo(row.photo), row.face))
     except FaceSimError:  # the photo has gone since it was embedded
         return Image.new("RGB", (_SIDE, _SIDE), "grey")
     return Image.fromarray(crop).resize((_SIDE, _SIDE))

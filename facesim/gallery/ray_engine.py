@@ -1,38 +1,30 @@
 """Embed whole collections on a Ray cluster: its workers embed and write, this process commits what they have written.
 
-A worker writes each block of photos as a piece of the gallery's table, which nobody sees until it is committed. So a
-block that is begun again, because its worker died, is in the gallery once; and one that nobody commits, not at all.
+A worker writes each block of photos as a fragment of the gallery's table, which is invisible until committed. So a
+block that is embedded again because its worker died is in the gallery once, and one never committed is not in it.
 """
 
 import contextlib
 import dataclasses
 import json
-import logging
 import os
-import re
-import secrets
 import socket
-import sys
 import tempfile
-import textwrap
-import time
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 
-from facesim.cores import cores
 from facesim.detector.selection import EmbeddedPhoto
-from facesim.environment import environment
-from facesim.errors import FaceSimError, NoFaceError
-from facesim.gallery.collect import Photo, Tally, face_rows, tally
-from facesim.gallery.known import version_of
+from facesim.errors import FaceSimError
+from facesim.gallery.embed import EmbedCounts, ListedPhoto, count_outcomes, face_rows, timed_batches
+from facesim.gallery.maintenance import vacuum
 from facesim.gallery.rows import rows_table
 from facesim.gallery.store import Gallery, open_gallery
-from facesim.gallery.tables import place, sentences
+from facesim.gallery.tables import translate_errors, uri
+from facesim.gallery.version import version_of
 from facesim.install import install_command
 from facesim.model import Model
 from facesim.text import printable
@@ -43,63 +35,59 @@ try:
     import ray
     import ray.data
     from lance.fragment import FragmentMetadata, write_fragments
+
+    from facesim.gallery.ray_cluster import in_one_line, ray_cluster
 except ModuleNotFoundError as error:
     raise FaceSimError(f"--engine ray needs ray: {install_command('ray')}.") from error
 
-ROUND = 1_000_000  # photos that Ray is given at once: it would keep all of a collection's paths in memory
-BLOCK = 1000  # photos, at most, that a worker embeds and writes in one go: half a minute's work
-BLOCKS_EACH = 4  # for every worker, at least: the last of them should not have all others wait for long
-COMMITTED_EVERY = 30.0  # seconds: what is lost where this process is killed, besides the blocks being embedded
-_TOKEN = secrets.token_hex(32)  # by which the processes of our own cluster know each other; else Ray keeps one for ever
-_REACHABLE = 5.0  # seconds in which a cluster must answer; Ray itself tries for minutes
+ROUND = 1_000_000  # photos that Ray is given at once: it keeps all their paths in memory
+MAX_BLOCK = 1000  # photos that a worker embeds and writes together: half a minute's work
+BLOCKS_PER_WORKER = 4  # at least: all others wait for the last one
+SECONDS_PER_COMMIT = 30.0  # what is lost where this process is killed, besides the blocks being embedded
 
 _BLOCK = pa.schema(
     {
-        "block": pa.int64(),
-        "photo": pa.binary(),  # as the file system has it, which may be no text
-        "there": pa.bool_(),  # when it was listed
-        "name": pa.string(),
+        "photo": pa.binary(),  # bytes, as file names may be no text
+        "existed": pa.bool_(),  # when it was listed
+        "changed": pa.bool_(),  # as in `ListedPhoto`
     }
 )
 _OUTCOME = pa.schema(
     {
-        "block": pa.int64(),
-        "pieces": pa.list_(pa.string()),  # of the table, as JSON
-        "counts": pa.list_(pa.int64()),  # a Tally
-        "unreadable": pa.list_(pa.binary()),  # photos, of which the gallery keeps what it has
-        "missing": pa.list_(pa.binary()),  # those of them that were there when they were listed
+        "fragments": pa.list_(pa.string()),  # of the table, as JSON
+        "counts": pa.list_(pa.int64()),  # as in `EmbedCounts`
+        "replaced": pa.list_(pa.binary()),  # photos whose earlier rows are to be removed
+        "missing": pa.list_(pa.binary()),  # photos that existed when they were listed, but not for the worker
         "machine": pa.string(),
-        "error": pa.string(),  # why there is nothing of all that
+        "error": pa.string(),  # why the worker failed; all else but the machine is null then
     }
 )
 
 
 def embed_by_ray(
-    gallery: Gallery, verifier: Verifier, photos: Iterable[Photo], selection: str = "all"
-) -> Iterator[Tally]:
+    gallery: Gallery, verifier: Verifier, photos: Iterable[ListedPhoto], selection: str = "all"
+) -> Iterator[EmbedCounts]:
     """Do what `embed_locally` does, in all cores of the Ray cluster that RAY_ADDRESS names; yield after each commit.
 
-    Without one, Ray is started on this machine. The workers need facesim with the extra ray, and must find photos
-    and gallery by the same paths as this process; the model they get from it. They embed on the CPU.
+    Without an address, Ray is started on this machine. The workers need facesim with the extra ray, and must find
+    photos and gallery under the same paths as this process, which sends them the model. They embed on the CPU.
 
     Raises FaceSimError where there is no such cluster, or where a worker does not find photos or gallery.
     """
-    with gallery.writing(), _cluster():
+    with gallery.writing(), ray_cluster():
         model = verifier.model
-        job = _Job(place(gallery.address), selection, str(model.path), ray.put(model.path.read_bytes()))
-        with sentences(gallery.address):
-            table = lance.dataset(gallery.uri)
+        job = _Job(uri(gallery.address), selection, str(model.path), ray.put(model.path.read_bytes()))
+        with translate_errors(gallery.address):
+            table = lance.dataset(gallery.table_uri)
         for blocks in _rounds(photos):
             with contextlib.closing(_outcomes(blocks, job)) as outcomes:
-                for batch in _in_batches(outcomes):
-                    unreadable = {path for outcome in batch for path in outcome["unreadable"]}
-                    photos = (photo for outcome in batch for photo in blocks[outcome["block"]] if photo.changed)
-                    readable = (photo for photo in photos if os.fsencode(photo.path) not in unreadable)
-                    gallery.replace(((photo.path, photo.name) for photo in readable), [])
-                    with sentences(gallery.address):
+                for batch in timed_batches(outcomes, SECONDS_PER_COMMIT):
+                    replaced = [os.fsdecode(photo) for outcome in batch for photo in outcome["replaced"]]
+                    gallery.replace([(photo, None) for photo in replaced], [])
+                    with translate_errors(gallery.address):
                         table = _commit(table, batch)
-                    yield sum((Tally(*outcome["counts"]) for outcome in batch), Tally())
-    gallery.tidy()
+                    yield sum((EmbedCounts(*outcome["counts"]) for outcome in batch), EmbedCounts())
+    vacuum(gallery)
 
 
 class _Job(NamedTuple):
@@ -107,238 +95,136 @@ class _Job(NamedTuple):
 
     gallery: str
     selection: str
-    model: str  # its file's path, where this process is
+    model: str  # the path of its file on this machine
     network: ray.ObjectRef  # the file's bytes
 
 
 class _Worker:
-    """Embeds blocks of photos in one core, and writes their rows as pieces of the gallery's table."""
+    """Embeds blocks of photos in one core, and writes their rows as fragments of the gallery's table."""
 
     def __init__(self, job: _Job):
         self._job = job
         self._opened: tuple[Gallery, Verifier] | None = None
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        outcome = {"block": block["block"][0].as_py(), "machine": socket.gethostname()}
-        rows = [row | {"photo": os.fsdecode(row["photo"])} for row in block.to_pylist()]
-        photos = [Photo(row["photo"], version_of(row["photo"]), row["name"]) for row in rows]
+        outcome = {"machine": socket.gethostname()}
         try:
-            outcome |= self._embed(photos, {row["photo"] for row in rows if row["there"]})
-        except Exception as error:  # raised, it would reach the user as pages of Ray's own frames
-            outcome["error"] = _in_one_line(error)
+            outcome |= self._embed(block.to_pylist())
+        except Exception as error:  # if raised, it would reach the user with pages of Ray's own frames
+            outcome["error"] = in_one_line(error)
         return pa.Table.from_pylist([outcome], _OUTCOME)
 
-    def _embed(self, photos: list[Photo], there: set[str]) -> dict[str, Any]:
+    def _embed(self, block: list[dict[str, Any]]) -> dict[str, Any]:
         if self._opened is None:
             self._opened = _open(self._job)
         gallery, verifier = self._opened
-        embedded = [_embed_one(verifier, photo, self._job.selection) for photo in photos]
-        pairs = list(zip(photos, embedded, strict=True))
-        pieces, rows = [], [row for pair in pairs for row in face_rows(*pair)]
-        if rows:
-            pieces = write_fragments(
-                rows_table(rows, gallery.schema),
-                gallery.uri,
+        paths = [os.fsdecode(listed["photo"]) for listed in block]
+        photos = [ListedPhoto(path, version_of(path)) for path in paths]
+        outcomes = [_embed_one(verifier, path, self._job.selection) for path in paths]
+        rows = [face_rows(*pair) for pair in zip(photos, outcomes, strict=True)]
+        fragments: list[FragmentMetadata] = []
+        if any(rows):
+            fragments = write_fragments(
+                rows_table([row for of_photo in rows for row in of_photo], gallery.schema),
+                gallery.table_uri,
                 schema=gallery.schema,
                 mode="append",
-                data_storage_version=lance.dataset(gallery.uri).data_storage_version,
+                data_storage_version=lance.dataset(gallery.table_uri).data_storage_version,
             )
-        unreadable = [
-            photo.path
-            for photo, outcome in pairs
-            if isinstance(outcome, FaceSimError) and not isinstance(outcome, NoFaceError)
-        ]
-        missing = [path for path in unreadable if path in there and not os.path.exists(path)]
+        readable = [(listed, bool(of_photo)) for listed, of_photo in zip(block, rows, strict=True)]
         return {
-            "pieces": [json.dumps(piece.to_json()) for piece in pieces],
-            "counts": dataclasses.astuple(tally(embedded)),
-            "unreadable": [os.fsencode(path) for path in unreadable],
-            "missing": [os.fsencode(path) for path in missing],
+            "fragments": [json.dumps(fragment.to_json()) for fragment in fragments],
+            "counts": dataclasses.astuple(count_outcomes(outcomes)),
+            "replaced": [listed["photo"] for listed, read in readable if read and listed["changed"]],
+            "missing": [
+                listed["photo"]
+                for listed, read in readable
+                if not read and listed["existed"] and not os.path.exists(listed["photo"])
+            ],
         }
 
 
 def _open(job: _Job) -> tuple[Gallery, Verifier]:
-    """Open gallery and model; raises FaceSimError where the gallery is not there, or was made by another model."""
+    """Open the gallery and the model; raises FaceSimError where there is no gallery, or another model made it."""
     with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
         file.write(ray.get(job.network))
         file.flush()
         model = Model(file.name)
         gallery = open_gallery(job.gallery, model)
-    model.path = Path(job.model)  # what is said of it, is said to somebody who has it there
+    model.path = Path(job.model)  # the path that the user knows, for messages
     return gallery, Verifier(model)
 
 
-def _embed_one(verifier: Verifier, photo: Photo, selection: str) -> EmbeddedPhoto | FaceSimError:
+def _embed_one(verifier: Verifier, path: str, selection: str) -> EmbeddedPhoto | FaceSimError:
     try:
-        return verifier.embed_faces(photo.path, selection)
+        return verifier.embed_faces(path, selection)
     except FaceSimError as error:
         return error
 
 
 def _workers() -> int:
-    """Return for how many workers the cluster has room."""
+    """Return how many workers the cluster has room for."""
     return max(1, int(ray.cluster_resources().get("CPU", 0)))
 
 
-def _rounds(photos: Iterable[Photo]) -> Iterator[list[list[Photo]]]:
-    """Take photos as they come, and yield a round of them at a time, in blocks."""
+def _rounds(photos: Iterable[ListedPhoto]) -> Iterator[list[pa.Table]]:
+    """Yield photos by rounds, each in blocks."""
     photos = iter(photos)
     while taken := list(islice(photos, ROUND)):
-        size = min(BLOCK, 1 + len(taken) // (_workers() * BLOCKS_EACH))
-        yield [taken[start : start + size] for start in range(0, len(taken), size)]
+        size = min(MAX_BLOCK, 1 + len(taken) // (_workers() * BLOCKS_PER_WORKER))
+        rows = [
+            {"photo": os.fsencode(path), "existed": version.size is not None, "changed": changed}
+            for path, version, _, changed in taken
+        ]
+        yield [pa.Table.from_pylist(rows[start : start + size], _BLOCK) for start in range(0, len(rows), size)]
 
 
-def _outcomes(blocks: list[list[Photo]], job: _Job) -> Iterator[dict[str, Any]]:
-    """Have the workers embed blocks; yield what became of each as soon as it is done, in any order.
+def _outcomes(blocks: list[pa.Table], job: _Job) -> Generator[dict[str, Any], None, None]:
+    """Let the workers embed blocks; yield the outcome of each as soon as it is done, in any order.
 
-    Ray Data starts a worker anew that has died, and has its blocks done again, however often that happens.
+    Ray Data replaces a worker that has died, and repeats its blocks, however often that happens.
     """
     workers = _workers()
-    tables = [_block_table(number, block) for number, block in enumerate(blocks)]
-    with _sentence("Ray has failed"):
-        embedded = ray.data.from_arrow(tables).map_batches(
+    try:
+        embedded = ray.data.from_arrow(blocks).map_batches(
             _Worker,
             fn_constructor_args=(job,),
             batch_size=None,
             batch_format="pyarrow",
             num_cpus=1,
-            # All are asked for at once, but work begins with the first: others may be using the cluster, too.
+            # All are requested at once, but work begins with the first: others may be using the cluster, too.
             compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=workers, max_size=workers),
         )
         batches = iter(embedded.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
-        with contextlib.closing(batches):  # that ends the work, of which nothing may be left when Ray is shut down
-            for outcome in (outcome for batch in batches for outcome in batch.to_pylist()):
+        # Closing them ends the work, of which nothing may be left when Ray is shut down.
+        with contextlib.closing(cast(Generator[pa.Table, None, None], batches)) as tables:
+            for outcome in (outcome for table in tables for outcome in table.to_pylist()):
                 _check(outcome)
                 yield outcome
-
-
-def _block_table(number: int, photos: list[Photo]) -> pa.Table:
-    columns = {
-        "block": [number] * len(photos),
-        "photo": [os.fsencode(photo.path) for photo in photos],
-        "there": [photo.version.size is not None for photo in photos],
-        "name": [photo.name for photo in photos],
-    }
-    return pa.table(columns, _BLOCK)
+    except FaceSimError:
+        raise
+    except Exception as error:  # Ray's many errors have no base class of their own
+        raise FaceSimError(f"Ray has failed ({in_one_line(error)}).") from error
 
 
 def _check(outcome: dict[str, Any]) -> None:
-    """Raise FaceSimError where a worker could not work, or does not see the photos that are here."""
-    who = f"the Ray worker on {outcome['machine']}"
+    """Raise FaceSimError where a worker failed, or does not see the photos that this machine sees."""
+    worker = f"the Ray worker on {outcome['machine']}"
     if outcome["error"]:
-        raise FaceSimError(f"{who} cannot work ({outcome['error'].rstrip('.')}).")
+        raise FaceSimError(f"{worker} cannot work ({outcome['error'].rstrip('.')}).")
     for path in map(os.fsdecode, outcome["missing"]):
-        if os.path.exists(path):  # else it has gone meanwhile, as photos do
+        if os.path.exists(path):  # else it has been deleted meanwhile
             raise FaceSimError(
-                f"{who} does not find {printable(path)}, which is here: let all machines have the photos by the same "
-                "paths."
+                f"{worker} does not find {printable(path)}, which is here: all machines must have it by the same path."
             )
 
 
-def _in_batches(outcomes: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Gather what is to be committed together."""
-    batch, due = [], time.monotonic() + COMMITTED_EVERY
-    for outcome in outcomes:
-        batch.append(outcome)
-        if time.monotonic() >= due:
-            yield batch
-            batch, due = [], time.monotonic() + COMMITTED_EVERY
-    if batch:
-        yield batch
-
-
 def _commit(table: lance.LanceDataset, outcomes: list[dict[str, Any]]) -> lance.LanceDataset:
-    """Make what the workers have written part of the table, all of it or nothing; return the table as it is then.
+    """Add what the workers have written to the table, all of it or nothing; return the table as it is then.
 
     Raises an error where it was made anew, perhaps by another model, since it was read.
     """
-    pieces = [FragmentMetadata.from_json(piece) for outcome in outcomes for piece in outcome["pieces"]]
-    if not pieces:
+    fragments = [FragmentMetadata.from_json(fragment) for outcome in outcomes for fragment in outcome["fragments"]]
+    if not fragments:
         return table
-    return lance.LanceDataset.commit(table, lance.LanceOperation.Append(pieces), read_version=table.version)
-
-
-@contextlib.contextmanager
-def _cluster() -> Iterator[None]:
-    """Be part of the cluster that RAY_ADDRESS names, or that the caller has joined already, or of one of our own."""
-    if ray.is_initialized():
-        yield
-        return
-    address = os.environ.get("RAY_ADDRESS") or "local"
-    if address.startswith("ray://"):
-        raise FaceSimError(f"Ray Data does not work from afar, by {address}: run facesim on a machine of that cluster.")
-    with contextlib.ExitStack() as stack:
-        try:
-            if place := re.fullmatch(r"(.+):(\d+)", address):
-                socket.create_connection(place.groups(), _REACHABLE).close()
-            own = stack.enter_context(_own_cluster()) if address == "local" else {}
-            with _quiet():
-                ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL, **own)
-        except Exception as error:
-            reason = _in_one_line(error.__cause__ or error)
-            raise FaceSimError(f"Ray cannot be reached at {address} ({reason}).") from error
-        try:
-            ray._private.worker._worker_logs_enabled = False  # else it tells of each worker's death on stdout
-            yield
-        finally:
-            ray.shutdown()
-            ray._private.worker._worker_logs_enabled = True
-
-
-@contextlib.contextmanager
-def _own_cluster() -> Iterator[dict[str, Any]]:
-    """Give the settings of a cluster that speaks to this machine alone, and whose logs go with it.
-
-    Without its dashboard: that asks the network which cloud it runs in, even where it is to send nothing.
-    """
-    services, constants = ray._private.services, ray._private.ray_constants
-    short = "/tmp" if sys.platform == "darwin" else None  # a socket's path must be
-    with (
-        _replaced(services, "start_api_server", lambda *_, **__: (None, None)),
-        _replaced(constants, "ENABLE_RAY_CLUSTER", False),  # else it takes the address that others see; so do, without
-        environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", RAY_AUTH_TOKEN=_TOKEN),  # this, the processes that it starts
-        tempfile.TemporaryDirectory(prefix="ray-", dir=short, ignore_cleanup_errors=True) as folder,
-    ):
-        yield {"num_cpus": cores(), "_temp_dir": folder}
-
-
-@contextlib.contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    original = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep from the terminal what Ray says as it starts, and have it say nothing later: what matters is raised."""
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    stderr = os.dup(2)
-    with warnings.catch_warnings(action="ignore"), open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)  # its parts in C++ write there
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-@contextlib.contextmanager
-def _sentence(beginning: str) -> Iterator[None]:
-    """Turn into a FaceSimError what Ray raises, a class of its own for every kind of trouble."""
-    try:
-        yield
-    except FaceSimError:
-        raise
-    except Exception as error:
-        raise FaceSimError(f"{beginning} ({_in_one_line(error)}).") from error
-
-
-def _in_one_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return textwrap.shorten(text.splitlines()[-1], 500, placeholder=" …")  # it stands after Ray's tracebacks
+    return lance.LanceDataset.commit(table, lance.LanceOperation.Append(fragments), read_version=table.version)

@@ -1,4 +1,4 @@
-"""Make a gallery anew with another model."""
+"""Embed a gallery's faces again with another model."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from facesim.cores import cores
-from facesim.detector.box import Face
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.errors import FaceSimError
-from facesim.gallery.known import is_unchanged
-from facesim.gallery.rows import FaceRow
+from facesim.gallery.maintenance import STAGED, overwrite, purge
+from facesim.gallery.rows import FaceRow, fingerprint_in, gallery_schema
 from facesim.gallery.store import Gallery
+from facesim.gallery.tables import connect, open_table, translate_errors
+from facesim.gallery.version import is_unchanged
 from facesim.model import Model
 from facesim.photo import open_photo
 from facesim.text import pluralise, printable
@@ -20,27 +21,27 @@ _BATCH = 1000  # faces; what is lost where a process is killed
 
 
 def reembed(gallery: Gallery, model: Model, drop_missing: bool = False) -> Iterator[FaceSimError | None]:
-    """Embed all faces of a gallery with `model`, from their photos; yield, for each row, what kept it from it, or None.
+    """Embed all faces of a gallery with `model`, from their photos; yield, for each row, None or why it failed.
 
-    Until the last is done the gallery is as it was; then the new one takes its place, and nothing is left of the old.
-    An interrupted run is continued, unless faces have been renamed, or their photos have changed, since then. A photo
-    that has gone, or has changed, keeps the whole gallery as it was, unless `drop_missing` has its faces left out.
+    The gallery stays as it was until the last face is done; then the new one replaces it, and nothing is left of the
+    old. An interrupted run is continued, unless faces have been renamed, or their photos have changed, since then. If a
+    photo has gone or changed, the gallery stays as it was, unless `drop_missing` says to leave out its faces.
 
     Raises FaceSimError where the gallery cannot be written, or, at the end, where photos were missing.
     """
-    with gallery.alone(), ThreadPoolExecutor(cores()) as pool:
+    with gallery.exclusive(), ThreadPoolExecutor(cores()) as pool:
         if gallery.fingerprint == model.fingerprint:
-            gallery.clean()  # a run that was killed as it ended may have left the old ones
+            purge(gallery)  # a run that was killed at its end may have left the old embeddings
             return
-        remade = gallery.remade_by(model)
-        done = {_digest(row) for row in remade.rows()}
+        staged = staged_gallery(gallery, model)
+        done = {_digest(row) for row in staged.rows()}
         if not done <= {_digest(row) for row in gallery.rows()}:  # some were renamed, or have changed, since then
-            remade, done = gallery.remade_by(model, anew=True), set()
+            staged, done = staged_gallery(gallery, model, anew=True), set()
         rows, missing = gallery.rows(), 0
         while batch := list(islice(rows, _BATCH)):
             new = [row for row in batch if _digest(row) not in done]
-            outcomes = list(pool.map(lambda row: _remake(row, model), new))
-            remade.add([outcome for outcome in outcomes if isinstance(outcome, FaceRow)])
+            outcomes = list(pool.map(lambda row: _reembed_row(row, model), new))
+            staged.add([outcome for outcome in outcomes if isinstance(outcome, FaceRow)])
             errors = [outcome for outcome in outcomes if isinstance(outcome, FaceSimError)]
             missing += len(errors)
             yield from errors
@@ -50,21 +51,32 @@ def reembed(gallery: Gallery, model: Model, drop_missing: bool = False) -> Itera
                 f"{pluralise(missing, 'face')} could not be embedded again: {printable(gallery.address)} is as it was. "
                 "Bring the photos back, or leave such faces out by --drop-missing."
             )
-        gallery.become(remade)
+        overwrite(gallery, staged.schema, staged.batches())
+        purge(gallery)
+
+
+def staged_gallery(gallery: Gallery, model: Model, anew: bool = False) -> Gallery:
+    """Open the gallery that is to replace this one, with the rows it has already, or empty if `anew`."""
+    table = None if anew else open_table(gallery.address, STAGED)
+    with translate_errors(gallery.address):
+        if table is None or fingerprint_in(table.schema, gallery.address) != model.fingerprint:
+            schema = gallery_schema(model.embedding_size, model.fingerprint)
+            table = connect(gallery.address).create_table(STAGED, schema=schema, mode="overwrite")
+    return Gallery(gallery.address, table, model)
 
 
 def _digest(row: FaceRow) -> bytes:
     return hashlib.blake2b(repr(row._replace(embedding=None)).encode(), digest_size=12).digest()
 
 
-def _remake(row: FaceRow, model: Model) -> FaceRow | FaceSimError:
+def _reembed_row(row: FaceRow, model: Model) -> FaceRow | FaceSimError:
     if row.problem:
         return row
     try:
         photo = open_photo(row.photo)
         if not is_unchanged(row.photo, row.version, row.content):
             raise FaceSimError(f"{row.photo} has changed since it was embedded: its face may be elsewhere.")
-        crop = centre_crop(cut_wide_crop(photo, Face(row.box, row.angle)))
+        crop = centre_crop(cut_wide_crop(photo, row.face))
     except FaceSimError as error:
         return error
     return row._replace(embedding=model.embed(crop[None])[0])

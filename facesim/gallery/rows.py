@@ -1,4 +1,4 @@
-"""What a gallery keeps of each face, and the columns that it lies in."""
+"""What a gallery keeps of each face, and in which columns."""
 
 import os
 import unicodedata
@@ -9,21 +9,21 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from facesim.detector.box import Box
+from facesim.detector.box import Box, Face
 from facesim.errors import FaceSimError
-from facesim.gallery.known import Version
+from facesim.gallery.version import Version
 from facesim.text import printable
 
 FORMAT_VERSION = "1"
 MAX_NAME = 200  # characters
 BOX = Box._fields
 _FORMAT, _FINGERPRINT = b"facesim.gallery", b"facesim.model"
-_ADDED = {"size": pa.int64(), "changed": pa.int64(), "content": pa.binary()}  # columns that early galleries lack
+_ADDED = {"size": pa.int64(), "changed": pa.int64(), "content": pa.binary()}  # columns that old galleries lack
 _NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")  # control characters, line breaks, and bytes that are no text
 
 
 class FaceRow(NamedTuple):
-    """A face as the gallery keeps it; without an embedding, a photo in which there is none to keep."""
+    """A face as the gallery keeps it; or, without an embedding, a photo that shows no face."""
 
     photo: str
     modified: int = 0  # nanoseconds since 1970, of the photo's last change
@@ -40,19 +40,25 @@ class FaceRow(NamedTuple):
     def version(self) -> Version:
         return Version(self.modified, self.size, self.changed)
 
+    @property
+    def face(self) -> Face:
+        """Return where on its photo the face is; only for a row that has an embedding."""
+        assert self.box is not None, f"{self.photo} shows no face"
+        return Face(self.box, self.angle)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A face of the gallery and its distance from the one asked about."""
+    """A face of the gallery and its distance from the face that was searched for."""
 
-    name: str | None  # None: nobody has said who it is
+    name: str | None  # None: it was embedded without one
     distance: float
     photo: str
     box: Box
 
 
 def check_name(name: str) -> str:
-    """Return a person's name as the gallery keeps it; raises FaceSimError where it is none."""
+    """Return a person's name as the gallery stores it; raises FaceSimError where it cannot be a name."""
     kept = unicodedata.normalize("NFC", name).strip()
     if not kept or len(kept) > MAX_NAME or any(unicodedata.category(letter) in _NO_LETTERS for letter in kept):
         shown = printable(name)[:50]
@@ -61,7 +67,7 @@ def check_name(name: str) -> str:
 
 
 def gallery_schema(embedding_size: int, fingerprint: str) -> pa.Schema:
-    """Return the columns of a gallery whose embeddings are of the model with this fingerprint."""
+    """Return the columns of a gallery for the embeddings of the model with this fingerprint."""
     return pa.schema(
         [
             pa.field("embedding", pa.list_(pa.float32(), embedding_size)),
@@ -78,12 +84,11 @@ def gallery_schema(embedding_size: int, fingerprint: str) -> pa.Schema:
 
 
 def fingerprint_in(schema: pa.Schema, address: str) -> str:
-    """Return the fingerprint of the model that made a gallery; raises FaceSimError where it is no gallery of ours."""
+    """Return the fingerprint of the model that made a gallery; raises FaceSimError where we cannot read it."""
     metadata = schema.metadata or {}
     fingerprint = metadata.get(_FINGERPRINT, b"").decode(errors="replace")
-    kind = schema.field("embedding").type if "embedding" in schema.names else None
-    ours = metadata.get(_FORMAT) == FORMAT_VERSION.encode() and pa.types.is_fixed_size_list(kind)
-    if ours:
+    kind = schema.field("embedding").type if "embedding" in schema.names else pa.null()
+    if metadata.get(_FORMAT) == FORMAT_VERSION.encode() and pa.types.is_fixed_size_list(kind):
         current = gallery_schema(kind.list_size, fingerprint)
         if pa.schema([*schema, *missing_columns(schema)]).equals(current):
             return fingerprint
@@ -91,35 +96,26 @@ def fingerprint_in(schema: pa.Schema, address: str) -> str:
 
 
 def missing_columns(schema: pa.Schema) -> pa.Schema:
-    """Return the columns that a gallery lacks, because an earlier facesim made it."""
+    """Return the columns that a gallery lacks because an earlier facesim made it."""
     return pa.schema([pa.field(name, kind) for name, kind in _ADDED.items() if name not in schema.names])
 
 
 def rows_table(rows: Sequence[FaceRow], schema: pa.Schema) -> pa.Table:
-    """Lay rows out in the columns of a gallery."""
-    boxes = zip(*(row.box or (None,) * len(BOX) for row in rows), strict=True) if rows else [()] * len(BOX)
-    columns = {
-        **{name: [getattr(row, name) for row in rows] for name in schema.names if name not in BOX},
-        **dict(zip(BOX, boxes, strict=True)),
-        "photo": [os.fsencode(row.photo) for row in rows],
-    }
+    """Return one row or more in the columns of a gallery."""
+    columns = {name: [getattr(row, name) for row in rows] for name in schema.names if name not in BOX}
+    edges = zip(*(row.box or (None,) * len(BOX) for row in rows), strict=True)
+    columns |= zip(BOX, map(list, edges), strict=True)
+    columns["photo"] = [os.fsencode(row.photo) for row in rows]
     return pa.Table.from_pydict(columns, schema)
 
 
 def rows_in(batch: pa.RecordBatch) -> Iterator[FaceRow]:
-    """Yield the rows of a piece of a gallery."""
-    columns = {name: batch[name].to_pylist() for name in batch.schema.names if name != "embedding"}
-    embeddings = batch["embedding"].flatten().to_numpy().reshape(-1, batch.schema.field("embedding").type.list_size)
-    places = np.cumsum(batch["embedding"].is_valid().to_numpy(False)) - 1  # flatten leaves out what is missing
-    for i, photo in enumerate(columns["photo"]):
-        face = columns["problem"][i] is None
-        yield FaceRow(
-            os.fsdecode(photo),
-            columns["modified"][i],
-            columns["name"][i],
-            embeddings[places[i]] if face else None,
-            Box(*(columns[edge][i] for edge in BOX)) if face else None,
-            columns["angle"][i],
-            columns["problem"][i],
-            *(columns[name][i] if name in columns else None for name in _ADDED),
-        )
+    """Yield the rows in a batch of a gallery's table."""
+    size = batch.schema.field("embedding").type.list_size
+    embeddings = iter(batch["embedding"].flatten().to_numpy().reshape(-1, size))  # of the rows that have one
+    for row in batch.drop_columns(["embedding"]).to_pylist():
+        box = Box(*(row.pop(edge) for edge in BOX))
+        row["photo"] = os.fsdecode(row["photo"])
+        if row["problem"] is None:
+            row |= {"embedding": next(embeddings), "box": box}
+        yield FaceRow(**row)

@@ -1,4 +1,4 @@
-"""Where a gallery lies, in a folder or in an object store: its tables, its lock, and its errors as sentences."""
+"""A gallery's tables, in a folder or an object store: opening and locking them; LanceDB's errors."""
 
 import contextlib
 import os
@@ -6,25 +6,20 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-
-import portalocker
-
-os.environ.setdefault("LANCE_LOG", "error")  # what they would warn of is nothing that a user can mend
-os.environ.setdefault("LANCEDB_LOG", "error")
+from typing import cast
 
 import lancedb
+import portalocker
+from lancedb.db import LanceDBConnection
+from lancedb.table import LanceTable
 
 from facesim.errors import FaceSimError
 from facesim.text import printable
 
 LOCK = ".facesim-lock"
-PATIENCE = 30  # seconds that one process waits for another's work on the same gallery
-SHARED, ALONE = portalocker.LOCK_SH, portalocker.LOCK_EX
-_SOURCE_LINE = re.compile(r",?\s*\S+\.rs:\d+(:\d+)?")  # by which LanceDB's errors say where in its own code they arose
-
-
-class BusyError(FaceSimError):
-    """Others are writing to the gallery."""
+PATIENCE = 30  # seconds that a process waits for another one's work on the same gallery
+SHARED, EXCLUSIVE = portalocker.LOCK_SH, portalocker.LOCK_EX
+_SOURCE_LINE = re.compile(r",?\s*\S+\.rs:\d+(:\d+)?")  # where in LanceDB's own code an error arose
 
 
 def is_remote(address: str) -> bool:
@@ -32,21 +27,22 @@ def is_remote(address: str) -> bool:
     return "://" in address
 
 
-def place(address: str) -> str:
-    """Return an address as LanceDB takes it for the same."""
-    return address if is_remote(address) else os.path.abspath(address)  # LanceDB would take ~ for a home
+def uri(address: str) -> str:
+    """Return an address in a form that LanceDB does not change."""
+    return address if is_remote(address) else os.path.abspath(address)  # LanceDB would expand ~
 
 
-def connect(address: str):
-    """Return LanceDB's connection, whose tables are always those of now."""
-    return lancedb.connect(place(address), read_consistency_interval=timedelta(0))
+def connect(address: str) -> LanceDBConnection:
+    """Return a connection to LanceDB whose tables always show their latest version."""
+    connection = lancedb.connect(uri(address), read_consistency_interval=timedelta(0))
+    return cast(LanceDBConnection, connection)  # of another class only at the address of LanceDB's own cloud
 
 
-def open_table(address: str, name: str):
+def open_table(address: str, name: str) -> LanceTable | None:
     """Return a table at an address; None where there is none."""
     if not is_remote(address) and not (Path(address) / f"{name}.lance").is_dir():
         return None
-    with sentences(address):
+    with translate_errors(address):
         try:
             return connect(address).open_table(name)
         except ValueError as error:
@@ -57,9 +53,9 @@ def open_table(address: str, name: str):
 
 @contextlib.contextmanager
 def locked(address: str, kind: int, patience: float | None = None) -> Iterator[None]:
-    """Hold the gallery's lock, shared or alone; an object store has none.
+    """Hold the gallery's lock, `SHARED` or `EXCLUSIVE`; an object store has none.
 
-    Raises FaceSimError where it cannot be written to, BusyError where others do not let go in time.
+    Raises FaceSimError where it cannot be written to, or where others hold the lock for too long.
     """
     if is_remote(address):
         yield
@@ -69,23 +65,21 @@ def locked(address: str, kind: int, patience: float | None = None) -> Iterator[N
         lock = portalocker.Lock(path, "a", timeout=patience, flags=kind | portalocker.LOCK_NB)
         lock.acquire()
     except portalocker.LockException as error:
-        raise BusyError(f"{printable(address)} is being written to: try again once that is done.") from error
+        raise FaceSimError(f"{printable(address)} is being written to: try again once that is done.") from error
     except OSError as error:
         raise FaceSimError(f"{printable(address)} cannot be written: {error.strerror}.") from error
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager
-def sentences(address: str) -> Iterator[None]:
+def translate_errors(address: str) -> Iterator[None]:
     """Turn what LanceDB raises into a FaceSimError that names the gallery."""
     try:
         yield
     except (FaceSimError, GeneratorExit):
         raise
-    except Exception as error:  # LanceDB raises a class of its own for every kind of trouble
+    except Exception as error:  # LanceDB's many errors have no base class of their own
         reason = " ".join(_SOURCE_LINE.sub("", str(error)).split())
         if isinstance(error, OSError) and error.strerror:
             reason = error.strerror
@@ -93,5 +87,5 @@ def sentences(address: str) -> Iterator[None]:
 
 
 def quoted(text: str) -> str:
-    """Return a text as LanceDB's filters have it."""
+    """Return a text as a literal for LanceDB's filters."""
     return "'" + text.replace("'", "''") + "'"

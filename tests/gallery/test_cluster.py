@@ -67,7 +67,7 @@ def test_fewer_faces_of_a_small_collection_are_left_alone_than_by_the_strictest_
     assert alone[0] < alone[1]
 
 
-def test_people_whom_the_model_has_not_seen_are_told_apart(lfw, tmp_path, verifier):
+def test_people_whom_the_model_has_not_seen_are_separated(lfw, tmp_path, verifier):
     people = [name for name in sorted(verifier.model.info.trained_on["test_identities"])
               if len(list((lfw / name).iterdir())) >= 5][:8]  # fmt: skip
     if len(people) < 8:

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from facesim.errors import FaceSimError
-from facesim.gallery.collect import embed_locally, enrol, pending_photos
-from facesim.gallery.forget import forget, forget_all, forget_photo, forget_unnamed
-from facesim.gallery.store import Removed, open_or_create_gallery
+from facesim.gallery.embed import embed_locally, pending_photos
+from facesim.gallery.enrol import enrol
+from facesim.gallery.forget import Removed, forget, forget_all, forget_photo, forget_unnamed
+from facesim.gallery.store import open_or_create_gallery
 
 
 @pytest.fixture
@@ -42,30 +43,31 @@ def test_with_a_person_go_the_same_faces_without_a_name_and_nobody_elses(gallery
     theirs = list(gallery.rows(name="Grace"))
     others = [row for row in gallery.rows(faces_only=True) if row.name is None and row.box.left > 500]
     assert in_files(gallery, theirs + others) == [True] * 3
-    assert forget(gallery, "Grace") == Removed(faces=5, photos=3)
+    assert forget(gallery, "Grace") == Removed(face_count=5, photo_count=3)
     assert held(gallery) == [("both.png", None), ("wall.png", None)]
     assert in_files(gallery, theirs + others) == [False, False, True]
     with pytest.raises(FaceSimError, match="nobody in"):
         forget(gallery, "Grace")
     pending = pending_photos(gallery, map(str, photos.iterdir()))
-    assert sum(tally.faces for tally in embed_locally(gallery, verifier, pending)) == 2  # who asks for them has them
+    counts = list(embed_locally(gallery, verifier, pending))
+    assert sum(each.face_count for each in counts) == 2  # who asks for them has them
 
 
 def test_all_faces_of_a_photo_are_forgotten_even_where_it_has_gone(gallery, photos, monkeypatch, refuses):
     (photos / "both.png").unlink()
     theirs = [row for row in gallery.rows() if row.photo.endswith("both.png")]
     monkeypatch.chdir(photos)
-    assert forget_photo(gallery, "both.png") == Removed(faces=3, photos=1)
+    assert forget_photo(gallery, "both.png") == Removed(face_count=3, photo_count=1)
     assert held(gallery) == [("copy.jpg", None), ("grace.jpg", "Grace"), ("grace.jpg", None), ("wall.png", None)]
     assert not any(in_files(gallery, theirs))
     with refuses(photos / "both.png"):
         forget_photo(gallery, "both.png")
-    assert forget_photo(gallery, str(photos / "wall.png")) == Removed(faces=0, photos=1)
+    assert forget_photo(gallery, str(photos / "wall.png")) == Removed(face_count=0, photo_count=1)
 
 
 def test_faces_without_a_name_are_forgotten_and_those_with_one_kept(gallery, refuses):
     nameless = [row for row in gallery.rows(faces_only=True) if row.name is None and row.box.left > 500]
-    assert forget_unnamed(gallery) == Removed(faces=4, photos=3)
+    assert forget_unnamed(gallery) == Removed(face_count=4, photo_count=3)
     assert held(gallery) == [("both.png", "Grace"), ("grace.jpg", "Grace"), ("wall.png", None)]
     assert in_files(gallery, nameless) == [False]
     with refuses(gallery.address):
@@ -74,7 +76,7 @@ def test_faces_without_a_name_are_forgotten_and_those_with_one_kept(gallery, ref
 
 def test_everything_is_forgotten(gallery, refuses):
     rows = list(gallery.rows(faces_only=True))
-    assert forget_all(gallery) == Removed(faces=6, photos=4)
+    assert forget_all(gallery) == Removed(face_count=6, photo_count=4)
     assert held(gallery) == []
     assert not any(in_files(gallery, rows))
     with refuses(gallery.address):

@@ -7,7 +7,7 @@ import pytest
 from facesim.detector.box import Box
 from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError
-from facesim.gallery.collect import enrol
+from facesim.gallery.enrol import enrol
 from facesim.gallery.identify import Identifier, threshold_among
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_or_create_gallery
@@ -42,7 +42,7 @@ def place(gallery):
 
 
 def name(gallery, verifier, probe, fmr=None):
-    return Identifier(gallery, verifier, fmr).name(EmbeddedPhoto([FACE], probe[None]))[0]
+    return Identifier(gallery, verifier, fmr).identify_embedded(EmbeddedPhoto([FACE], probe[None]))[0]
 
 
 def test_the_nearest_under_the_threshold_is_named(gallery, verifier, place):

@@ -26,11 +26,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from PIL import Image
 
 from facesim.errors import FaceSimError
-from facesim.gallery import collect
-from facesim.gallery.collect import embed_locally, enrol, pending_photos
-from facesim.gallery.forget import forget, forget_all, forget_photo, forget_unnamed
-from facesim.gallery.known import content_digest
-from facesim.gallery.store import Removed, open_gallery, open_or_create_gallery
+from facesim.gallery import embed
+from facesim.gallery import enrol as enrolment
+from facesim.gallery.embed import embed_locally, pending_photos
+from facesim.gallery.enrol import enrol
+from facesim.gallery.forget import Removed, forget, forget_all, forget_photo, forget_unnamed
+from facesim.gallery.store import open_gallery, open_or_create_gallery
+from facesim.gallery.version import content_digest
 from facesim.model import Model
 from facesim.verifier import Verifier
 
@@ -403,7 +405,7 @@ class Helper:
 
 def serve() -> None:
     """Do what a line on stdin says, each photo committed alone."""
-    collect.ENROLLED_EVERY = collect.EMBEDDED_EVERY = 0
+    enrolment.SECONDS_PER_WRITE = embed.SECONDS_PER_WRITE = 0
     verifier = Remembering(Model())
     verifier.known = pickle.loads(Path(sys.argv[1]).read_bytes())
     print("ready", flush=True)

@@ -19,7 +19,7 @@ from ray.cluster_utils import Cluster
 from facesim.errors import FaceSimError
 from facesim.folder import photos_at
 from facesim.gallery import ray_engine
-from facesim.gallery.collect import Tally, embed_locally, pending_photos
+from facesim.gallery.embed import EmbedCounts, embed_locally, pending_photos
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.model import Model
@@ -30,7 +30,7 @@ ODD_NAME = os.fsdecode(b"\xff\xfe.jpg")
 
 
 def embed(engine, address, photos, verifier):
-    """Return a fresh iterator over the tallies of what is pending in `photos`."""
+    """Return a fresh iterator over the counts of what is pending in `photos`."""
     gallery = open_or_create_gallery(str(address), verifier.model)
     return engine(gallery, verifier, pending_photos(gallery, photos_at([str(photos)])))
 
@@ -75,7 +75,7 @@ def two_nodes():
 def cluster(two_nodes, monkeypatch):
     """A cluster of two nodes with a core each, in small blocks of photos."""
     monkeypatch.setenv("RAY_ADDRESS", two_nodes.address)
-    monkeypatch.setattr(ray_engine, "BLOCK", BLOCK)
+    monkeypatch.setattr(ray_engine, "MAX_BLOCK", BLOCK)
     return two_nodes
 
 
@@ -106,10 +106,10 @@ def test_ray_gives_the_rows_that_the_local_engine_gives(
     replaced = FaceRow(expected[0].photo, 0, problem="as it was before")
     unreadable_now = replaced._replace(photo=str(photos / "letter.jpg"))
     open_or_create_gallery(gallery, verifier.model).add([replaced, unreadable_now])
-    tally = sum(embed(ray_engine.embed_by_ray, gallery, photos, verifier), Tally())
+    counts = sum(embed(ray_engine.embed_by_ray, gallery, photos, verifier), EmbedCounts())
     assert rows(gallery) == sorted([*expected, unreadable_now], key=repr)
-    assert (tally.photos, tally.without_face, tally.unreadable) == (PHOTOS + 3, 1, 1)
-    assert tally.faces == sum(row.problem is None for row in expected)
+    assert (counts.photo_count, counts.without_face, counts.unreadable) == (PHOTOS + 3, 1, 1)
+    assert counts.face_count == sum(row.problem is None for row in expected)
     assert len(list(nodes.iterdir())) == 2
 
 
@@ -121,12 +121,9 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
         """Dies once before it has written its first block, and once after that, before it could tell."""
 
         def __call__(self, block):
-            number = block["block"][0].as_py()
-            if number == 0:
-                self.die_once("before")
+            self.die_once("before")
             outcome = super().__call__(block)
-            if number == 1:
-                self.die_once("after")
+            self.die_once("after")
             return outcome
 
         def die_once(self, moment):
@@ -135,26 +132,26 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
                 os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(ray_engine, "_Worker", Mortal)
-    tallies = list(embed(ray_engine.embed_by_ray, gallery, photos, verifier))
+    counts = list(embed(ray_engine.embed_by_ray, gallery, photos, verifier))
     assert {"before", "after"} <= {path.name for path in tmp_path.iterdir()}
     assert rows(gallery) == expected
-    assert sum(tally.photos for tally in tallies) == PHOTOS + 3
+    assert sum(each.photo_count for each in counts) == PHOTOS + 3
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow
 def test_a_stopped_run_is_continued(cluster, gallery, photos, expected, verifier, monkeypatch):
-    monkeypatch.setattr(ray_engine, "COMMITTED_EVERY", 0)
+    monkeypatch.setattr(ray_engine, "SECONDS_PER_COMMIT", 0)
     run = embed(ray_engine.embed_by_ray, gallery, photos, verifier)
     first = next(run)
     run.close()
-    assert first.photos - first.unreadable == len({row.photo for row in rows(gallery)}) < PHOTOS
+    assert first.photo_count - first.unreadable == len({row.photo for row in rows(gallery)}) < PHOTOS
 
     rest = list(embed(ray_engine.embed_by_ray, gallery, photos, verifier))
-    assert first.faces + sum(tally.faces for tally in rest) == sum(row.problem is None for row in expected)
+    assert first.face_count + sum(counts.face_count for counts in rest) == sum(row.problem is None for row in expected)
     assert rows(gallery) == expected
     (again,) = embed(ray_engine.embed_by_ray, gallery, photos, verifier)
-    assert again == Tally(unreadable=1)
+    assert again == EmbedCounts(unreadable=1)
     assert rows(gallery) == expected
 
 
@@ -167,10 +164,10 @@ def test_a_worker_that_does_not_see_the_photos_or_has_another_model_stops_the_ru
     class Elsewhere(ray_engine._Worker):
         """Works where there is no photo."""
 
-        def _embed(self, photos, there):
+        def _embed(self, block):
             os.rename(photo, f"{photo} elsewhere")
             try:
-                return super()._embed(photos, there)
+                return super()._embed(block)
             finally:
                 os.rename(f"{photo} elsewhere", photo)
 
@@ -194,7 +191,7 @@ def test_the_command_prints_its_sentence_and_nothing_else(cluster, gallery, phot
     assert (out.count("\n"), err) == (1, "")
 
 
-def test_a_cluster_that_is_not_there_is_told_in_a_sentence(gallery, hopper, verifier, monkeypatch, refuses):
+def test_a_cluster_that_is_not_there_is_reported_in_a_sentence(gallery, hopper, verifier, monkeypatch, refuses):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with refuses("127.0.0.1:1"):
         list(embed(ray_engine.embed_by_ray, gallery, hopper, verifier))

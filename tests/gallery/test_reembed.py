@@ -6,7 +6,8 @@ import pytest
 
 from facesim.errors import FaceSimError
 from facesim.gallery import reembed as module
-from facesim.gallery.collect import embed_locally, enrol, pending_photos
+from facesim.gallery.embed import embed_locally, pending_photos
+from facesim.gallery.enrol import enrol
 from facesim.gallery.reembed import reembed
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.model import Model

@@ -11,11 +11,15 @@ import pytest
 
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError
-from facesim.gallery import store, tables
+from facesim.gallery import forget as forget_module
+from facesim.gallery import maintenance, store, tables
 from facesim.gallery.forget import forget
-from facesim.gallery.known import Version
+from facesim.gallery.known import KnownPhotos
+from facesim.gallery.maintenance import gallery_stats, overwrite, purge, vacuum
+from facesim.gallery.reembed import staged_gallery
 from facesim.gallery.rows import FaceRow, check_name
 from facesim.gallery.store import open_gallery, open_or_create_gallery
+from facesim.gallery.version import Version
 
 BOX = Box(10, 20, 110, 125)
 AWKWARD = "Zoë O'Brien'; --"
@@ -74,8 +78,8 @@ def test_photos_without_a_face_and_faces_without_a_name_are_nobodys_name(gallery
     assert [match.name for match in gallery.nearest(embeddings[1], 9)] == [None, "Ana"]
     assert [match.name for match in gallery.nearest(embeddings[1], 9, named=True)] == ["Ana"]
     assert gallery.count_named() == 1
-    held = gallery.stats()
-    assert (held.faces, held.named, held.names, held.without_face, held.photos) == (2, 1, 1, 1, 3)
+    held = gallery_stats(gallery)
+    assert (held.face_count, held.named_count, held.name_count, held.without_face, held.photo_count) == (2, 1, 1, 1, 3)
     kept = {row.photo: row for row in gallery.rows()}
     assert kept["/photos/wall.jpg"] == FaceRow("/photos/wall.jpg", 1, problem="no face was found in wall.jpg.")
     assert np.array_equal(kept["/photos/0-1.jpg"].embedding, embeddings[1])
@@ -88,26 +92,26 @@ def test_the_index_finds_what_an_exact_search_does_and_faces_that_came_after_it(
         gallery.add([FaceRow("/photos/wall.jpg", 1, problem="no face.")] * 20)
     queries = unit(20, gallery.embedding_size, 1)
     exact = {named: [gallery.nearest(query, 10, named) for query in queries] for named in (True, False)}
-    monkeypatch.setattr(store, "INDEX_FROM", 500)
-    gallery.tidy()
-    assert gallery.stats().indexed
+    monkeypatch.setattr(maintenance, "INDEX_FROM", 500)
+    vacuum(gallery)
+    assert gallery_stats(gallery).indexed
     for named, expected in exact.items():
         assert [gallery.nearest(query, 10, named) for query in queries] == expected
     (later,) = fill("late", seed=2)
     assert gallery.nearest(later, 1)[0].name == "late"
     fill(*map(str, range(600)), seed=3)
-    gallery.tidy()
+    vacuum(gallery)
     (index,) = lancedb.connect(gallery.address).open_table(store.TABLE).list_indices()
     assert index.num_unindexed_rows == 0
     assert gallery.nearest(embeddings[1], 1)[0].name == "1"
 
 
 def test_the_index_is_made_anew_once_there_are_four_times_as_many_faces(gallery, fill, monkeypatch):
-    monkeypatch.setattr(store, "INDEX_FROM", 100)
+    monkeypatch.setattr(maintenance, "INDEX_FROM", 100)
     names = []
     for seed in range(5):
         fill(*map(str, range(100)), seed=seed)
-        gallery.tidy()
+        vacuum(gallery)
         names += [index.name for index in lancedb.connect(gallery.address).open_table(store.TABLE).list_indices()]
     assert names == ["parts_10", "parts_10", "parts_10", "parts_20", "parts_20"]
 
@@ -115,8 +119,8 @@ def test_the_index_is_made_anew_once_there_are_four_times_as_many_faces(gallery,
 def test_many_small_changes_are_made_one_piece(gallery, fill):
     for seed in range(30):
         fill("Ana", seed=seed)
-    pieces = list((Path(gallery.uri) / "data").iterdir())
-    gallery.tidy()
+    pieces = list((Path(gallery.table_uri) / "data").iterdir())
+    vacuum(gallery)
     assert len(pieces) == 30
     table = lancedb.connect(gallery.address).open_table(store.TABLE)
     assert table.stats()["fragment_stats"]["num_fragments"] == 1
@@ -143,7 +147,7 @@ def test_a_name_is_one_name_however_it_is_spelled(gallery, fill, refuses):
         gallery.rename("Ana", "Zoe")
     assert gallery.rename("ana", "zoe", merge=True) == 1
     assert gallery.names() == {"ZOE": 3}
-    assert forget(gallery, "Zoe").faces == 3
+    assert forget(gallery, "Zoe").face_count == 3
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\0b", "\udcff", "x" * 201, "a\u2028b"])
@@ -154,27 +158,27 @@ def test_what_is_no_name_is_refused(name):
 
 @pytest.mark.parametrize("indexed", [False, True])
 def test_who_is_forgotten_is_in_no_file_any_more(gallery, fill, model, monkeypatch, indexed):
-    monkeypatch.setattr(store, "INDEX_FROM", 500 if indexed else 10_000)
+    monkeypatch.setattr(maintenance, "INDEX_FROM", 500 if indexed else 10_000)
     embeddings = fill(AWKWARD, *map(str, range(800)))
     fill("Ana", "Ben", None, seed=1)
     with gallery.writing():
         gallery.add([FaceRow("/photos/wall.jpg", 1, problem="no face.")])
-    gallery.tidy()
-    with gallery.alone():
-        gallery.remade_by(model).add(
+    vacuum(gallery)
+    with gallery.exclusive():
+        staged_gallery(gallery, model).add(
             [FaceRow("/photos/0-0.jpg", 0, AWKWARD, embeddings[0], BOX)]
         )  # left by a killed run
     folder = Path(gallery.address)
     parts = AWKWARD.encode(), embeddings[0].tobytes()
     assert all(files_with(folder, part) for part in parts)
-    assert forget(gallery, AWKWARD).faces == 1
+    assert forget(gallery, AWKWARD).face_count == 1
     assert not any(files_with(folder, part) for part in parts)
     assert files_with(folder, embeddings[1].tobytes())
     again = open_gallery(gallery.address, model)
     assert again.count_rows() == 804
-    assert again.stats().without_face == 1
+    assert gallery_stats(again).without_face == 1
     assert AWKWARD not in again.names()
-    assert again.stats().indexed == indexed
+    assert gallery_stats(again).indexed == indexed
     assert again.nearest(embeddings[1], 1)[0].name == "0"
     with pytest.raises(FaceSimError, match="nobody in"):
         forget(gallery, AWKWARD)
@@ -182,10 +186,10 @@ def test_who_is_forgotten_is_in_no_file_any_more(gallery, fill, model, monkeypat
 
 def test_an_interrupted_forgetting_is_ended_by_the_next(gallery, fill, monkeypatch):
     embeddings = fill(AWKWARD, *map(str, range(100)))
-    interrupted = open_gallery(gallery.address)
-    monkeypatch.setattr(interrupted, "clean", raise_interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        forget(interrupted, AWKWARD)
+    with monkeypatch.context() as patch:
+        patch.setattr(forget_module, "purge", raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            forget(gallery, AWKWARD)
     assert AWKWARD not in gallery.names()
     assert files_with(Path(gallery.address), embeddings[0].tobytes())
     with pytest.raises(FaceSimError, match="nobody in"):
@@ -194,7 +198,7 @@ def test_an_interrupted_forgetting_is_ended_by_the_next(gallery, fill, monkeypat
     assert gallery.count_rows() == 100
 
 
-def raise_interrupt():
+def raise_interrupt(_):
     raise KeyboardInterrupt
 
 
@@ -215,8 +219,10 @@ def test_who_opened_a_gallery_before_another_model_made_it_anew_is_told_so(galle
     class Other:
         embedding_size, fingerprint, path = gallery.embedding_size, "other", "other.onnx"
 
-    with gallery.alone():
-        gallery.become(gallery.remade_by(Other))
+    with gallery.exclusive():
+        staged = staged_gallery(gallery, Other)
+        overwrite(gallery, staged.schema, staged.batches())
+        purge(gallery)
     row = FaceRow("/b.jpg", 0, "Ben", embedding, BOX)
     for attempt in (
         lambda: stale.nearest(embedding, 1),
@@ -286,7 +292,7 @@ def test_an_address_is_taken_as_it_is(tmp_path, model, monkeypatch):
 
 def test_a_damaged_gallery_is_a_sentence(gallery, fill, refuses):
     fill("Ana")
-    for manifest in (Path(gallery.uri) / "_versions").glob("*.manifest"):
+    for manifest in (Path(gallery.table_uri) / "_versions").glob("*.manifest"):
         manifest.write_bytes(b"rubbish")
     with refuses(gallery.address):
         open_gallery(gallery.address)
@@ -299,7 +305,7 @@ def test_asking_writes_nothing(gallery, fill, model):
     asked = open_gallery(gallery.address, model)
     assert asked.nearest(embedding, 1)
     assert asked.names()
-    assert asked.stats().faces == 1
+    assert gallery_stats(asked).face_count == 1
     assert sorted(Path(gallery.address).rglob("*")) == before
 
 
@@ -312,7 +318,7 @@ def test_forgetting_waits_for_those_who_write_and_says_so_when_it_takes_too_long
             forget(gallery, "Ana")
         assert time.monotonic() - start >= 0.3
         fill("Cem", seed=1)  # others may add meanwhile
-    assert forget(gallery, "Ana").faces == 1
+    assert forget(gallery, "Ana").face_count == 1
     assert gallery.names() == {"Ben": 1, "Cem": 1}
 
 
@@ -320,6 +326,7 @@ WRITER = """
 import sys
 import numpy as np
 from facesim.gallery.rows import FaceRow
+from facesim.gallery.maintenance import vacuum
 from facesim.gallery.store import open_or_create_gallery
 from facesim.detector.box import Box
 from facesim.model import Model
@@ -332,7 +339,7 @@ for i in range(25):
     with gallery.writing():
         face = np.full(gallery.embedding_size, 1 / gallery.embedding_size ** 0.5, np.float32)
         gallery.add([FaceRow(f"/{i}.jpg", 0, f"{who}{i}", face, Box(0, 0, 9, 9))])
-    gallery.tidy()
+    vacuum(gallery)
 """
 
 
@@ -350,7 +357,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path, model):
     assert open_gallery(address, model).names() == {f"{who}{i}": 1 for who in "abc" for i in range(25)}
 
 
-def test_known_photos_are_told_from_changed_and_new_ones(gallery, model):
+def test_known_photos_are_distinguished_from_changed_and_new_ones(gallery, model):
     face = unit(1, gallery.embedding_size)[0]
     with gallery.writing():
         gallery.add(
@@ -361,7 +368,7 @@ def test_known_photos_are_told_from_changed_and_new_ones(gallery, model):
                 FaceRow("/c.jpg", 9, None, face, BOX, size=100, changed=9, content=b"new"),
             ]
         )
-    known = gallery.known_photos()
+    known = KnownPhotos(gallery)
     assert [known.has(photo) for photo in ("/a.jpg", "/b.jpg", "/d.jpg")] == [True, True, False]
     assert known.has_version("/a.jpg", Version(7, 100, 8))
     for other in (Version(7, 101, 8), Version(7, 100, 9), Version(6, 100, 8), Version(7)):
@@ -401,9 +408,9 @@ def test_an_address_in_an_object_store_is_a_gallery_like_any_other(model, monkey
                 gallery.add([FaceRow(f"/{name}.jpg", 0, name, face, BOX)])
         reader = open_gallery(address, model)
         assert reader.nearest(embeddings[2], 1)[0].name == AWKWARD
-        assert forget(gallery, AWKWARD).faces == 1
+        assert forget(gallery, AWKWARD).face_count == 1
         assert reader.names() == {"Ana": 1, "Ben": 1}
-        assert gallery.stats().bytes > 0
+        assert gallery_stats(gallery).bytes > 0
         kept = [
             client.get_object(Bucket="bucket", Key=item["Key"])["Body"].read()
             for item in client.list_objects_v2(Bucket="bucket")["Contents"]

@@ -17,13 +17,13 @@ from PIL import Image, ImageOps
 from facesim.detector import finding
 from facesim.detector.finding import glance
 from facesim.errors import FaceSimError
-from facesim.gallery.collect import enrol
+from facesim.gallery.enrol import enrol
 from facesim.gallery.store import open_or_create_gallery
 from facesim.photo import open_photo
 
 cv2 = pytest.importorskip("cv2")
 
-from facesim.gallery.watch import CutShortError, Video, check_video_path, write_video  # noqa: E402
+from facesim.gallery.video import CutShortError, Video, check_video_path, write_video  # noqa: E402
 
 RATE = 4  # frames per second
 SIZE = (400, 300)
@@ -209,7 +209,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from facesim.gallery.watch import write_video
+from facesim.gallery.video import write_video
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 with write_video(Path(sys.argv[1]), 10) as writer:
     for i in range(30):

@@ -7,12 +7,14 @@ import pytest
 
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.gallery import collect
-from facesim.gallery.collect import Tally, embed_locally, enrol, faces_on, pending_photos, people_in
+from facesim.gallery import embed
+from facesim.gallery.embed import EmbedCounts, embed_locally, faces_on, pending_photos
+from facesim.gallery.enrol import enrol, people_in
 from facesim.gallery.forget import forget
-from facesim.gallery.known import content_digest
+from facesim.gallery.maintenance import gallery_stats
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.gallery.tables import connect
+from facesim.gallery.version import content_digest
 
 
 @pytest.fixture
@@ -52,9 +54,7 @@ def test_who_is_enrolled_is_in_the_gallery_with_the_embedding_that_two_photos_ar
     assert kept["Grace"].modified == os.stat(hopper).st_mtime_ns
 
 
-def test_a_second_run_passes_over_what_is_there_and_takes_a_changed_photo_anew(
-    gallery, verifier, tmp_path, hopper, collins
-):
+def test_a_second_run_skips_what_is_there_and_takes_a_changed_photo_anew(gallery, verifier, tmp_path, hopper, collins):
     photo = tmp_path / "me.jpg"
     shutil.copy(hopper, photo)
     assert len(list(enrol(gallery, verifier, [(str(photo), "Me")]))) == 1
@@ -98,23 +98,23 @@ def test_a_photo_is_taken_anew_however_little_shows_that_it_was_replaced(gallery
     shutil.copy(hopper, photo)
     shutil.copy(hopper, enrolled)
     list(enrol(gallery, verifier, [(str(enrolled), "Me")]))
-    assert sum(embed_locally(gallery, verifier, pending_photos(gallery, [str(photo)])), Tally()).faces == 1
+    assert sum(embed_locally(gallery, verifier, pending_photos(gallery, [str(photo)])), EmbedCounts()).face_count == 1
     replace_unseen(photo, collins)
     replace_unseen(enrolled, collins)
-    assert sum(embed_locally(gallery, verifier, pending_photos(gallery, [str(photo)])), Tally()).faces == 1
+    assert sum(embed_locally(gallery, verifier, pending_photos(gallery, [str(photo)])), EmbedCounts()).face_count == 1
     assert len(list(enrol(gallery, verifier, [(str(enrolled), "Me")]))) == 1
     (embedding,), _ = verifier.embed([collins])
     assert [np.array_equal(row.embedding, embedding) for row in gallery.rows()] == [True, True]
 
 
-def test_a_photo_whose_content_is_the_same_is_passed_over_and_read_only_once(
+def test_a_photo_whose_content_is_the_same_is_skipped_and_read_only_once(
     gallery, verifier, tmp_path, hopper, monkeypatch
 ):
     photo = tmp_path / "photo.jpg"
     shutil.copy(hopper, photo)
     list(embed_locally(gallery, verifier, pending_photos(gallery, [str(photo)])))
     read = []
-    monkeypatch.setattr(collect, "content_digest", lambda path: read.append(path) or content_digest(path))
+    monkeypatch.setattr(embed, "content_digest", lambda path: read.append(path) or content_digest(path))
     for touch in (os.utime, lambda path: path.chmod(0o600), lambda path: os.link(path, f"{path}.backup")):
         touch(photo)
         for _ in range(2):
@@ -136,16 +136,16 @@ def test_a_gallery_that_an_earlier_facesim_made_is_read_and_gone_on_with(
     assert again.count_rows() == 6
     assert [row.content for row in again.rows()] == [None] * 6
     assert not set(old) & set(connect(gallery.address).open_table("faces").schema.names)  # asking writes nothing
-    assert embedded(again, verifier, photos) == Tally(unreadable=1)
+    assert embedded(again, verifier, photos) == EmbedCounts(unreadable=1)
     assert list(enrol(again, verifier, [(str(photos / "grace.jpg"), "Grace")])) == []
     shutil.copy(hopper, photos / "new.jpg")
-    assert embedded(again, verifier, photos) == Tally(with_face=1, faces=1, unreadable=1)
+    assert embedded(again, verifier, photos) == EmbedCounts(with_face=1, face_count=1, unreadable=1)
     (new,) = (row for row in open_gallery(gallery.address, model).rows() if row.content)
     assert new.photo == str(photos / "new.jpg")
-    assert forget(again, "Grace").faces == 3  # a copy's, too
+    assert forget(again, "Grace").face_count == 3  # a copy's, too
 
 
-def test_a_face_that_another_name_has_is_told_of(gallery, verifier, hopper, collins, tmp_path):
+def test_a_face_that_matches_another_name_is_reported(gallery, verifier, hopper, collins, tmp_path):
     print_ = hopper.with_name("grace_hopper_print.jpg")
     people = [(str(hopper), "Grace"), (str(print_), "Grace"), (str(print_), "Amazing"), (str(collins), "Eileen")]
     *others, amazing, eileen = enrol(gallery, verifier, people)
@@ -158,19 +158,19 @@ def test_a_face_that_another_name_has_is_told_of(gallery, verifier, hopper, coll
     assert again.likeness.name in ("Grace", "Amazing")
 
 
-def test_what_is_enrolled_is_told_only_once_it_is_safe(gallery, verifier, hopper, collins):
+def test_what_is_enrolled_is_reported_only_once_it_is_safe(gallery, verifier, hopper, collins):
     enrolled = enrol(gallery, verifier, [(str(hopper), "Grace"), (str(collins), "Eileen")])
     assert next(enrolled).name in gallery.names()
     enrolled.close()
 
 
-@pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")
+@pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")  # checked by tests/test_folder.py
 def test_folders_name_the_people_in_them(tmp_path, hopper, refuses):
     (tmp_path / "people" / "Grace Hopper" / "navy").mkdir(parents=True)
     (tmp_path / "people" / "empty").mkdir()
     (tmp_path / "people" / ".hidden").mkdir()
-    for place in ("Grace Hopper/a.jpg", "Grace Hopper/navy/b.jpg", ".hidden/c.jpg", "loose.jpg"):
-        shutil.copy(hopper, tmp_path / "people" / place)
+    for path in ("Grace Hopper/a.jpg", "Grace Hopper/navy/b.jpg", ".hidden/c.jpg", "loose.jpg"):
+        shutil.copy(hopper, tmp_path / "people" / path)
     grace = tmp_path / "people" / "Grace Hopper"
     theirs = [(str(grace / "a.jpg"), "Grace Hopper"), (str(grace / "navy" / "b.jpg"), "Grace Hopper")]
     assert people_in([str(tmp_path / "people")], depth=1) == theirs
@@ -191,11 +191,11 @@ def test_folders_name_the_people_in_them(tmp_path, hopper, refuses):
         people_in([str(tmp_path / "people")])
 
 
-@pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")
+@pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")  # checked by tests/test_folder.py
 def test_a_year_between_names_nobody(tmp_path, hopper, collins):
-    for place, photo in (("2023/Grace/a.jpg", hopper), ("2024/GRACE /b.jpg", hopper), ("2024/Eileen/c.jpg", collins)):
-        (tmp_path / place).parent.mkdir(parents=True)
-        shutil.copy(photo, tmp_path / place)
+    for path, photo in (("2023/Grace/a.jpg", hopper), ("2024/GRACE /b.jpg", hopper), ("2024/Eileen/c.jpg", collins)):
+        (tmp_path / path).parent.mkdir(parents=True)
+        shutil.copy(photo, tmp_path / path)
     assert [name for _, name in people_in([str(tmp_path)])] == ["Grace", "Eileen", "Grace"]
     years = [str(tmp_path / "2023"), str(tmp_path / "2024")]
     assert sorted(name for _, name in people_in(years)) == ["Eileen", "Grace", "Grace"]
@@ -209,16 +209,16 @@ def test_a_name_in_another_spelling_is_the_one_that_is_enrolled(gallery, verifie
     assert gallery.names() == {"Zoë": 2}
 
 
-def embedded(gallery, verifier, photos, faces="all") -> Tally:
+def embedded(gallery, verifier, photos, selection="all") -> EmbedCounts:
     known = []
     pending = pending_photos(gallery, [str(path) for path in sorted(photos.iterdir())], lambda: known.append(1))
-    done = sum(embed_locally(gallery, verifier, pending, faces), Tally())
-    assert done.photos + len(known) == len(list(photos.iterdir()))
+    done = sum(embed_locally(gallery, verifier, pending, selection), EmbedCounts())
+    assert done.photo_count + len(known) == len(list(photos.iterdir()))
     return done
 
 
 def test_a_collection_is_embedded_without_names_and_only_once(gallery, verifier, photos, hopper, crowd):
-    assert embedded(gallery, verifier, photos) == Tally(with_face=3, faces=4, without_face=1, unreadable=1)
+    assert embedded(gallery, verifier, photos) == EmbedCounts(with_face=3, face_count=4, without_face=1, unreadable=1)
     rows = list(gallery.rows())
     assert {row.photo for row in rows} == {str(path) for path in photos.iterdir()} - {str(photos / "letter.jpg")}
     assert sum(row.photo.endswith("both.png") for row in rows) == 2
@@ -226,26 +226,26 @@ def test_a_collection_is_embedded_without_names_and_only_once(gallery, verifier,
     problems = {os.path.basename(row.photo): row.problem for row in rows if row.problem}
     assert problems.keys() == {"wall.png"}
     assert "no face was found" in problems["wall.png"]
-    assert embedded(gallery, verifier, photos) == Tally(unreadable=1)
+    assert embedded(gallery, verifier, photos) == EmbedCounts(unreadable=1)
     assert gallery.count_rows() == len(rows) == 5
     shutil.copy(crowd, photos / "both.png")
     modified = os.stat(photos / "letter.jpg").st_mtime_ns
     shutil.copy(hopper, photos / "letter.jpg")
     os.utime(photos / "letter.jpg", ns=(0, modified))  # what could not be read may be readable though unchanged
-    assert embedded(gallery, verifier, photos, "largest") == Tally(with_face=2, faces=2)
+    assert embedded(gallery, verifier, photos, "largest") == EmbedCounts(with_face=2, face_count=2)
     assert sum(row.photo.endswith("both.png") for row in gallery.rows()) == 1
     assert gallery.count_rows() == 5
-    assert gallery.stats().without_face == 1
+    assert gallery_stats(gallery).without_face == 1
 
 
 def test_an_interrupted_run_is_continued(gallery, verifier, photos, monkeypatch):
-    monkeypatch.setattr(collect, "EMBEDDED_EVERY", 0)
+    monkeypatch.setattr(embed, "SECONDS_PER_WRITE", 0)
     paths = [str(path) for path in sorted(photos.iterdir())]
     run = embed_locally(gallery, verifier, pending_photos(gallery, paths))
     first = next(run)
     run.close()
     assert gallery.count_rows() >= 1
-    assert first + embedded(gallery, verifier, photos) == Tally(3, 4, 1, 1)
+    assert first + embedded(gallery, verifier, photos) == EmbedCounts(3, 4, 1, 1)
     assert gallery.count_rows() == 5
 
 
@@ -253,11 +253,11 @@ def test_an_enrolled_face_stays_when_its_photo_changes_and_is_embedded(gallery, 
     grace = photos / "grace.jpg"
     list(enrol(gallery, verifier, [(str(grace), "Grace")]))
     (photos / "letter.jpg").unlink()
-    assert embedded(gallery, verifier, photos).photos == 3
+    assert embedded(gallery, verifier, photos).photo_count == 3
     shutil.copy(collins, grace)
-    assert embedded(gallery, verifier, photos).photos == 1
+    assert embedded(gallery, verifier, photos).photo_count == 1
     assert gallery.names() == {"Grace": 1}
-    assert embedded(gallery, verifier, photos).photos == 0
+    assert embedded(gallery, verifier, photos).photo_count == 0
 
 
 def test_faces_come_from_photos_and_galleries_alike(gallery, verifier, photos):
