@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facesim.data.identities import rank_within_identity
 from facesim.data.source import Source
 from facesim.errors import FaceSimError
 from facesim.evaluation.protocol import open_data, people_seen, unseen_by
@@ -65,7 +66,7 @@ def sample_open_set(
             f"{dataset.name} holds {(~seen).sum():,} people whom the model has not seen, {len(several):,} of them with "
             "two photos or more: one such is needed to enrol, and another person to be unknown. Name other data."
         )
-    rounds = _deal(people, random)
+    rounds = rank_within_identity(people, random.permutation(len(people)))
     order = np.lexsort((random.permutation(len(names))[people], rounds))  # round by round, people in one random order
     mated = order[np.isin(people[order], known) & (rounds[order] > 0)]  # a person's first photo is the enrolled one
     non_mated = order[np.isin(people[order], unknown)]
@@ -94,13 +95,3 @@ def sample_open_set(
         most_each=PROBES_EACH if probes is None else None,
         seed=seed,
     )
-
-
-def _deal(people: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Deal the photos of `people`, `(n,) int`, one of each person a round, by chance: the round of each, `(n,) int`."""
-    order = random.permutation(len(people))
-    order = order[np.argsort(people[order], kind="stable")]
-    counts = np.bincount(people)
-    rounds = np.empty(len(people), int)
-    rounds[order] = np.arange(len(people)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rounds
