@@ -15,6 +15,7 @@ FORMAT_VERSION = 1
 METADATA_PREFIX = "facesim."  # each field of ModelInfo is one metadata entry, as JSON
 _FARTHEST = 2.00001  # that two embeddings of unit length can be, and how exact a length is in float32
 MAX_POINTS = 1000
+MIN_FALSE_MATCHES = 10  # that a threshold for a given FMR, or a claim of an FMR, must rest on
 MAX_MEASURED = 1000  # of an operating point
 _MAX_DEPTH = 100  # lists and objects in each other; a model begun from another holds what that was trained on
 

@@ -67,11 +67,12 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     Exit status: 0 done, 2 trouble.
     """
     from facesim.evaluation.charts import draw_groups
+    from facesim.evaluation.formatting import as_dict
     from facesim.evaluation.groups import check_columns
     from facesim.evaluation.protocol import open_protocol
     from facesim.evaluation.recorded import write_measured
     from facesim.evaluation.scoring import score
-    from facesim.evaluation.summary import as_dict, evaluate
+    from facesim.evaluation.summary import evaluate
     from facesim.evaluation.text import evaluation_text
     from facesim.model import Model
 
@@ -109,9 +110,9 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
 
 def _evaluate_open_set(model, data, enrolled, probes, seed, picture, as_json):
     from facesim.evaluation.charts import draw_identification
+    from facesim.evaluation.formatting import as_dict
     from facesim.evaluation.identification import identify
     from facesim.evaluation.open_set import sample_open_set
-    from facesim.evaluation.summary import as_dict
     from facesim.evaluation.text import identification_text
     from facesim.model import Model
 

@@ -12,11 +12,10 @@ from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError
 from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
-from facesim.model_info import ModelInfo, OperatingPoint
+from facesim.model_info import MIN_FALSE_MATCHES, ModelInfo, OperatingPoint
 from facesim.photo import PhotoSource
 from facesim.verifier import Verifier, probability_text
 
-TOO_FEW = 10  # false matches that a claim of an FMR must rest on
 WEIGHED = 20  # nearest faces that a probability is computed from; farther ones add next to nothing
 
 
@@ -145,4 +144,4 @@ def probabilities(info: ModelInfo, matches: Sequence[Match], enrolled: int) -> d
 
 def claimed_fmr(point: OperatingPoint) -> float:
     """Return the FMR that an operating point can claim, which no few false matches can lower."""
-    return max(point.fmr, TOO_FEW / max(1, point.impostor))
+    return max(point.fmr, MIN_FALSE_MATCHES / max(1, point.impostor))

@@ -1,4 +1,4 @@
-"""Errors by group on the sweep's page: a chart of FMR and one of FNMR, a row for each group."""
+"""Errors by group on the sweep's page: a chart of FMR and one of FNMR, one row per group."""
 
 import numpy as np
 from bokeh.models import FixedTicker, NumeralTickFormatter
@@ -10,13 +10,13 @@ from facesim.evaluation.sweep.plots import hover, new_plot, tag
 from facesim.evaluation.text import rate_in_words
 from facesim.text import printable
 
-GROUP_COLOURS = ("ink", "recall", "accent", "genuine", "precision")  # of the first thresholds: variables of the page
+GROUP_COLOURS = ("ink", "recall", "accent", "genuine", "precision")  # of the thresholds drawn: CSS variables
 _MARKS = ("circle", "square", "triangle", "diamond", "inverted_triangle")
 _ROW = 18  # pixels for each threshold of a group
 
 
 def group_plots(report: GroupReport) -> dict[str, figure]:
-    """Return the charts that some group's pairs suffice for, by the names that the page has for them."""
+    """Return the charts for which some group has enough pairs, by their names on the page."""
     reasons = undrawable_groups(report)
     return {f"group_{kind}": _plot(report, kind) for kind in KINDS if f"group_{kind}" not in reasons}
 
@@ -58,6 +58,6 @@ def _plot(report: GroupReport, kind: str) -> figure:
             fill = {} if seen else {"fill_color": None}
             dots = plot.scatter(np.maximum([rate.rate for rate in stated], left), y, size=9, marker=mark, **fill)
             dots.data_source.data["group"] = [printable(groups[row].group) for row in rows]
-            dots.data_source.data["said"] = [rate_in_words(rate) for rate in stated]
-            hover(plot, tag(dots, colour), ("group", "@group"), ("at", label_of(at)), (kind.upper(), "@said"))
+            dots.data_source.data["rate"] = [rate_in_words(rate) for rate in stated]
+            hover(plot, tag(dots, colour), ("group", "@group"), ("at", label_of(at)), (kind.upper(), "@rate"))
     return plot
