@@ -1,13 +1,14 @@
 """What figures drawn by matplotlib share: titles, legends and axes of one style, and the way to a picture."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
+from matplotlib.artist import Artist
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 from matplotlib.ticker import LogLocator, NullLocator
 from PIL import Image
 
@@ -21,12 +22,6 @@ def new_figure(size: tuple[float, float], title: str, dpi: int = 130) -> Figure:
     return figure
 
 
-def open_frame(axes: Axes) -> None:
-    """Draw a light grid, and no frame above and to the right."""
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
 def use_log_percent(axis: Axis, locator: LogLocator) -> None:
     """Label a logarithmic axis of rates in percent, where `locator` says."""
     axis.set_major_locator(locator)
@@ -34,16 +29,12 @@ def use_log_percent(axis: Axis, locator: LogLocator) -> None:
     axis.set_major_formatter(lambda rate, _: f"{100 * rate:g} %")
 
 
-def legend_below(figure: Figure, axes: Axes, columns: int = 1) -> None:
-    """Put the legend of `axes` below the figure."""
-    marks = axes.get_legend_handles_labels()
-    without_mathematics(figure.legend(*marks, loc="outside lower left", ncols=columns, frameon=False, fontsize=9))
-
-
-def without_mathematics(legend: Legend) -> None:
-    """Have a legend show names with dollar signs as they are."""
-    for text in legend.get_texts():
+def add_legend(figure: Figure, handles: Sequence[Artist], names: list[str], **options: Any) -> None:
+    """Add a legend with names as they are: with dollar signs, or beginning with an underscore."""
+    legend = figure.legend(handles, ["name"] * len(names), frameon=False, fontsize=9, **options)
+    for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
+        text.set_text(name)
 
 
 def as_image(figure: Figure) -> Image.Image:

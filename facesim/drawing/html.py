@@ -12,6 +12,8 @@ from PIL import Image
 
 from facesim.detector.crop import centre_crop
 
+CLEAR = {"background_fill_color": None, "border_fill_color": None, "outline_line_color": None}  # of a Bokeh chart
+
 
 def page_environment(folder: Path) -> Environment:
     """Return the environment for the templates in `folder`; it escapes every name."""

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
 from PIL import Image
 
-from facesim.drawing.figures import as_image, legend_below, new_figure, open_frame, use_log_percent
+from facesim.drawing.figures import add_legend, as_image, new_figure, use_log_percent
 from facesim.drawing.palette import BLUE, GREY, MARKS
 from facesim.evaluation.formatting import number, percent
 from facesim.evaluation.groups import MIN_PAIRS, GroupReport, GroupsAt, Rate
@@ -24,7 +24,7 @@ def draw_groups(report: GroupReport, name: str) -> Image.Image:
 
     Up to five thresholds are drawn.
     """
-    points = drawn_points(report)
+    points = report.points[: len(MARKS)]
     rows = report.points[0].groups
     by = shortened(" and ".join(report.by), _LETTERS)
     title = f"{shortened(name, _LETTERS_OF_TITLE)}, by {by}; 95 % intervals; hollow: no errors"
@@ -50,13 +50,8 @@ def draw_groups(report: GroupReport, name: str) -> Image.Image:
         axes.set_yticks(range(len(rows)), [shortened(row.group, _LETTERS) for row in rows])
         for label in axes.get_yticklabels():
             label.set_parse_math(False)
-    legend_below(figure, axes, columns=len(points))
+    add_legend(figure, *axes.get_legend_handles_labels(), loc="outside lower left", ncols=len(points))
     return as_image(figure)
-
-
-def drawn_points(report: GroupReport) -> tuple[GroupsAt, ...]:
-    """Return the thresholds that are drawn: as many as there are marks."""
-    return report.points[: len(MARKS)]
 
 
 def label_of(at: GroupsAt) -> str:
@@ -112,8 +107,9 @@ def draw_identification(found: Identification) -> Image.Image:
         axes.plot(x, y, shape, color=colour, markersize=9, clip_on=False, zorder=5, label=label)
     axes.set_xlabel("FPIR: share of non-mated probes matched to somebody enrolled; 0 is drawn at the edge")
     axes.set_ylabel("FNIR: share of mated probes whose person is missed")
-    open_frame(axes)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
     counts = f"{found.enrolled:,} enrolled, {found.mated:,} mated and {found.non_mated:,} non-mated probes"
     axes.set_title(f"Finding people among many: {counts}", fontsize=11)
-    legend_below(figure, axes)
+    add_legend(figure, *axes.get_legend_handles_labels(), loc="outside lower left")
     return as_image(figure)

@@ -12,6 +12,8 @@ from facesim.evaluation.scoring import Scores
 from facesim.evaluation.uncertainty import PairedTest, paired_test
 from facesim.model import Model
 
+_MAX_SHOWN = 24  # pairs drawn of each kind
+
 
 @dataclass(frozen=True, slots=True)
 class ComparedModel:
@@ -59,17 +61,9 @@ def compare(
         models.append(ComparedModel(measured.rates(threshold), measured.auc()))
     order = np.argsort(-apart, kind="stable")
     only_a, only_b = (order[(mine & ~other)[order]] for mine, other in (right, right[::-1]))
-    return Comparison(
-        protocol=protocol,
-        model_a=names[0],
-        model_b=names[1],
-        a=models[0],
-        b=models[1],
-        test=paired_test(right[0], right[1]),
-        without_face=int((np.isnan(distances_a) | np.isnan(distances_b)).sum()),
-        only_a_right=only_a,
-        only_b_right=only_b,
-    )
+    a, b = models
+    without_face = int((np.isnan(distances_a) | np.isnan(distances_b)).sum())
+    return Comparison(protocol, *names, a, b, paired_test(*right), without_face, only_a, only_b)
 
 
 def compare_models(scores_a: Scores, scores_b: Scores, model_a: Model, model_b: Model) -> Comparison:
@@ -84,14 +78,14 @@ def compare_models(scores_a: Scores, scores_b: Scores, model_a: Model, model_b: 
     )
 
 
-def draw_disagreements(scores_a: Scores, scores_b: Scores, comparison: Comparison, most: int = 24) -> Image.Image:
-    """Draw up to `most` pairs of each kind on which the models disagree, in green where B is right, in red where A is.
+def draw_disagreements(scores_a: Scores, scores_b: Scores, comparison: Comparison) -> Image.Image:
+    """Draw up to 24 pairs of each kind on which the models disagree, in green where B is right, in red where A is.
 
     Raises FaceSimError where they agree on all.
     """
     parts, pairs = [], scores_a.protocol.pairs
     for name, indices in (("B", comparison.only_b_right), ("A", comparison.only_a_right)):
-        shown = indices[:most]
+        shown = indices[:_MAX_SHOWN]
         if not len(shown):
             continue
         captions = [

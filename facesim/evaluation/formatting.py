@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from facesim.evaluation.metrics import Rates, Tar
+from facesim.evaluation.metrics import Interval, Rates, Tar
 
 _DERIVED = {Rates: ("precision", "recall", "f1", "accuracy", "fmr", "fnmr"), Tar: ("tar",)}  # stated in JSON, too
 _KEYS = {"protocol": "trial"}  # JSON keys that differ from the field's name
@@ -36,7 +36,7 @@ def number(value: float) -> str:
     return "–" if np.isnan(value) else f"{np.floor(value * 10_000 + 0.5) / 10_000:.4f}"
 
 
-def with_interval(value: float, interval: tuple[float, float], write: Callable[[float], str]) -> str:
+def with_interval(value: float, interval: Interval, write: Callable[[float], str]) -> str:
     """Write a value and, unless it is undefined or of no width, its interval: "2.25 % (2.06 to 2.45)"."""
     low, high = interval
     if np.isnan(value) or np.isnan(low) or low == high:

@@ -4,18 +4,19 @@ A pair is within a group if both its photos are in it, and *across* groups other
 between the groups' rates differential performance.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, takewhile
 from pathlib import PurePath
 
 import numpy as np
 
 from facesim.data.people import read_people
 from facesim.errors import FaceSimError
+from facesim.evaluation.metrics import Interval
 from facesim.evaluation.protocol import Protocol
 from facesim.evaluation.scoring import Scores
-from facesim.evaluation.uncertainty import Interval, rate_intervals
+from facesim.evaluation.uncertainty import rate_intervals
 from facesim.model_info import ModelInfo
 from facesim.names import name_key
 
@@ -77,7 +78,7 @@ class GroupReport:
     points: tuple[GroupsAt, ...]
 
 
-def check_columns(protocol: Protocol, by: Iterable[str]) -> None:
+def check_columns(protocol: Protocol, by: Sequence[str]) -> None:
     """Raise FaceSimError where a protocol's pairs have no such columns, before its photos are read."""
     known = set(_pair_columns(protocol)) | set(_person_columns(protocol)) | set(_PHOTO_COLUMNS)
     for column in by:
@@ -85,7 +86,7 @@ def check_columns(protocol: Protocol, by: Iterable[str]) -> None:
             raise FaceSimError(f"--by {column}: there is no such column; there are {', '.join(sorted(known))}.")
 
 
-def group_pairs(scores: Scores, by: Iterable[str]) -> np.ndarray:
+def group_pairs(scores: Scores, by: Sequence[str]) -> np.ndarray:
     """Return the groups of both photos of each pair, `(n, 2) str`; several columns make combined groups, as "a, b".
 
     A column is one of the CSV file of pairs (COLUMN for both photos, or COLUMN1 and COLUMN2 for one each), one of
@@ -93,19 +94,18 @@ def group_pairs(scores: Scores, by: Iterable[str]) -> np.ndarray:
 
     Raises FaceSimError where there is no such column.
     """
-    protocol, by = scores.protocol, tuple(by)
+    protocol = scores.protocol
     check_columns(protocol, by)
     of_pairs, of_people = _pair_columns(protocol), _person_columns(protocol)
     sides = np.stack([protocol.pairs.first, protocol.pairs.second], axis=1)
-    values = []
-    for column in by:
+
+    def sides_of(column: str) -> np.ndarray:
         if column in of_pairs:
-            values.append(of_pairs[column])
-        elif column in of_people:
-            values.append(of_people[column][sides])
-        else:
-            values.append(_PHOTO_COLUMNS[column](scores)[sides])
-    kinds, numbers = np.unique(np.stack(values, axis=-1).reshape(-1, len(by)), axis=0, return_inverse=True)
+            return of_pairs[column]
+        return (of_people[column] if column in of_people else _PHOTO_COLUMNS[column](scores))[sides]
+
+    values = np.stack([sides_of(column) for column in by], axis=-1)
+    kinds, numbers = np.unique(values.reshape(-1, len(by)), axis=0, return_inverse=True)
     names = [UNKNOWN if not any(kind) else ", ".join(value or UNKNOWN for value in kind) for kind in kinds.tolist()]
     return np.array(names)[numbers].reshape(sides.shape)
 
@@ -134,25 +134,18 @@ def _person_columns(protocol: Protocol) -> dict[str, np.ndarray]:
     }
 
 
-def _detectors(scores: Scores) -> np.ndarray:
-    return np.where(scores.crops.usable, scores.crops.detectors, "no face")
-
-
-def _prefixes(scores: Scores) -> np.ndarray:
-    return np.array([prefix(photo) for photo in scores.protocol.source.dataset.photos])
-
-
 def prefix(photo: str) -> str:
     """Return what a photo's file name begins with, up to the first digit: "frontal" of "frontal_03.jpg"."""
-    name = PurePath(photo).stem
-    digits = (i for i, letter in enumerate(name) if letter.isdigit())
-    return name[: next(digits, len(name))].strip("_- ")
+    return "".join(takewhile(lambda letter: not letter.isdigit(), PurePath(photo).stem)).strip("_- ")
 
 
-_PHOTO_COLUMNS: dict[str, Callable[[Scores], np.ndarray]] = {"detector": _detectors, "prefix": _prefixes}
+_PHOTO_COLUMNS: dict[str, Callable[[Scores], np.ndarray]] = {
+    "detector": lambda scores: np.where(scores.crops.usable, scores.crops.detectors, "no face"),
+    "prefix": lambda scores: np.array([prefix(photo) for photo in scores.protocol.source.dataset.photos]),
+}
 
 
-def measure_groups(scores: Scores, info: ModelInfo, by: Iterable[str]) -> GroupReport:
+def measure_groups(scores: Scores, info: ModelInfo, by: Sequence[str]) -> GroupReport:
     """Measure FMR and FNMR within groups and across them, at each threshold in a model file.
 
     A pair without a face is a non-match. Intervals are by drawing people; where they are unknown, or no error was seen,
@@ -160,7 +153,7 @@ def measure_groups(scores: Scores, info: ModelInfo, by: Iterable[str]) -> GroupR
 
     Raises FaceSimError where there is no such column, or where there are more than 50 groups.
     """
-    by, same = tuple(by), scores.protocol.pairs.same
+    same = scores.protocol.pairs.same
     groups = group_pairs(scores, by)
     names = np.unique(groups).tolist()
     if len(names) > MAX_GROUPS:
@@ -180,20 +173,13 @@ def measure_groups(scores: Scores, info: ModelInfo, by: Iterable[str]) -> GroupR
         shown = members if across else groups == name  # a group's people are also those of its pairs across
         count = None if identities is None else len(np.unique(identities[shown]))
         rows.append([GroupRates(name, across, count, *rates) for rates in zip(fmr, fnmr, strict=True)])
-    compared = [rates for rates in rows if shared or not rates[0].across]
-    return GroupReport(
-        by,
-        tuple(
-            GroupsAt(
-                name,
-                threshold,
-                tuple(rates[i] for rates in rows),
-                _ratio([(rates[i].group, rates[i].fmr) for rates in compared]),
-                _ratio([(rates[i].group, rates[i].fnmr) for rates in compared]),
-            )
-            for i, (name, threshold) in enumerate(points)
-        ),
-    )
+    at_points = []
+    for (name, threshold), *groups_at in zip(points, *rows, strict=True):
+        compared = [group for group in groups_at if shared or not group.across]
+        fmr_ratio = _ratio([(group.group, group.fmr) for group in compared])
+        fnmr_ratio = _ratio([(group.group, group.fnmr) for group in compared])
+        at_points.append(GroupsAt(name, threshold, tuple(groups_at), fmr_ratio, fnmr_ratio))
+    return GroupReport(tuple(by), tuple(at_points))
 
 
 def _members(groups: np.ndarray, names: list[str], shared: bool) -> Iterator[tuple[str, bool, np.ndarray]]:

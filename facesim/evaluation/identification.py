@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from facesim.data.cache import CachedCrops
 from facesim.evaluation.formatting import number
-from facesim.evaluation.metrics import SortedDistances
+from facesim.evaluation.metrics import Interval, SortedDistances
 from facesim.evaluation.open_set import OpenSet
 from facesim.evaluation.scoring import embed_crops
-from facesim.evaluation.uncertainty import Interval, bootstrap_by_identity, wilson_interval
+from facesim.evaluation.uncertainty import bootstrap_by_identity, wilson_interval
 from facesim.model import Model
 from facesim.model_info import ModelInfo
 
@@ -94,12 +93,9 @@ class Identification:
     rates: SearchRates
 
 
-def identify(open_set: OpenSet, model: Model, crops: CachedCrops | None = None) -> Identification:
-    """Compare every probe with everybody enrolled, and measure how often the model errs.
-
-    `crops` are those of the open set's photos, if they have already been read.
-    """
-    crops = crops or open_set.source.crops()
+def identify(open_set: OpenSet, model: Model) -> Identification:
+    """Compare every probe with everybody enrolled, and measure how often the model errs."""
+    crops = open_set.source.crops()
     count, mated_count = len(open_set.enrolled), len(open_set.mated)
     photos = np.concatenate([open_set.enrolled, open_set.mated, open_set.non_mated])
     embeddings, face = embed_crops(model, crops, photos), crops.usable[photos]
@@ -159,7 +155,7 @@ def search_rates(nearest: np.ndarray, mated: np.ndarray, identities: np.ndarray,
 
     def measure(probes: SortedDistances) -> dict[tuple[str, float], float]:
         """Return each rate by its kind and the threshold, or the FPIR, at which it is measured."""
-        measured = {("rank-1", np.inf): _rank1(probes)}
+        measured = {("rank-1", np.inf): float(probes.rates(np.inf).recall)}
         for fpir in FPIRS:
             measured["FNIR at FPIR", fpir] = 1 - probes.rates(probes.largest_threshold(fpir)).recall
         for threshold in names:
@@ -167,8 +163,8 @@ def search_rates(nearest: np.ndarray, mated: np.ndarray, identities: np.ndarray,
             measured["FPIR", threshold], measured["FNIR", threshold] = rates.fmr, rates.fnmr
         return measured
 
-    intervals = bootstrap_by_identity(nearest, mated, identities, measure)
-    for (kind, at), rate in measure(probes).items():
+    measured, intervals = measure(probes), bootstrap_by_identity(nearest, mated, identities, measure)
+    for (kind, at), rate in measured.items():
         low, high = intervals[kind, at]
         if low == high:
             people = len(np.unique(identities[~mated if kind == "FPIR" else mated]))
@@ -183,14 +179,14 @@ def search_rates(nearest: np.ndarray, mated: np.ndarray, identities: np.ndarray,
                 threshold=threshold,
                 false_positives=int(rates.false_matches),
                 misses=int(rates.false_non_matches),
-                fpir=float(rates.fmr),
+                fpir=float(measured["FPIR", threshold]),
                 fpir_interval=intervals["FPIR", threshold],
-                fnir=float(rates.fnmr),
+                fnir=float(measured["FNIR", threshold]),
                 fnir_interval=intervals["FNIR", threshold],
             )
         )
     return SearchRates(
-        rank1=_rank1(probes),
+        rank1=measured["rank-1", np.inf],
         rank1_interval=intervals["rank-1", np.inf],
         points=tuple(points),
         fnir_at_fpir={fpir: _fnir_at(probes, fpir, intervals["FNIR at FPIR", fpir]) for fpir in FPIRS},
@@ -207,10 +203,6 @@ def _names_by_threshold(info: ModelInfo) -> dict[float, str]:
         threshold = printed.setdefault(number(threshold), threshold)
         names[threshold] = f"{names[threshold]}, {name}" if threshold in names else name
     return names
-
-
-def _rank1(probes: SortedDistances) -> float:
-    return float(probes.rates(np.inf).recall)
 
 
 def _fnir_at(probes: SortedDistances, fpir: float, interval: Interval) -> FnirAt | None:

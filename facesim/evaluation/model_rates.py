@@ -61,11 +61,8 @@ def rate_model(
     development, evaluation = (_many_pairs(dataset, selected, pairs) for pairs in (split.validation, split.test))
     chosen_on = SortedDistances.of(distances(development), development.same)
     measured = SortedDistances.of(distances(evaluation), evaluation.same)
-    thresholds = {"best F1": threshold}
-    for fmr in OPERATING_FMRS:
-        strict = chosen_on.threshold_for_fmr(fmr)
-        if strict is not None:
-            thresholds[f"FMR {100 * fmr:g} %"] = strict
+    strict = {f"FMR {100 * fmr:g} %": chosen_on.threshold_for_fmr(fmr) for fmr in OPERATING_FMRS}
+    thresholds = {"best F1": threshold} | {name: value for name, value in strict.items() if value is not None}
     points = []
     for name, value in thresholds.items():
         counts = measured.rates(value)

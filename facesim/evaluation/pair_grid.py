@@ -11,31 +11,29 @@ from facesim.detector.crop import CROP_SIZE, centre_crop
 from facesim.drawing.palette import GREEN, INK, PAPER, RED
 
 _SIDE, _GAP, _CAPTION, _TITLE = CROP_SIZE // 2, 8, 18, 26
+_COLUMNS = 4
+_MAX_SHOWN = 12  # pairs, right or wrong
 
 
-def draw_pairs(
-    wide_crops: WideCrops, pairs: Pairs, distances: np.ndarray, threshold: float, columns: int = 4
-) -> Image.Image:
+def draw_pairs(wide_crops: WideCrops, pairs: Pairs, distances: np.ndarray, threshold: float) -> Image.Image:
     """Draw `pairs`, framed in green where the verdict at `threshold` is right, in red where it is wrong or missing."""
     captions, right = [], []
     for same, distance in zip(pairs.same, distances, strict=True):
         found = not np.isnan(distance)
         captions.append(f"{'same' if same else 'different'}, {f'{distance:.3f}' if found else 'no face'}")
         right.append(found and (distance < threshold) == same)
-    return draw_grid(wide_crops, pairs, captions, right, columns)
+    return draw_grid(wide_crops, pairs, captions, right)
 
 
-def draw_grid(
-    wide_crops: WideCrops, pairs: Pairs, captions: Sequence[str], right: Sequence[bool], columns: int = 4
-) -> Image.Image:
+def draw_grid(wide_crops: WideCrops, pairs: Pairs, captions: Sequence[str], right: Sequence[bool]) -> Image.Image:
     """Draw `pairs` with a caption each, framed in green where `right`, in red elsewhere."""
-    rows = -(-len(pairs) // columns)
+    rows = -(-len(pairs) // _COLUMNS)
     width, height = 2 * _SIDE + _GAP, _SIDE + _CAPTION + _GAP
-    picture = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), PAPER)
+    picture = Image.new("RGB", (_COLUMNS * width + _GAP, rows * height + _GAP), PAPER)
     draw = ImageDraw.Draw(picture)
     shown = zip(pairs.first, pairs.second, captions, right, strict=True)
     for i, (first, second, caption, is_right) in enumerate(shown):
-        left, top = _GAP + i % columns * width, _GAP + i // columns * height
+        left, top = _GAP + i % _COLUMNS * width, _GAP + i // _COLUMNS * height
         for column, photo in enumerate((first, second)):
             crop = Image.fromarray(centre_crop(wide_crops[photo])).resize((_SIDE, _SIDE))
             picture.paste(crop, (left + column * _SIDE, top))
@@ -56,10 +54,8 @@ def stack_titled(parts: Sequence[tuple[str, Image.Image]]) -> Image.Image:
     return picture
 
 
-def draw_right_and_wrong(
-    wide_crops: WideCrops, pairs: Pairs, distances: np.ndarray, threshold: float, most: int = 12
-) -> Image.Image:
-    """Draw up to `most` pairs that `threshold` gets wrong, the worst first, and as many that it gets right.
+def draw_right_and_wrong(wide_crops: WideCrops, pairs: Pairs, distances: np.ndarray, threshold: float) -> Image.Image:
+    """Draw up to twelve pairs that `threshold` gets wrong, the worst first, and as many that it gets right.
 
     The latter are of both kinds. Pairs without a face (NaN) are wrong, and come last.
     """
@@ -69,8 +65,8 @@ def draw_right_and_wrong(
     genuine, impostor = np.flatnonzero(right & pairs.same), np.flatnonzero(right & ~pairs.same)
     parts = []
     for title, indices, count in (
-        ("wrong", wrong[:most], len(wrong)),
-        ("right", np.append(genuine[: most // 2], impostor[: most - most // 2]), int(right.sum())),
+        ("wrong", wrong[:_MAX_SHOWN], len(wrong)),
+        ("right", np.append(genuine[: _MAX_SHOWN // 2], impostor[: _MAX_SHOWN // 2]), int(right.sum())),
     ):
         grid = draw_pairs(wide_crops, pairs.at(indices), distances[indices], threshold)
         parts.append((f"{title}: {count:,} of {len(pairs):,} pairs, {len(indices)} shown", grid))

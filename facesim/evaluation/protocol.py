@@ -89,7 +89,10 @@ def open_data(info: ModelInfo, data: tuple[str, ...] = ()) -> Source:
 
     Raises FaceSimError where one cannot be read, or where the model file names none.
     """
-    return open_source(data or _own_data(info))
+    names = data or info.trained_on.get("settings", {}).get("data") or info.trained_on.get("data")
+    if not names:
+        raise FaceSimError("the model file does not say what it was trained on: name a data set to evaluate it on.")
+    return open_source((names,) if isinstance(names, str) else tuple(names))
 
 
 def read_pairs(path: Path) -> Protocol:
@@ -163,13 +166,6 @@ def unseen_by(infos: tuple[ModelInfo, ...]) -> str:
     """Describe the people whom the models have not seen; whom an adopted one was trained on is unknown."""
     adopted = any("adopted" in info.trained_on for info in infos)
     return "people who did not choose its threshold" if adopted else "people it never saw"
-
-
-def _own_data(info: ModelInfo) -> tuple[str, ...]:
-    names = info.trained_on.get("settings", {}).get("data") or info.trained_on.get("data")
-    if not names:
-        raise FaceSimError("the model file does not say what it was trained on: name a data set to evaluate it on.")
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _unseen_people(

@@ -7,15 +7,9 @@ import numpy as np
 from facesim.errors import FaceSimError
 from facesim.evaluation.calibration import Reliability, reliability
 from facesim.evaluation.groups import GroupReport, measure_groups
-from facesim.evaluation.metrics import Rates, SortedDistances, Tar, failures_as_errors
+from facesim.evaluation.metrics import Interval, Rates, SortedDistances, Tar, failures_as_errors
 from facesim.evaluation.scoring import Scores
-from facesim.evaluation.uncertainty import (
-    Interval,
-    bootstrap_by_identity,
-    f1_interval,
-    mean_with_error,
-    wilson_interval,
-)
+from facesim.evaluation.uncertainty import bootstrap_by_identity, f1_interval, mean_with_error, wilson_interval
 from facesim.model import Model
 
 FMRS = (0.01, 0.001)  # at which TAR is stated, or else that there are too few pairs

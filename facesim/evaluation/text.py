@@ -4,7 +4,7 @@ import math
 
 from facesim.evaluation.comparison import Comparison
 from facesim.evaluation.formatting import number, percent, rate_text, with_interval
-from facesim.evaluation.groups import GroupRates, GroupReport, Rate, Ratio
+from facesim.evaluation.groups import GroupReport, Rate, Ratio
 from facesim.evaluation.identification import Identification
 from facesim.evaluation.metrics import pairs_needed
 from facesim.evaluation.summary import Evaluation, FoldRates, Summary
@@ -38,6 +38,7 @@ def comparison_text(comparison: Comparison) -> str:
         shares = [percent(share) for share in (rates.accuracy, rates.fmr, rates.fnmr)]
         rows.append([name, number(rates.threshold), number(rates.f1), *shares, number(model.auc)])
     test = comparison.test
+    verdict = "more than chance, if pairs are independent" if test.p_value < 0.05 else "may be chance alone"
     lines = [
         f"evaluated on  {printable(comparison.protocol)}, each model at its own threshold",
         f"pairs         {comparison.a.rates.genuine:,} genuine, {comparison.a.rates.impostor:,} impostor",
@@ -51,13 +52,9 @@ def comparison_text(comparison: Comparison) -> str:
         f"no face       in {comparison.without_face:,} of the pairs, counted as non-matches",
         f"B - A         {100 * test.difference:+.2f} points of accuracy "
         f"(95 %: {100 * test.interval[0]:+.2f} to {100 * test.interval[1]:+.2f})",
-        f"McNemar       p = {test.p_value:.3g}: {_verdict(test.p_value)}",
+        f"McNemar       p = {test.p_value:.3g}: {verdict}",
     ]
     return "\n".join(lines)
-
-
-def _verdict(p_value: float) -> str:
-    return "more than chance, if pairs are independent" if p_value < 0.05 else "may be chance alone"
 
 
 def _folds(folds: FoldRates, strict: FoldRates) -> list[str]:
@@ -121,7 +118,10 @@ def groups_text(report: GroupReport) -> str:
     lines = [f"errors by {by}, with 95 % intervals"]
     for at in report.points:
         rows = [["group", "people", "FMR", "of impostor pairs", "FNMR", "of genuine pairs"]]
-        rows += [_group_row(group) for group in at.groups]
+        for group in at.groups:
+            people = "–" if group.people is None else f"{group.people:,}"
+            cells = [cell for rate in (group.fmr, group.fnmr) for cell in (rate_in_words(rate), f"{rate.pairs:,}")]
+            rows.append([printable(group.group), people, *cells])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines += ["", f"{printable(at.name)}: threshold {number(at.threshold)}"]
         for row in rows:
@@ -129,12 +129,6 @@ def groups_text(report: GroupReport) -> str:
         for kind, ratio in (("FMR", at.fmr_ratio), ("FNMR", at.fnmr_ratio)):
             lines.append(f"max/min ratio of {kind} between groups: {ratio_text(ratio)}")
     return "\n".join(lines)
-
-
-def _group_row(group: GroupRates) -> list[str]:
-    people = "–" if group.people is None else f"{group.people:,}"
-    cells = [cell for rate in (group.fmr, group.fnmr) for cell in (rate_in_words(rate), f"{rate.pairs:,}")]
-    return [printable(group.group), people, *cells]
 
 
 def rate_in_words(rate: Rate) -> str:
@@ -155,16 +149,21 @@ def ratio_text(ratio: Ratio | None) -> str:
 
 def identification_text(found: Identification) -> str:
     """Return who was enrolled, which probes were searched for, and how often the model erred."""
-    rates, others = found.rates, pluralise(found.non_mated_people, "person", "people")
+    rates, mated, non_mated = found.rates, found.mated_without_face, found.non_mated_without_face
+    seen = f"{found.enrolled_seen:,} of them, who have no probes" if found.enrolled_seen else "none of them"
+    limit = "dealt out in rounds, one of each person per round"
+    if found.most_each:
+        limit = f"{found.most_each} of each at most"
+    left_out = f"; {found.left_out:,} of them have several photos (drawn at random)" if found.left_out else ""
+    others = pluralise(found.non_mated_people, "person", "people")
+    rank1 = with_interval(rates.rank1, rates.rank1_interval, percent)
     lines = [
         f"evaluated on  {printable(found.protocol)}",
         f"model         {printable(found.model)}",
-        f"enrolled      {pluralise(found.enrolled, 'person', 'people')}, one photo each; {_people_seen(found)}",
-        f"mated         {pluralise(found.mated, 'probe')} of {found.mated_people:,} of those enrolled"
-        + _most_each(found),
-        f"non-mated     {pluralise(found.non_mated, 'probe')} of {others} not enrolled{_left_out(found)}",
-        f"rank-1        {with_interval(rates.rank1, rates.rank1_interval, percent)} of mated probes are nearest to "
-        "their own person",
+        f"enrolled      {pluralise(found.enrolled, 'person', 'people')}, one photo each; the model has seen {seen}",
+        f"mated         {pluralise(found.mated, 'probe')} of {found.mated_people:,} of those enrolled, {limit}",
+        f"non-mated     {pluralise(found.non_mated, 'probe')} of {others} not enrolled{left_out}",
+        f"rank-1        {rank1} of mated probes are nearest to their own person",
         "",
         "threshold   FPIR: strangers named       FNIR: people missed         stored as",
     ]
@@ -177,32 +176,11 @@ def identification_text(found: Identification) -> str:
         if fnir is not None:
             text = f"{with_interval(fnir.fnir, fnir.fnir_interval, percent)}, at threshold {number(fnir.threshold)}"
         lines.append(f"FNIR at FPIR {100 * fpir:g} %".ljust(20) + text)
-    return "\n".join([*lines, *_without_face(found)])
-
-
-def _people_seen(found: Identification) -> str:
-    if not found.enrolled_seen:
-        return "the model has seen none of them"
-    return f"the model has seen {found.enrolled_seen:,} of them, who have no probes"
-
-
-def _most_each(found: Identification) -> str:
-    if found.most_each is None:
-        return ", dealt out in rounds, one of each person per round"
-    return f", {found.most_each} of each at most"
-
-
-def _left_out(found: Identification) -> str:
-    return f"; {found.left_out:,} of them have several photos (drawn at random)" if found.left_out else ""
-
-
-def _without_face(found: Identification) -> list[str]:
-    mated, non_mated = found.mated_without_face, found.non_mated_without_face
-    lines = [
+    lines += [
         f"no face             in {found.enrolled_without_face:,} of the enrolled photos, {mated:,} of the mated probes "
         f"(missed), {non_mated:,} of the non-mated (no false positives)"
     ]
     if found.mated_not_enrolled:
         more = pluralise(found.mated_not_enrolled, "more probe")
         lines += [f"{'':20}{more} missed: the enrolled photo of that person shows no face"]
-    return lines
+    return "\n".join(lines)

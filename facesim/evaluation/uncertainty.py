@@ -8,14 +8,13 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.stats import binomtest, norm
 
-from facesim.evaluation.metrics import Rates, SortedDistances
+from facesim.evaluation.metrics import Interval, Rates, SortedDistances
 
 _CONFIDENCE = 0.95
 _Z = float(norm.ppf(0.5 + _CONFIDENCE / 2))
 _DRAWS = 1000  # of identities, in a bootstrap of rates at given thresholds
 _MAX_DRAWN_PAIRS = 10_000_000  # in all draws of a bootstrap together
 
-Interval = tuple[float, float]
 Name = TypeVar("Name", bound=Hashable)
 
 

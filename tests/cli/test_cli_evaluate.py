@@ -30,7 +30,7 @@ def test_evaluate_says_how_accurate_a_model_is(run, pairs, model):
     status, printed, _ = run("evaluate", "--pairs", pairs)
     lines = dict(line.split(maxsplit=1) for line in printed.splitlines())
     assert status == 0
-    assert lines["judged"] == "on     my pairs.csv"
+    assert lines["evaluated"] == "on  my pairs.csv"
     assert lines["pairs"] == "2 genuine, 2 impostor"
     assert lines["threshold"] == f"{model.info.threshold:.4f}, from the model file"
     assert lines["people"].startswith("unknown")
@@ -160,7 +160,7 @@ def test_an_open_set_is_told_and_drawn(run, people, tmp_path):
     assert status == 0
     assert lines[0] == "evaluated on  people, people it never saw, drawn with seed 0"
     assert "enrolled      3 people, one photo each; the model has seen none of them" in lines
-    assert "mated         2 probes of 2 of those enrolled, dealt out in rounds, one of each person a round" in lines
+    assert "mated         2 probes of 2 of those enrolled, dealt out in rounds, one of each person per round" in lines
     assert "non-mated     2 probes of 2 people not enrolled" in lines
     assert "FNIR at FPIR 10 %   too few to say: 2 non-mated probes, 100 are needed" in lines
     assert lines[-1] == "drawn               curve.jpg"

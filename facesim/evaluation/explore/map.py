@@ -40,16 +40,6 @@ class PhotoMap:
         """Return who is on each photo of the map, `(n,) str`, "" where that is unknown."""
         return self.dataset.identities[self.photos]
 
-    @property
-    def with_face(self) -> int:
-        """Return how many photos of the data set show a face."""
-        return int(self.crops.usable.sum())
-
-    @property
-    def without_face(self) -> int:
-        """Return how many photos of the data set show none."""
-        return len(self.dataset.photos) - self.with_face
-
 
 def map_photos(
     dataset: Dataset, crops: CachedCrops, model: Model, method: str = "pca", count: int = 2000, seed: int = 0

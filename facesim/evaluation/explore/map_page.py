@@ -7,7 +7,7 @@ from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 from markupsafe import Markup
 
-from facesim.drawing.html import bokeh_inside, face_uri, page_environment
+from facesim.drawing.html import CLEAR, bokeh_inside, face_uri, page_environment
 from facesim.evaluation.explore.map import PhotoMap
 from facesim.evaluation.explore.map_signs import OTHERS, legend_of, signs_of
 from facesim.evaluation.explore.map_text import axis_labels, describe
@@ -62,9 +62,7 @@ def _plot(photo_map: PhotoMap) -> figure:
         y_axis_label=up,
         match_aspect=True,  # distances look the same in every direction
         tools="pan,wheel_zoom,box_zoom,reset,save",
-        background_fill_color=None,
-        border_fill_color=None,
-        outline_line_color=None,
+        **CLEAR,
     )
     plot.scatter("x", "y", source=points, size=9, color="colour", marker="shape", fill_alpha=0.75, line_width=0.5)
     plot.add_tools(HoverTool(tooltips=_TOOLTIP, limit=_MAX_TOGETHER, show_arrow=False))

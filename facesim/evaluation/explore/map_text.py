@@ -16,7 +16,7 @@ def as_dict(photo_map: PhotoMap) -> dict[str, Any]:
     return {
         "data": dataset.name,
         "photos": len(dataset.photos),
-        "without_face": photo_map.without_face,
+        "without_face": len(photo_map.crops.problems),
         "method": laid_out.method,
         "explained_variance": laid_out.explained_variance,
         "points": [
@@ -40,7 +40,8 @@ def axis_labels(photo_map: PhotoMap) -> tuple[str, str]:
 
 
 def _photos(photo_map: PhotoMap) -> str:
-    shown, with_face, without = len(photo_map.photos), photo_map.with_face, photo_map.without_face
+    shown, without = len(photo_map.photos), len(photo_map.crops.problems)
+    with_face = len(photo_map.dataset.photos) - without
     known = len(np.setdiff1d(photo_map.identities, [""]))
     drawn = f"{shown:,} photos" if shown == with_face else f"{shown:,} of {with_face:,} photos, drawn at random,"
     people = f"of {pluralise(known, 'identity', 'identities')}" if known else "of unknown people"

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
-from facesim.drawing.figures import as_image, new_figure, open_frame, use_log_percent
+from facesim.drawing.figures import as_image, new_figure, use_log_percent
 from facesim.drawing.palette import BLUE, GREEN, GREY, INK, ORANGE, RED
 from facesim.evaluation.formatting import percent
 from facesim.evaluation.metrics import Rates
@@ -43,7 +43,8 @@ def draw_charts(sweep: Sweep, summary: Summary, name: str, folder: Path) -> None
             axes.text(0.5, 0.5, reasons[chart], ha="center", va="center", wrap=True, color=INK)
         else:
             draw(axes, sweep, summary)
-            open_frame(axes)
+            axes.grid(alpha=0.25)
+            axes.spines[["top", "right"]].set_visible(False)
         save_picture(as_image(figure), folder / f"{chart}.png")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from bokeh.models import FixedTicker, NumeralTickFormatter
 from bokeh.plotting import figure
 
-from facesim.evaluation.charts import KINDS, drawn_points, label_of, lowest, offset
+from facesim.evaluation.charts import KINDS, label_of, lowest, offset
 from facesim.evaluation.groups import MIN_PAIRS, GroupReport
 from facesim.evaluation.sweep.plots import hover, new_plot, tag
 from facesim.evaluation.text import rate_in_words
@@ -31,16 +31,11 @@ def undrawable_groups(report: GroupReport) -> dict[str, str]:
 
 
 def _plot(report: GroupReport, kind: str) -> figure:
-    points, groups = drawn_points(report), report.points[0].groups
+    points, groups = report.points[: len(_MARKS)], report.points[0].groups
     rates = [[getattr(group, kind) for group in at.groups] for at in points]
     left = lowest(rates)
-    plot = new_plot(
-        f"group_{kind}",
-        f"{kind.upper()} (0 at the left edge)",
-        x_axis_type="log",
-        x_range=(0.8 * left, 1),
-        y_range=(len(groups) - 0.5, -0.5),
-    )
+    axes = {"x_axis_type": "log", "x_range": (0.8 * left, 1), "y_range": (len(groups) - 0.5, -0.5)}
+    plot = new_plot(f"group_{kind}", f"{kind.upper()} (0 at the left edge)", None, **axes)
     plot.height = 90 + _ROW * (len(points) + 1) * len(groups)
     plot.xaxis.formatter = NumeralTickFormatter(format="0.[0000] %")
     plot.yaxis.ticker = FixedTicker(ticks=list(range(len(groups))))

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from bokeh.embed import components
-from jinja2 import Template
 from markupsafe import Markup
 from PIL import ImageOps
 
@@ -14,7 +13,7 @@ from facesim.drawing.html import bokeh_inside, face_uri, jpeg_uri, page_environm
 from facesim.errors import FaceSimError
 from facesim.evaluation.formatting import number, percent
 from facesim.evaluation.groups import MIN_PAIRS, GroupReport
-from facesim.evaluation.metrics import Rates, pairs_needed
+from facesim.evaluation.metrics import pairs_needed
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.summary import Summary
 from facesim.evaluation.sweep.charts import undrawable
@@ -64,7 +63,10 @@ def write_page(
     """Write the page to `path`, with the photos `faceless`, `(m,) int`, that show no face."""
     plots = make_plots(sweep, summary) | (group_plots(groups) if groups else {})
     script, charts = components(plots) if plots else ("", {})
-    page = _template().render(
+    environment = page_environment(Path(__file__).parent)
+    environment.filters |= {"percent": lambda rate: percent(rate).replace(" ", _NO_BREAK), "number": number}
+    environment.filters |= {"rate": rate_in_words, "ratio": ratio_text, "count": pluralise}
+    page = environment.get_template("sweep.html").render(
         metrics=metrics,
         summary=summary,
         rates=summary.rates,
@@ -73,7 +75,7 @@ def write_page(
         marks=GROUP_COLOURS,
         by_people=scores.protocol.people is not None,
         needed={fmr: pairs_needed(fmr) for fmr in summary.tars},
-        best=None if sweep.best is None else _at(sweep.rates, sweep.best),
+        best=metrics["best_f1_on_these_pairs"],
         false_matches=[_show_pair(scores, int(i)) for i in worst.false_matches],
         false_non_matches=[_show_pair(scores, int(i)) for i in worst.false_non_matches],
         faceless=[_show_faceless(scores, photo) for photo in faceless],
@@ -85,18 +87,6 @@ def write_page(
     )
     with write_whole(path) as scratch:
         scratch.write_bytes(page.encode(errors="replace"))  # a file's name may not be text
-
-
-def _template() -> Template:
-    environment = page_environment(Path(__file__).parent)
-    environment.filters |= {"percent": lambda rate: percent(rate).replace(" ", _NO_BREAK), "number": number}
-    environment.filters |= {"rate": rate_in_words, "ratio": ratio_text, "count": pluralise}
-    return environment.get_template("sweep.html")
-
-
-def _at(rates: Rates[np.ndarray], i: int) -> Rates[float]:
-    false_matches, false_non_matches = int(rates.false_matches[i]), int(rates.false_non_matches[i])
-    return Rates(float(rates.threshold[i]), rates.genuine, rates.impostor, false_matches, false_non_matches)
 
 
 def _data(sweep: Sweep, summary: Summary) -> dict:

@@ -9,6 +9,7 @@ import numpy as np
 from bokeh.models import FixedTicker, HoverTool, NumeralTickFormatter, Span
 from bokeh.plotting import figure
 
+from facesim.drawing.html import CLEAR
 from facesim.evaluation.summary import Summary
 from facesim.evaluation.sweep.charts import undrawable
 from facesim.evaluation.sweep.curve import Sweep
@@ -32,9 +33,7 @@ def new_plot(name: str, x: str, y: str | None = None, **ranges: Any) -> figure:
         active_drag=None,  # else no finger could scroll past the chart
         x_axis_label=x,
         y_axis_label=y,
-        background_fill_color=None,
-        border_fill_color=None,
-        outline_line_color=None,
+        **CLEAR,
         min_border_right=14,
         name=name,
         **ranges,
@@ -105,14 +104,8 @@ def _distances(sweep: Sweep, summary: Summary) -> figure:
 
 def _roc(sweep: Sweep, summary: Summary) -> figure:
     low = 0.5 / summary.rates.impostor
-    plot = new_plot(
-        "roc",
-        "false match rate (0 at the left edge)",
-        "genuine pairs matched",
-        x_axis_type="log",
-        x_range=(low, 1),
-        y_range=(0, 1.03),
-    )
+    axes = {"x_axis_type": "log", "x_range": (low, 1), "y_range": (0, 1.03)}
+    plot = new_plot("roc", "false match rate (0 at the left edge)", "genuine pairs matched", **axes)
     plot.xaxis.formatter = NumeralTickFormatter(format="0.[0000] %")
     plot.yaxis.formatter = NumeralTickFormatter(format="0 %")
     line = tag(plot.line(np.maximum(sweep.curve.fmr, low), sweep.curve.recall, line_width=2.5), "precision")
