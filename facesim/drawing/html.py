@@ -16,8 +16,9 @@ CLEAR = {"background_fill_color": None, "border_fill_color": None, "outline_line
 
 
 def page_environment(folder: Path) -> Environment:
-    """Return the environment for the templates in `folder`; it escapes every name."""
-    return Environment(loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    """Return the environment for the templates in `folder`, which extend page.html; it escapes every name."""
+    loader = FileSystemLoader([folder, Path(__file__).parent])
+    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
 def bokeh_inside() -> Markup:

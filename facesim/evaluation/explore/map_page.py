@@ -35,7 +35,7 @@ def draw_page(photo_map: PhotoMap) -> str:
         legend=legend_of(photo_map.identities),
         chart=Markup(chart),
         bokeh=bokeh_inside(),
-        script=Markup(script),
+        charts_script=Markup(script),
     )
 
 

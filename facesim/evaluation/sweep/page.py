@@ -82,7 +82,7 @@ def write_page(
         reasons=undrawable(sweep, summary) | (undrawable_groups(groups) if groups else {}),
         charts={name: Markup(div) for name, div in charts.items()},
         bokeh=bokeh_inside() if charts else "",
-        bokeh_charts=Markup(script),
+        charts_script=Markup(script),
         data=_data(sweep, summary) | {"charts": len(charts)},
     )
     with write_whole(path) as scratch:
