@@ -106,9 +106,10 @@ class SortedDistances:
         genuine, impostor = distances[same], distances[~same]
         genuine.sort()
         impostor.sort()
-        steps, counts = np.unique(genuine[: np.searchsorted(genuine, np.inf)], return_counts=True)
-        under, up_to = (np.searchsorted(impostor, steps, side) for side in ("left", "right"))
-        return cls(genuine, impostor, steps, counts.cumsum(), under, up_to)
+        found = genuine[: np.searchsorted(genuine, np.inf)]
+        last = np.append(found[1:] != found[:-1], True)[: len(found)]  # of equal distances
+        under, up_to = (np.searchsorted(impostor, found[last], side) for side in ("left", "right"))
+        return cls(genuine, impostor, found[last], np.flatnonzero(last) + 1, under, up_to)
 
     def rates(self, threshold: float) -> Rates[float]:
         """Count the errors at a threshold."""
