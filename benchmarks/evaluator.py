@@ -59,8 +59,8 @@ def main():
         descriptors[rows] = describe(network, np.stack([chips[row] for row in rows]))
     check([chips[row] for row in found[:CHECKED]], descriptors[found[:CHECKED]])
     distances = failures_as_errors(pairs.distances(photos, descriptors), pairs.same)
-    judged = rate_folds(distances, pairs.same, np.repeat(np.arange(len(folds)), [len(fold) for fold in folds]))
-    accuracy, error = judged.mean("accuracy")
+    rates = rate_folds(distances, pairs.same, np.repeat(np.arange(len(folds)), [len(fold) for fold in folds]))
+    accuracy, error = rates.mean("accuracy")
     low, high = EXPECTED
     right = low <= accuracy <= high
     click.echo(f"accuracy   {accuracy:.2%} ± {error:.2%} (mean ± standard error of ten folds)")

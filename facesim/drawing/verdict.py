@@ -49,6 +49,6 @@ def _write_caption(picture: Image.Image, verdict: Verdict, colour: str) -> None:
     middle, top = picture.width / 2, _HEIGHT + 2 * _GAP
     words = "Same person" if verdict.same else "Different people"
     draw.text((middle, top), words, colour, ImageFont.load_default(26), anchor="mt")
-    numbers = f"distance {verdict.distance:.3f}, threshold {verdict.threshold:.3f}, probability of one person "
+    numbers = f"distance {verdict.distance:.3f}, threshold {verdict.threshold:.3f}, probability that it is one person "
     numbers += verdict.probability_text
     draw.text((middle, top + 34), numbers, INK, ImageFont.load_default(15), anchor="mt")

@@ -197,12 +197,10 @@ def search_rates(nearest: np.ndarray, mated: np.ndarray, identities: np.ndarray,
 def _names_by_threshold(info: ModelInfo) -> dict[float, str]:
     """Return the model file's thresholds, its own first, with their names; two that print alike are one."""
     stored = [(info.threshold, "the model's own"), *((point.threshold, point.name) for point in info.operating_points)]
-    names: dict[float, str] = {}
-    printed: dict[str, float] = {}
+    alike: dict[str, tuple[float, list[str]]] = {}  # by how a threshold is printed
     for threshold, name in stored:
-        threshold = printed.setdefault(number(threshold), threshold)
-        names[threshold] = f"{names[threshold]}, {name}" if threshold in names else name
-    return names
+        alike.setdefault(number(threshold), (threshold, []))[1].append(name)
+    return {threshold: ", ".join(names) for threshold, names in alike.values()}
 
 
 def _fnir_at(probes: SortedDistances, fpir: float, interval: Interval) -> FnirAt | None:

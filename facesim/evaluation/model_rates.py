@@ -63,10 +63,8 @@ def rate_model(
     measured = SortedDistances.of(distances(evaluation), evaluation.same)
     strict = {f"FMR {100 * fmr:g} %": chosen_on.threshold_for_fmr(fmr) for fmr in OPERATING_FMRS}
     thresholds = {"best F1": threshold} | {name: value for name, value in strict.items() if value is not None}
-    points = []
-    for name, value in thresholds.items():
-        counts = measured.rates(value)
-        points.append(OperatingPoint(name, value, counts.fmr, counts.fnmr, counts.genuine, counts.impostor))
+    at = {name: measured.rates(value) for name, value in thresholds.items()}
+    points = [OperatingPoint(name, r.threshold, r.fmr, r.fnmr, r.genuine, r.impostor) for name, r in at.items()]
 
     identities = {part: sorted(people) for part, people in split.identities(dataset).items()}
     results = {

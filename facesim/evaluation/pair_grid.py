@@ -11,8 +11,7 @@ from facesim.detector.crop import CROP_SIZE, centre_crop
 from facesim.drawing.palette import GREEN, INK, PAPER, RED
 
 _SIDE, _GAP, _CAPTION, _TITLE = CROP_SIZE // 2, 8, 18, 26
-_COLUMNS = 4
-_MAX_SHOWN = 12  # pairs, right or wrong
+_COLUMNS, _MAX_SHOWN = 4, 12  # pairs in a row, and of those right or wrong
 
 
 def draw_pairs(wide_crops: WideCrops, pairs: Pairs, distances: np.ndarray, threshold: float) -> Image.Image:

@@ -70,16 +70,16 @@ def test_each_fold_is_judged_at_the_threshold_that_the_others_choose():
     distances, same = pairs_of(missing=0)
     folds = np.arange(2000) // 200
     distances[folds == 3] += 0.3  # a fold unlike the others must not choose for itself
-    judged = rate_folds(distances, same, folds)
-    for fold, rates in enumerate(judged.folds):
+    measured = rate_folds(distances, same, folds)
+    for fold, rates in enumerate(measured.folds):
         others = folds != fold
         chosen = SortedDistances.of(distances[others], same[others]).best_accuracy_threshold()
         assert rates.threshold == chosen
         called = distances[~others] < chosen
         assert rates.accuracy == pytest.approx((called == same[~others]).mean())
-    assert judged.folds[3].fnmr > 0.8
-    accuracies = [rates.accuracy for rates in judged.folds]
-    assert judged.mean("accuracy") == pytest.approx((np.mean(accuracies), np.std(accuracies, ddof=1) / np.sqrt(10)))
+    assert measured.folds[3].fnmr > 0.8
+    accuracies = [rates.accuracy for rates in measured.folds]
+    assert measured.mean("accuracy") == pytest.approx((np.mean(accuracies), np.std(accuracies, ddof=1) / np.sqrt(10)))
 
 
 def test_one_fold_has_no_others():

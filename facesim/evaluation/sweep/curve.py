@@ -56,8 +56,7 @@ def sweep(distances: np.ndarray, same: np.ndarray, threshold: float, steps: int 
     genuine, impostor = (kind[np.isfinite(kind)] for kind in (measured.genuine, measured.impostor))
     end = _BEYOND * max(genuine.max(initial=0), impostor.max(initial=0), threshold) or 1.0
     best = measured.best_f1_threshold() if len(measured.steps) else None
-    thresholds = np.linspace(0, end, steps)
-    thresholds = np.union1d(thresholds, [threshold] if best is None else [threshold, best])
+    thresholds = np.union1d(np.linspace(0, end, steps), [threshold] if best is None else [threshold, best])
     bins = int(np.clip(np.sqrt(len(genuine) + len(impostor)), *_BINS))
     edges = np.linspace(0, end, bins + 1)
     return Sweep(
