@@ -18,7 +18,7 @@ from facesim.data.lfw import find_lfw
 from facesim.data.pairs import join_pairs
 from facesim.detector.finding import find_faces
 from facesim.evaluation.metrics import failures_as_errors
-from facesim.evaluation.summary import judge_folds
+from facesim.evaluation.summary import rate_folds
 from facesim.photo import open_photo
 from facesim.training.backbones import RGB_MEAN
 from facesim.training.dlib_files import LANDMARK_FILE, RECOGNISER_FILE, find_dlib_file
@@ -59,8 +59,8 @@ def main():
         descriptors[rows] = describe(network, np.stack([chips[row] for row in rows]))
     check([chips[row] for row in found[:CHECKED]], descriptors[found[:CHECKED]])
     distances = failures_as_errors(pairs.distances(photos, descriptors), pairs.same)
-    judged = judge_folds(distances, pairs.same, np.repeat(np.arange(len(folds)), [len(fold) for fold in folds]))
-    accuracy, error = judged.mean("accuracy")
+    rates = rate_folds(distances, pairs.same, np.repeat(np.arange(len(folds)), [len(fold) for fold in folds]))
+    accuracy, error = rates.mean("accuracy")
     low, high = EXPECTED
     right = low <= accuracy <= high
     click.echo(f"accuracy   {accuracy:.2%} ± {error:.2%} (mean ± standard error of ten folds)")

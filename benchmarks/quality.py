@@ -220,14 +220,16 @@ def summary(faces, names, distances, threshold, missed, warned, measures: list[M
     """Sum up a step; `missed` is each probe's share of misses, `(p,)`."""
     rate, distinct = float(np.nanmean(missed)), faces.distinct
 
-    def fmr(pairs: SortedDistances) -> list[float]:
-        return [pairs.rates(threshold).fmr]
+    def fmr(pairs: SortedDistances) -> dict[str, float]:
+        return {"FMR": pairs.rates(threshold).fmr}
 
     chosen = distances[distinct], faces.same[distinct]
-    [interval] = bootstrap_by_identity(*chosen, faces.people[distinct], fmr)
+    interval = bootstrap_by_identity(*chosen, faces.people[distinct], fmr)["FMR"]
     spread = {name: percentiles(measures, name, (5, 50, 95)) for name in SHOWN}
     wilson = wilson_interval(rate * PROBES, PROBES)
-    return Step(faces.set, *names, rate, wilson, fmr(SortedDistances.of(*chosen))[0], interval, float(warned), spread)
+    return Step(
+        faces.set, *names, rate, wilson, fmr(SortedDistances.of(*chosen))["FMR"], interval, float(warned), spread
+    )
 
 
 def percentiles(measures: list[Measures], name: str, at: tuple[float, ...]) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ FORMAT_VERSION = 1
 METADATA_PREFIX = "facesim."  # each field of ModelInfo is one metadata entry, as JSON
 _MAX_DISTANCE = 2.00001  # that two unit embeddings can lie apart, with float32 rounding
 MAX_POINTS = 1000
+MIN_FALSE_MATCHES = 10  # that a threshold for a given FMR, or a claim of an FMR, must rest on
 MAX_MEASURED = 1000  # of an operating point
 T = TypeVar("T")
 _MAX_DEPTH = 100  # of nested lists and objects: a model that started from another holds that one's `trained_on`, too

@@ -4,9 +4,14 @@ import unicodedata
 from collections.abc import Iterable
 
 
+def normalised(text: str) -> str:
+    """Return text with composed letters: macOS writes file names with decomposed ones."""
+    return unicodedata.normalize("NFC", text)
+
+
 def name_key(name: str) -> str:
     """Return what all spellings of a name share: composed or decomposed letters, capitals or not, spaces around it."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).strip()
+    return normalised(normalised(name).casefold()).strip()
 
 
 class Spellings:

@@ -31,8 +31,10 @@ def test_a_wheel_carries_what_it_needs_and_works_from_any_folder(repository, tmp
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    for page in (repository / "facesim" / "evaluation").glob("*.html"):
-        assert (tmp_path / "site" / "facesim" / "evaluation" / page.name).read_bytes() == page.read_bytes()
+    pages = [path for path in (repository / "facesim").rglob("*") if path.suffix in (".html", ".css", ".js")]
+    assert pages
+    for page in pages:
+        assert (tmp_path / "site" / page.relative_to(repository)).read_bytes() == page.read_bytes()
     for file in ("hog.svm", "cnn.onnx", "ORIGIN.md"):
         assert (tmp_path / "site" / "facesim" / "detector" / file).is_file()
     call = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); from facesim.cli import main; main()"

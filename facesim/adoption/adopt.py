@@ -21,7 +21,7 @@ from facesim.data.pairs import Pairs
 from facesim.data.source import open_source
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.evaluation.model_rates import judge
+from facesim.evaluation.model_rates import rate_model
 from facesim.evaluation.scoring import embed_crops
 from facesim.files import check_apart, check_writable, write_whole
 from facesim.model import Model, default_model
@@ -88,7 +88,7 @@ def adopt(
         },
         "localiser": {"file": default_model().name, "fingerprint": network_fingerprint(default_model())},
     }
-    info, results = judge(distances, dataset, photo_source.selected, split, about)
+    info, results = rate_model(distances, dataset, photo_source.selected, split, about)
     with write_whole(output) as scratch:
         _write(proto, info, scratch)
         Model(scratch)

@@ -27,9 +27,9 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
     which the models differ most first.
     """
     from facesim.evaluation.comparison import compare_models, draw_disagreements
+    from facesim.evaluation.formatting import as_dict
     from facesim.evaluation.protocol import open_protocol
     from facesim.evaluation.scoring import score
-    from facesim.evaluation.summary import as_dict
     from facesim.evaluation.text import comparison_text
     from facesim.model import Model
     from facesim.photo import PHOTO_SUFFIXES

@@ -60,13 +60,14 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
         raise click.UsageError("--record changes a model file: name it with -w.")
 
     from facesim.evaluation.charts import draw_groups, draw_identification
+    from facesim.evaluation.formatting import as_dict
     from facesim.evaluation.groups import check_columns
     from facesim.evaluation.identification import identify
     from facesim.evaluation.open_set import sample_open_set
     from facesim.evaluation.protocol import open_protocol
     from facesim.evaluation.recorded import write_measured
     from facesim.evaluation.scoring import score
-    from facesim.evaluation.summary import as_dict, evaluate
+    from facesim.evaluation.summary import evaluate
     from facesim.evaluation.text import evaluation_text, identification_text
     from facesim.model import Model
 

@@ -37,7 +37,7 @@ def draw_map(photos, model, method, count, seed, output, as_json):
     from facesim.evaluation.explore.map import map_photos
     from facesim.evaluation.explore.map_page import draw_page
     from facesim.evaluation.explore.map_picture import draw_map
-    from facesim.evaluation.explore.map_text import as_dict, sentences
+    from facesim.evaluation.explore.map_text import as_dict, describe
     from facesim.model import Model
 
     opened = Model(model)
@@ -57,6 +57,6 @@ def draw_map(photos, model, method, count, seed, output, as_json):
         about = {"model": str(opened.path), "seed": seed, "page": str(page), "picture": str(picture)}
         click.echo(json.dumps(as_dict(photo_map) | about))
         return
-    for sentence in sentences(photo_map):
+    for sentence in describe(photo_map):
         click.echo(sentence)
     click.echo(f"\npage     {printable(str(page))}\npicture  {printable(str(picture))}")

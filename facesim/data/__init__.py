@@ -1,1 +1,1 @@
-"""Photos by identity: data sets, identity-disjoint splits, the crop cache, pairs."""
+"""Photos by identity: data sets, identity-disjoint splits, the crop cache, pairs, inspection."""

@@ -1,4 +1,4 @@
-"""The crop cache: every face of a data set, cut once, kept on disk for every later run."""
+"""The crop cache: every face of a data set is cut once and kept on disk for later runs."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import pooch
@@ -21,16 +22,24 @@ from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.photo import open_photo
 
-CROP_VERSION = 6  # raised whenever the same photo would be cut otherwise, or more be kept of it
+CROP_VERSION = 6  # raised whenever photos are cut otherwise, or more is stored
 A_DAY = 86_400  # seconds
 _CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
 
 
+class WideCrops(Protocol):
+    """Wide crops `(n, 252, 252, 3) uint8`, read as an array is: `crops[i]`, or `crops[rows]` with `rows` `(m,) int`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray: ...
+
+
 @dataclass(frozen=True, slots=True)
 class CachedCrops:
-    """A data set's faces: `wide` is `(n, 252, 252, 3) uint8` on disk, black where `problems` names a reason."""
+    """A data set's faces, on disk; a crop is black if `problems` has a reason for it."""
 
-    wide: "np.ndarray | JoinedArrays"
+    wide: WideCrops
     problems: dict[int, str]  # photo index: why it has no crop
     face_counts: np.ndarray  # (n,) int, how many faces the photo shows
     sizes: np.ndarray  # (n, 2) int, the photo's width and height in pixels; 0 where it cannot be opened
@@ -50,11 +59,11 @@ def cache_home() -> Path:
 
 
 def cached_crops(dataset: Dataset, home: Path | None = None) -> CachedCrops:
-    """Cut the largest face out of every photo, or read what an earlier call has cut.
+    """Cut the largest face out of every photo, or read the crops that an earlier call has cut.
 
-    A photo that cannot be opened or shows no face is listed in `problems`, never fatal.
+    A photo that cannot be opened or shows no face is listed in `problems`.
 
-    Raises FaceSimError when the disk has no room, or when no photo gave a face.
+    Raises FaceSimError if the disk has no room, or if no photo shows a face.
     """
     fingerprint = dataset.fingerprint()
     folder = (home or cache_home()) / f"{dataset.name}-{fingerprint[:16]}-{CROP_VERSION}"
@@ -76,24 +85,24 @@ def cached_crops(dataset: Dataset, home: Path | None = None) -> CachedCrops:
 
 
 class JoinedArrays:
-    """Arrays that lie on disk, read as if they were one: `joined[i]`, or `joined[rows]` with `rows` `(n,) int`."""
+    """The wide crops of several data sets, read as if they were one array; they stay on disk."""
 
-    def __init__(self, arrays: list[np.ndarray]):
+    def __init__(self, arrays: list[WideCrops]):
         self._arrays = arrays
         self._starts = np.cumsum([0] + [len(array) for array in arrays])
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def __getitem__(self, rows) -> np.ndarray:
+    def __getitem__(self, rows: Any, /) -> np.ndarray:
         rows = np.asarray(rows)
         part = np.searchsorted(self._starts, rows, "right") - 1
         if rows.ndim == 0:
             return self._arrays[part][rows - self._starts[part]]
-        chosen = np.empty((len(rows), *self._arrays[0].shape[1:]), self._arrays[0].dtype)
+        crops = np.empty((len(rows), *_CROP_SHAPE), np.uint8)
         for i in np.unique(part):
-            chosen[part == i] = self._arrays[i][rows[part == i] - self._starts[i]]
-        return chosen
+            crops[part == i] = self._arrays[i][rows[part == i] - self._starts[i]]
+        return crops
 
 
 def join_crops(parts: list[CachedCrops]) -> CachedCrops:
@@ -112,23 +121,23 @@ def join_crops(parts: list[CachedCrops]) -> CachedCrops:
 
 
 def _fill(folder: Path, dataset: Dataset) -> None:
-    """Write the cache beside `folder` and rename it there once it is whole."""
+    """Write the cache beside `folder`, and rename it once it is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     needed = len(dataset.photos) * int(np.prod(_CROP_SHAPE))
     free = shutil.disk_usage(folder.parent).free
     if needed > free:
         raise FaceSimError(f"{folder.parent} has {free / 1e9:.1f} GB free: the crops need {needed / 1e9:.1f} GB.")
-    for left in folder.parent.glob(".partial-*/crops.npy"):  # by a run that was killed
+    for left in folder.parent.glob(".partial-*/crops.npy"):  # left by a run that was killed
         if time.time() - left.stat().st_mtime > A_DAY:
             shutil.rmtree(left.parent, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
     try:
         shape = (len(dataset.photos), *_CROP_SHAPE)
         wide = np.lib.format.open_memmap(scratch / "crops.npy", "w+", np.uint8, shape)
-        if hasattr(os, "posix_fallocate"):  # else a disk that fills up later would end the process without a word
+        if hasattr(os, "posix_fallocate"):  # else a disk that fills up later would kill the process
             with open(scratch / "crops.npy", "rb+") as file:
                 os.posix_fallocate(file.fileno(), 0, os.path.getsize(scratch / "crops.npy"))
-        facts = {"problems": {}, "faces": [], "sizes": [], "detectors": []}
+        facts: dict[str, Any] = {"problems": {}, "faces": [], "sizes": [], "detectors": []}
         with ThreadPoolExecutor(cores()) as pool:
             cut = pool.map(_cut, dataset.paths())
             for i, (crop, faces, size, detector) in enumerate(
@@ -153,7 +162,7 @@ def _fill(folder: Path, dataset: Dataset) -> None:
 
 
 def _cut(path: Path) -> tuple[np.ndarray | str, int, tuple[int, int], str]:
-    """Return the wide crop, or why there is none; how many faces; the photo's size; which detector found the face."""
+    """Return the wide crop or why there is none, how many faces there are, the photo's size, the face's detector."""
     try:
         photo = open_photo(path)
         faces = find_faces(photo)

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +9,12 @@ import numpy as np
 
 from facesim.errors import FaceSimError
 from facesim.folder import people_below
-from facesim.names import Spellings
+from facesim.names import Spellings, normalised
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Photos and who is on them; `photos[i]`, relative to `root`, shows `identities[i]`."""
+    """Photos and who is on them: `photos[i]`, relative to `root`, shows `identities[i]`."""
 
     name: str
     root: Path
@@ -26,7 +25,7 @@ class Dataset:
         return [self.root / photo for photo in self.photos]
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 over every photo's name and content: the same photos, the same fingerprint."""
+        """Return the SHA-256 over every photo's name and content."""
         whole = hashlib.sha256()
         for photo, path in zip(self.photos, self.paths(), strict=True):
             whole.update(os.fsencode(photo) + b"\0" + _digest(path))
@@ -34,7 +33,7 @@ class Dataset:
 
 
 def _digest(path: Path) -> bytes:
-    """Return the SHA-256 of a file; of one that cannot be read, zeros."""
+    """Return the SHA-256 of a file, zeros if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
@@ -43,9 +42,9 @@ def _digest(path: Path) -> bytes:
 
 
 def read_folder(root: str | Path, name: str | None = None) -> Dataset:
-    """Read `root`, where the folder that holds a photo says who is on it, as `people_below` has it.
+    """Read `root`, in which the folder that holds a photo says who is on it, as in `people_below`.
 
-    Raises FaceSimError when there is no such folder, or when it holds no two identities with photos.
+    Raises FaceSimError if there is no such folder, or if it holds fewer than two identities with photos.
     """
     dataset = _read(Path(root), name, needed=2)
     if len(np.unique(dataset.identities)) < 2:
@@ -56,7 +55,7 @@ def read_folder(root: str | Path, name: str | None = None) -> Dataset:
 def read_photos(root: str | Path, name: str | None = None) -> Dataset:
     """Read all photos of `root`: those in its sub-folders as `read_folder` does, its own with the identity "", unknown.
 
-    Raises FaceSimError when there is no such folder, or when it holds no photo.
+    Raises FaceSimError if there is no such folder, or if it holds no photo.
     """
     dataset = _read(Path(root), name, loose=True)
     if not dataset.photos:
@@ -65,11 +64,11 @@ def read_photos(root: str | Path, name: str | None = None) -> Dataset:
 
 
 def identity_of(folder: str) -> str:
-    """Return whom a folder's name means, as Kaggle ships Pins (`pins_Ana Li`) and as LFW has it (`Ana_Li`) alike.
+    """Return the identity that a folder is named for: its name without `pins_`, and with `_` for spaces.
 
-    It is the name without `pins_`, and with `_` for spaces, so that a person in both is one.
+    So a person in Pins as Kaggle ships it (`pins_Ana Li`) and in LFW (`Ana_Li`) has one name.
     """
-    name = unicodedata.normalize("NFC", folder).strip().removeprefix("pins_").strip()
+    name = normalised(folder).strip().removeprefix("pins_").strip()
     return name.replace(" ", "_") or folder
 
 
@@ -78,11 +77,11 @@ def _read(root: Path, name: str | None, loose: bool = False, needed: int = 1) ->
         raise FaceSimError(f"{root} is not a folder: give one with a sub-folder of photos per identity, lfw or pins.")
     people = people_below(root, identity_of, loose=loose, needed=needed)
     identities = np.array([identity for _, identity in people], str)
-    return Dataset(name or root.resolve().name, root, tuple("/".join(place) for place, _ in people), identities)
+    return Dataset(name or root.resolve().name, root, tuple("/".join(parts) for parts, _ in people), identities)
 
 
 def join_datasets(datasets: list[Dataset]) -> Dataset:
-    """Return several data sets as one, in their order; people of one name, however spelled, are one person."""
+    """Return several data sets as one, in their order; one name, however spelled, is one person."""
     if len(datasets) == 1:
         return datasets[0]
     spellings = Spellings()

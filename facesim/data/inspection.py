@@ -1,4 +1,4 @@
-"""Inspect a data set before training: what it holds, and which of its photos would teach something wrong."""
+"""Inspect a data set before training: what it holds, and which of its photos would do harm."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +14,22 @@ from facesim.errors import FaceSimError
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found in a data set; photos are named by their index in it."""
+    """What was found in a data set; photos are given by their index in it."""
 
     dataset: Dataset
     counts: dict[str, int]  # photos per identity, most first
-    sizes: np.ndarray  # (n, 2) int, each photo's width and height in pixels; 0 where it cannot be opened
+    sizes: np.ndarray  # (n, 2) int, each photo's width and height in pixels; 0 if it cannot be opened
     unreadable: dict[int, str]  # why it cannot be opened
     faceless: tuple[int, ...]
     several_faces: dict[int, int]  # how many
     copies: tuple[Copies, ...]
 
     def two_names(self) -> list[Copies]:
-        """Return the photos that stand under several names: at most one of them is right."""
+        """Return the copies under several names, of which at most one is right."""
         return [copies for copies in self.copies if len(self.names(copies)) > 1]
 
     def one_name(self) -> list[Copies]:
-        """Return the photos that one identity has several times."""
+        """Return the copies within one identity."""
         return [copies for copies in self.copies if len(self.names(copies)) == 1]
 
     def names(self, copies: Copies) -> list[str]:
@@ -38,7 +38,7 @@ class Inspection:
     def to_exclude(self) -> dict[int, str]:
         """Return the photos that training is better off without, and why.
 
-        Of copies within one identity, the largest photo that shows a face stays; of a photo under two names none does.
+        Of copies within one identity, the largest photo that shows a face is kept; of copies under several names, none.
         """
         photos = self.dataset.photos
         reasons = {}
@@ -55,10 +55,10 @@ class Inspection:
 
 
 def inspect_dataset(dataset: Dataset, crops: CachedCrops, processes: int | None = None) -> Inspection:
-    """Count, and compare all photos with all for copies, hashing them in all processes."""
+    """Count photos and problems, and look for copies in `processes`, by default one per core."""
     names, counts = np.unique(dataset.identities, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    opened = crops.sizes.all(1)
+    opened = crops.sizes.min(axis=1) > 0
     paths = dataset.paths()
     return Inspection(
         dataset,
@@ -72,11 +72,12 @@ def inspect_dataset(dataset: Dataset, crops: CachedCrops, processes: int | None 
 
 
 def exclude_findings(inspection: Inspection, parts: tuple[Dataset, ...], file: Path | None = None) -> list[Path]:
-    """Write the exclusion list of each of `parts`, joined in the inspection, to its folder, or one of all to `file`.
+    """Write an exclusion list to the folder of each of `parts`, joined in the inspection, or one for all to `file`.
 
-    Returns the files written; raises FaceSimError where one cannot be.
+    Returns the files written; raises FaceSimError if one cannot be.
     """
-    reasons, lists, start = inspection.to_exclude(), {}, 0
+    reasons, start = inspection.to_exclude(), 0
+    lists: dict[Path, dict[str, str]] = {}
     for part in parts:
         listed = lists.setdefault(file or part.root / FILE_NAME, {})
         listed |= {photo: reasons[i] for i, photo in enumerate(part.photos, start) if i in reasons}

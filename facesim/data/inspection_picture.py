@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image, ImageOps
@@ -24,12 +25,12 @@ def draw_inspection(inspection: Inspection) -> Image.Image:
     findings = _findings(inspection)
     rows = -(-len(findings) // _COLUMNS)
     figure = Figure((14, 4 + 2.5 * rows), layout="constrained")
-    charts, *strips = np.atleast_1d(figure.subfigures(rows + 1, 1, height_ratios=[4] + [2.5] * rows))
+    charts, *strips = figure.subfigures(rows + 1, 1, squeeze=False, height_ratios=[4] + [2.5] * rows).ravel()
     left, right = charts.subplots(1, 2)
     total = f"{len(inspection.dataset.photos):,} photos of {len(inspection.counts):,} identities"
     charts.suptitle(f"{printable(inspection.dataset.name)}: {total}", fontsize=15, color=INK, parse_math=False)
     _draw_counts(left, np.array(list(inspection.counts.values())))
-    _draw_sizes(right, inspection.sizes[inspection.sizes.all(1)])
+    _draw_sizes(right, inspection.sizes[inspection.sizes.min(axis=1) > 0])
     for start, strip in enumerate(strips):
         for i, axes in enumerate(strip.subplots(1, _COLUMNS)):
             axes.axis("off")
@@ -39,9 +40,9 @@ def draw_inspection(inspection: Inspection) -> Image.Image:
     return as_image(figure)
 
 
-def _draw_counts(axes, counts: np.ndarray) -> None:
+def _draw_counts(axes: Axes, counts: np.ndarray) -> None:
     edges = np.unique(np.geomspace(counts.min(), counts.max() + 1, 25).astype(int))
-    axes.hist(counts, edges - 0.5, color=BLUE, edgecolor="white", linewidth=0.5)
+    axes.hist(counts, (edges - 0.5).tolist(), color=BLUE, edgecolor="white", linewidth=0.5)
     if counts.max() > 10 * counts.min():
         _make_log(axes, "x")
     if counts.size > 50:
@@ -51,19 +52,19 @@ def _draw_counts(axes, counts: np.ndarray) -> None:
     axes.grid(alpha=0.3)
 
 
-def _draw_sizes(axes, sizes: np.ndarray) -> None:
+def _draw_sizes(axes: Axes, sizes: np.ndarray) -> None:
     distinct, times = np.unique(sizes, axis=0, return_counts=True)
-    axes.scatter(*distinct.T, s=12 + 400 * times / len(sizes), color=BLUE, alpha=0.5, linewidth=0)
+    axes.scatter(distinct[:, 0], distinct[:, 1], s=12 + 400 * times / len(sizes), color=BLUE, alpha=0.5, linewidth=0)
     if sizes.max() > 10 * sizes.min():
         _make_log(axes, "x")
         _make_log(axes, "y")
     else:
         axes.set(xlim=(0, 1.1 * sizes[:, 0].max()), ylim=(0, 1.1 * sizes[:, 1].max()))
-    axes.set(title="photo sizes: the more have one, the larger its dot", xlabel="width in pixels", ylabel="height")
+    axes.set(title="photo sizes: the larger the dot, the more photos", xlabel="width in pixels", ylabel="height")
     axes.grid(alpha=0.3)
 
 
-def _make_log(axes, name: str) -> None:
+def _make_log(axes: Axes, name: str) -> None:
     axes.set(**{f"{name}scale": "log"})
     axis = getattr(axes, f"{name}axis")
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -72,7 +73,7 @@ def _make_log(axes, name: str) -> None:
 
 
 def _findings(inspection: Inspection) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Return title, colour and photos of what to show: other names first, and of each kind some."""
+    """Return title, colour and photos of the findings to show: several names first, and some of each kind."""
     names = [("same photo, two names", RED, copies.photos) for copies in inspection.two_names()]
     faceless = [("no face found", INK, (i,)) for i in inspection.faceless]
     same_name = [("same photo, same name", GREY, copies.photos) for copies in inspection.one_name()]
@@ -81,7 +82,7 @@ def _findings(inspection: Inspection) -> list[tuple[str, str, tuple[int, ...]]]:
     return shown + same_name[: _COLUMNS * _ROWS - len(shown)]
 
 
-def _draw_finding(axes, inspection: Inspection, title: str, colour: str, photos: tuple[int, ...]) -> None:
+def _draw_finding(axes: Axes, inspection: Inspection, title: str, colour: str, photos: tuple[int, ...]) -> None:
     shown = [_thumbnail(inspection.dataset.root / inspection.dataset.photos[i]) for i in photos[:2]]
     both = Image.new("RGB", (2 * _SIDE + 8, _SIDE), "white")
     for i, photo in enumerate(shown):
@@ -101,7 +102,7 @@ def _draw_finding(axes, inspection: Inspection, title: str, colour: str, photos:
 def _thumbnail(path: Path) -> Image.Image:
     try:
         return ImageOps.contain(open_photo(path).view(_SIDE), (_SIDE, _SIDE))
-    except FaceSimError:  # it has gone since it was looked at
+    except FaceSimError:  # deleted since it was inspected
         return Image.new("RGB", (_SIDE, _SIDE), GREY)
 
 

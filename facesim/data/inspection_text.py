@@ -1,4 +1,4 @@
-"""Say what an inspection found: as text for people, as a dictionary for programs."""
+"""An inspection as text for people, and as a dictionary for programs."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ _SHOWN = 4  # of each finding
 
 
 def as_dict(inspection: Inspection) -> dict:
-    """Return all that was found, photos by name, ready for JSON."""
+    """Return everything that was found, photos by name, ready for JSON."""
     photos, counts = inspection.dataset.photos, inspection.counts
     values = list(counts.values())
     largest = next(iter(counts))
@@ -40,12 +40,12 @@ def as_dict(inspection: Inspection) -> dict:
 
 
 def as_text(inspection: Inspection) -> str:
-    """Return a summary of some forty lines: the figures, then the findings, the worst first, the first few of each."""
-    photos, told = inspection.dataset.photos, as_dict(inspection)
-    per = told["photos_per_identity"]
+    """Return a summary of about forty lines: the figures, then the first few findings of each kind, the worst first."""
+    photos, summary = inspection.dataset.photos, as_dict(inspection)
+    per = summary["photos_per_identity"]
     small, middle, large = ("×".join(map(str, size)) for size in _sizes(inspection))
     lines = [
-        f"{printable(told['data'])}: {told['photos']:,} photos of {told['identities']:,} identities",
+        f"{printable(summary['data'])}: {summary['photos']:,} photos of {summary['identities']:,} identities",
         "",
         f"photos per identity   {per['min']:,} to {per['max']:,}, median {per['median']:g}, mean {per['mean']:.1f}",
         f"  with only one       {per['with_one_photo']:,} identities",
@@ -66,7 +66,7 @@ def as_text(inspection: Inspection) -> str:
 
 def _sizes(inspection: Inspection) -> list[list[int]]:
     """Return the smallest, the median and the largest photo's width and height, by area."""
-    sizes = inspection.sizes[inspection.sizes.all(1)]
+    sizes = inspection.sizes[inspection.sizes.min(axis=1) > 0]
     order = np.argsort(sizes.prod(1), kind="stable")
     return sizes[order[[0, len(order) // 2, -1]]].tolist()
 

@@ -38,7 +38,7 @@ def data_home() -> Path:
 def find_lfw(home: Path | None = None) -> tuple[Dataset, list[Pairs]]:
     """Return LFW and its ten folds of 600 pairs, downloading what is missing from `home` (`data_home()`).
 
-    The photos lie in `home/lfw`, the protocol in `home/lfw-protocol/pairs.txt`.
+    The photos are in `home/lfw`, the protocol in `home/lfw-protocol/pairs.txt`.
     """
     home = home or data_home()
     if not (home / "lfw").is_dir():
@@ -48,7 +48,7 @@ def find_lfw(home: Path | None = None) -> tuple[Dataset, list[Pairs]]:
 
 
 def find_view1(dataset: Dataset, home: Path | None = None) -> tuple[Pairs, Pairs]:
-    """Return View 1's 2,200 pairs to develop on and its 1,000 to test on, downloading what is missing."""
+    """Return View 1's 2,200 pairs for development and its 1,000 for testing, downloading what is missing."""
     home = home or data_home()
     train, test = (read_folds(_protocol(f"pairsDev{part}.txt", home), dataset)[0] for part in ("Train", "Test"))
     return train, test
@@ -62,7 +62,7 @@ def _protocol(name: str, home: Path) -> Path:
 def download_photos(home: Path, source: str = SOURCE, photos: tuple[str, str] = PHOTOS) -> Path:
     """Download the archive `photos` (file number, SHA-256) from `source` and unpack it to `home/lfw`.
 
-    Raises FaceSimError when the network, the checksum or the archive is at fault; `home/lfw` is then not there.
+    Raises FaceSimError if the network, the checksum or the archive is at fault; there is then no `home/lfw`.
     """
     archive = _fetch(*photos, home, "lfw.tgz", source)
     with tempfile.TemporaryDirectory(dir=home) as scratch:
@@ -85,7 +85,7 @@ def download_photos(home: Path, source: str = SOURCE, photos: tuple[str, str] = 
 
 
 def _files_and_folders(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
-    """Refuse links, devices, and what lies outside the folder, or claims to."""
+    """Refuse links, devices, and members outside the folder or with an absolute path."""
     if not (member.isfile() or member.isdir()):
         raise tarfile.SpecialFileError(member)
     if member.name.startswith(("/", os.sep)):  # tarfile would take it as relative
@@ -109,8 +109,8 @@ def _fetch(number: str, sha256: str, folder: Path, name: str, source: str = SOUR
 def read_folds(path: Path, dataset: Dataset) -> list[Pairs]:
     """Read LFW's lists of pairs: genuine lines are `name i j`, impostor lines `name i name j`.
 
-    The first line of View 2's `pairs.txt` says how many folds there are and how many pairs of each kind a fold has;
-    that of View 1's two lists, the latter only.
+    The first line of View 2's `pairs.txt` holds the number of folds, and of pairs of each kind in a fold; that of View
+    1's two lists only the latter.
     """
     index = {photo: i for i, photo in enumerate(dataset.photos)}
 
@@ -119,8 +119,8 @@ def read_folds(path: Path, dataset: Dataset) -> list[Pairs]:
 
     try:
         header, *lines = path.read_text("utf-8").splitlines()
-        *folds, per_kind = map(int, header.split())
-        folds = folds[0] if folds else 1
+        *more, per_kind = map(int, header.split())
+        folds = more[0] if more else 1
         pairs = []
         for line in lines:
             fields = line.split()
@@ -134,7 +134,7 @@ def read_folds(path: Path, dataset: Dataset) -> list[Pairs]:
 
 
 def lfw_split(dataset: Dataset, folds: Sequence[Pairs]) -> Split:
-    """Choose on fold 8, test on folds 9 and 10, train on everybody who is in none of the three.
+    """Choose the threshold on fold 8, test on folds 9 and 10, train on everybody who is in none of the three.
 
     Each of the 4,281 people in `pairs.txt` is in one fold; the other 1,468 are in no pair.
     """
@@ -143,19 +143,19 @@ def lfw_split(dataset: Dataset, folds: Sequence[Pairs]) -> Split:
 
 
 def lfw_held_out(folds: Sequence[Pairs]) -> Split:
-    """Choose on fold 8, test on folds 9 and 10, train on nobody."""
+    """Choose the threshold on fold 8, test on folds 9 and 10, train on nobody."""
     test = join_pairs([folds[fold] for fold in TEST_FOLDS])
     return Split(np.empty(0, int), folds[VALIDATION_FOLD], test, "LFW View 2: fold 8 to choose, 9-10 to test")
 
 
 def lfw_fold(dataset: Dataset, folds: Sequence[Pairs], fold: int) -> Split:
-    """Test on one of the ten folds, counted from 0, choose on the next, train on everybody who is in neither."""
+    """Test on fold `fold`, counted from 0, choose the threshold on the next, train on everybody who is in neither."""
     choosing = (fold + 1) % len(folds)
     description = f"LFW View 2: fold {fold + 1} to test, {choosing + 1} to choose, all others to train"
     return _holding_out(dataset, folds[choosing], folds[fold], description)
 
 
 def _holding_out(dataset: Dataset, validation: Pairs, test: Pairs, description: str) -> Split:
-    held_people = np.unique(dataset.identities[join_pairs([validation, test]).photos()])
-    train = np.flatnonzero(~np.isin(dataset.identities, held_people))
+    held = np.unique(dataset.identities[join_pairs([validation, test]).photos()])
+    train = np.flatnonzero(~np.isin(dataset.identities, held))
     return Split(train, validation, test, description)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facesim.data.identities import PhotosByIdentity
 from facesim.errors import FaceSimError
 
-_BLOCK = 65_536  # pairs measured in one go, so that memory stays bounded
+_BLOCK = 65_536  # pairs measured at a time, so that memory stays bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,12 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.same)
 
-    def at(self, places: np.ndarray) -> "Pairs":
-        """Return the pairs at `places`, `(m,) int`."""
-        return Pairs(self.first[places], self.second[places], self.same[places])
+    def at(self, rows: np.ndarray) -> "Pairs":
+        """Return some of the pairs: `rows` is `(m,) int` or `(n,) bool`."""
+        return Pairs(self.first[rows], self.second[rows], self.same[rows])
 
     def among(self, photos: np.ndarray) -> "Pairs":
-        """Return pairs of places in `photos`, `(m,) int`, as pairs of those photos."""
+        """Return pairs of indices of `photos`, `(m,) int`, as pairs of those photos."""
         return Pairs(photos[self.first], photos[self.second], self.same)
 
     def photos(self) -> np.ndarray:
@@ -46,8 +47,8 @@ class Pairs:
 def all_pairs(identities: np.ndarray) -> Pairs:
     """Return every pair of photos that show `identities`, `(n,) str`: n · (n − 1) / 2 of them."""
     first, second = np.triu_indices(len(identities), 1)
-    people = np.unique(identities, return_inverse=True)[1]
-    return Pairs(first, second, people[first] == people[second])
+    numbers = PhotosByIdentity(identities).numbers  # quicker to compare than names
+    return Pairs(first, second, numbers[first] == numbers[second])
 
 
 def join_pairs(parts: Sequence[Pairs]) -> Pairs:
@@ -57,29 +58,26 @@ def join_pairs(parts: Sequence[Pairs]) -> Pairs:
 def sample_pairs(identities: np.ndarray, genuine: int, impostor: int, seed: int) -> Pairs:
     """Draw distinct genuine and impostor pairs from photos that show `identities`, `(n,) str`.
 
-    Identities are drawn first and their photos second, so that nobody with many photos owns the pairs. Where the
-    photos cannot give that many distinct pairs of a kind, those that were found are returned.
+    Identities are drawn first, then their photos, so that nobody with many photos dominates. If the photos cannot give
+    that many distinct pairs of a kind, there are fewer.
 
-    Raises FaceSimError where no genuine or no impostor pair can be made.
+    Raises FaceSimError if no genuine or no impostor pair can be made.
     """
-    random = np.random.default_rng(seed)
-    _, people, counts = np.unique(identities, return_inverse=True, return_counts=True)
-    photos = np.argsort(people, kind="stable")  # person by person
-    starts = np.cumsum(counts) - counts
-    repeated = np.flatnonzero(counts > 1)
-    if len(counts) < 2 or not len(repeated):
+    random, grouped = np.random.default_rng(seed), PhotosByIdentity(identities)
+    counts = grouped.counts
+    if len(counts) < 2 or not len(grouped.repeated):
         raise FaceSimError("pairs need two identities or more, and one of them with two photos or more.")
 
     def draw_genuine(count: int) -> np.ndarray:
-        person = random.choice(repeated, count)
-        first = random.integers(counts[person])
-        second = (first + random.integers(1, counts[person])) % counts[person]
-        return photos[starts[person] + np.stack([first, second])]
+        identity = random.choice(grouped.repeated, count)
+        first = random.integers(counts[identity])
+        second = (first + random.integers(1, counts[identity])) % counts[identity]
+        return grouped.photo(identity, np.stack([first, second]))
 
     def draw_impostor(count: int) -> np.ndarray:
         first = random.integers(len(counts), size=count)
-        person = np.stack([first, (first + random.integers(1, len(counts), size=count)) % len(counts)])
-        return photos[starts[person] + random.integers(counts[person])]
+        both = np.stack([first, (first + random.integers(1, len(counts), size=count)) % len(counts)])
+        return grouped.photo(both, random.integers(counts[both]))
 
     drawn = [_distinct(draw_genuine, genuine), _distinct(draw_impostor, impostor)]
     first, second = np.concatenate(drawn, axis=1)
@@ -87,7 +85,8 @@ def sample_pairs(identities: np.ndarray, genuine: int, impostor: int, seed: int)
 
 
 def _distinct(draw: Callable[[int], np.ndarray], count: int) -> np.ndarray:
-    """Return `(2, count)` distinct pairs, or fewer when ten times as many draws did not give them."""
+    """Return `(2, count)` distinct pairs, or fewer if ten times as many draws do not give them."""
     pairs = np.sort(draw(10 * count), axis=0)
-    _, where = np.unique(pairs[0] * (pairs.max() + 1) + pairs[1], return_index=True)  # of whole columns: far slower
-    return pairs[:, np.sort(where)[:count]]
+    # one number a pair: np.unique of whole columns is far slower
+    _, first_drawn = np.unique(pairs[0] * (pairs.max() + 1) + pairs[1], return_index=True)
+    return pairs[:, np.sort(first_drawn)[:count]]

@@ -1,4 +1,4 @@
-"""people.csv in a data set's folder: what is known of each person, a column for each fact."""
+"""people.csv in a data set's folder: facts about each person, a column for each."""
 
 import csv
 from pathlib import Path
@@ -12,11 +12,9 @@ from facesim.names import name_key
 def read_people(folder: Path) -> dict[str, dict[str, str]]:
     """Return each column's value by `name_key` of the identity: `{"gender": {"ana_li": "female"}}`.
 
-    Empty where there is no people.csv.
+    Empty if there is no people.csv. Its first line names its columns; `identity` holds the people's folders.
 
-    The file's first line names its columns, `identity` among them: the people's folders.
-
-    Raises FaceSimError where it makes no sense.
+    Raises FaceSimError if it makes no sense.
     """
     path = folder / PEOPLE_TABLE
     if not path.is_file():

@@ -1,13 +1,16 @@
-"""What to train on: one data set or several, by name or folder, and which of their photos count."""
+"""Open data sets by name or folder, join them into one, and select the photos to use."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from facesim.data.cache import CachedCrops, cached_crops, join_crops
 from facesim.data.dataset import Dataset, join_datasets, read_folder, read_photos
 from facesim.data.exclusions import excluded
+from facesim.data.identities import rank_within_identity
 from facesim.data.lfw import data_home, find_lfw, lfw_fold, lfw_held_out, lfw_split
 from facesim.data.pairs import Pairs
 from facesim.data.split import Split, fold_by_identity, halve_by_identity, split_by_identity
@@ -19,7 +22,7 @@ _NAMES = ("lfw", "pins")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Photos, which of them count, and LFW's ten official folds where LFW is among them."""
+    """Photos, which of them are selected, and LFW's ten official folds if LFW is among them."""
 
     parts: tuple[Dataset, ...]
     dataset: Dataset  # all parts as one
@@ -30,17 +33,25 @@ class Source:
         """Cut the faces of all photos, or read what an earlier call has cut."""
         return join_crops([cached_crops(part) for part in self.parts])
 
+    def description(self, crops: CachedCrops) -> dict[str, Any]:
+        """Return what a model file says of its data, whose faces are `crops`."""
+        return {
+            "data": self.dataset.name,
+            "fingerprint": crops.fingerprint,
+            "photos_passed_over": int((~self.selected).sum()),
+        }
+
     def split(self, seed: int) -> Split:
         """Return who trains, who chooses the threshold, and who tests.
 
-        With LFW, its official folds say so, and people of other data sets train unless LFW holds out their namesakes.
+        With LFW, its official folds decide; people of other data sets train, unless LFW holds out their namesakes.
         """
         if self.lfw_folds:
-            return self._counting(lfw_split(self.dataset, self.lfw_folds))
+            return self._without_unselected(lfw_split(self.dataset, self.lfw_folds))
         return split_by_identity(self.dataset, seed, np.flatnonzero(self.selected))
 
     def held_out(self, seed: int) -> Split:
-        """Return who chooses the threshold and who tests, where nobody is trained on: LFW's folds, else halves."""
+        """Return who chooses the threshold and who tests if nobody trains: people of LFW's folds, else halves."""
         if self.lfw_folds:
             return lfw_held_out(self.lfw_folds)
         return halve_by_identity(self.dataset, seed, np.flatnonzero(self.selected))
@@ -48,12 +59,11 @@ class Source:
     def folds(self, count: int, seed: int) -> list[Split]:
         """Return `count` splits, each testing other people; ten on LFW are the official ones, View 2."""
         if self.lfw_folds and count == LFW_FOLDS:
-            return [self._counting(lfw_fold(self.dataset, self.lfw_folds, fold)) for fold in range(count)]
+            return [self._without_unselected(lfw_fold(self.dataset, self.lfw_folds, fold)) for fold in range(count)]
         return fold_by_identity(self.dataset, count, seed, np.flatnonzero(self.selected))
 
-    def _counting(self, split: Split) -> Split:
-        train = split.train[self.selected[split.train]]
-        return Split(train, split.validation, split.test, split.description)
+    def _without_unselected(self, split: Split) -> Split:
+        return dataclasses.replace(split, train=split.train[self.selected[split.train]])
 
 
 def open_source(
@@ -65,30 +75,30 @@ def open_source(
 ) -> Source:
     """Find data sets: "lfw", "pins", or folders with a sub-folder of photos per identity.
 
-    `identities` of the people and `max_per_identity` photos of each are drawn with `seed`, without regard to how many
-    photos a person has. `exclude` names an exclusion list, instead of those in the data sets' own folders.
+    So many `identities`, and up to `max_per_identity` photos of each, are drawn with `seed`, whatever number of photos
+    a person has. `exclude` names an exclusion list, instead of those in the data sets' own folders.
 
-    Raises FaceSimError where one cannot be found or read.
+    Raises FaceSimError if one cannot be found or read.
     """
-    parts, lfw_folds, count = [], (), 0
+    parts: list[Dataset] = []
+    lfw_folds: list[Pairs] = []
     for name in names:
         dataset, folds = _find(name)
         if any(dataset.root.resolve() == part.root.resolve() for part in parts):
             continue  # the same folder by another name
-        if folds:
-            lfw_folds = tuple(Pairs(pairs.first + count, pairs.second + count, pairs.same) for pairs in folds)
+        photos = np.arange(len(dataset.photos)) + sum(len(part.photos) for part in parts)
+        lfw_folds += [pairs.among(photos) for pairs in folds]
         parts.append(dataset)
-        count += len(dataset.photos)
     dataset = join_datasets(parts)
     selected = ~np.concatenate([excluded(part, exclude) for part in parts])
     selected[selected] = draw_subset(dataset.identities[selected], identities, max_per_identity, seed)
-    return Source(tuple(parts), dataset, selected, lfw_folds)
+    return Source(tuple(parts), dataset, selected, tuple(lfw_folds))
 
 
 def find_photos(name: str) -> Dataset:
     """Find photos that may lack identities: "lfw", "pins", or a folder, with a sub-folder per identity or without.
 
-    Raises FaceSimError where they cannot be found or read.
+    Raises FaceSimError if they cannot be found or read.
     """
     return _find(name)[0] if name in _NAMES else read_photos(name)
 
@@ -107,19 +117,20 @@ def _find(name: str) -> tuple[Dataset, list[Pairs]]:
     return read_folder(name), []
 
 
-def draw_subset(identities: np.ndarray, people: int | None, photos: int | None, seed: int) -> np.ndarray:
-    """Return which of the photos of `identities`, `(n,)`, the seed draws, `(n,) bool`."""
+def draw_subset(
+    identities: np.ndarray, max_identities: int | None, max_per_identity: int | None, seed: int
+) -> np.ndarray:
+    """Draw some of the photos that show `identities`, `(n,) str`: return which, `(n,) bool`.
+
+    Raises FaceSimError if there are fewer identities than `max_identities`.
+    """
     random = np.random.default_rng(seed)
-    chosen = np.ones(len(identities), bool)
-    if people is not None:
+    drawn = np.ones(len(identities), bool)
+    if max_identities is not None:
         names = np.unique(identities)
-        if people > len(names):
-            raise FaceSimError(f"--identities {people} is more than the {len(names)} that there are.")
-        chosen = np.isin(identities, random.permutation(names)[:people])
-    if photos is not None:
-        order = random.permutation(len(identities))
-        order = order[np.argsort(identities[order], kind="stable")]
-        _, starts, counts = np.unique(identities[order], return_index=True, return_counts=True)
-        place = np.arange(len(order)) - np.repeat(starts, counts)  # of a photo among those of its identity
-        chosen[order[place >= photos]] = False
-    return chosen
+        if max_identities > len(names):
+            raise FaceSimError(f"--identities {max_identities} is more than the {len(names)} that there are.")
+        drawn = np.isin(identities, random.permutation(names)[:max_identities])
+    if max_per_identity is not None:
+        drawn &= rank_within_identity(identities, random.permutation(len(identities))) < max_per_identity
+    return drawn

@@ -1,1 +1,1 @@
-"""What every picture and page shares: colours, fonts, figures, grids of faces, HTML."""
+"""What every picture and page shares: colours, fonts, figures, HTML; and the drawn verdict."""

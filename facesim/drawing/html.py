@@ -1,18 +1,24 @@
-"""What the pages of reports share: their template's setting, and pictures that lie inside them."""
+"""What HTML reports share: how their templates are filled in, and pictures and scripts within the page."""
 
 import base64
 import io
 from pathlib import Path
 
+import numpy as np
 from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from PIL import Image
 
+from facesim.detector.crop import centre_crop
+
+CLEAR = {"background_fill_color": None, "border_fill_color": None, "outline_line_color": None}  # of a Bokeh chart
+
 
 def page_environment(folder: Path) -> Environment:
-    """Return how the templates in `folder` are filled in: every name is escaped."""
-    return Environment(loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    """Return the environment for the templates in `folder`, which extend page.html; it escapes every name."""
+    loader = FileSystemLoader([folder, Path(__file__).parent])
+    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
 def bokeh_inside() -> Markup:
@@ -21,7 +27,12 @@ def bokeh_inside() -> Markup:
 
 
 def jpeg_uri(image: Image.Image, quality: int) -> Markup:
-    """Return an image as the address of itself."""
+    """Return an image as a data URI."""
     content = io.BytesIO()
     image.save(content, "JPEG", quality=quality, optimize=True)
     return Markup("data:image/jpeg;base64,") + base64.b64encode(content.getvalue()).decode()
+
+
+def face_uri(wide_crop: np.ndarray, side: int, quality: int) -> Markup:
+    """Return the face in a wide crop, `(252, 252, 3) uint8`, as a data URI of `side` × `side` pixels."""
+    return jpeg_uri(Image.fromarray(centre_crop(wide_crop)).resize((side, side), Image.Resampling.LANCZOS), quality)

@@ -1,4 +1,4 @@
-"""Draw a verdict: both photos with the box found, the two crops, and what was decided."""
+"""Draw a verdict: both photos with the face's box, the two crops, and the decision."""
 
 import math
 
@@ -15,7 +15,7 @@ _HEIGHT, _GAP, _CAPTION = 2 * CROP_SIZE + 12, 12, 64
 
 
 def draw_verdict(verdict: Verdict) -> Image.Image:
-    """Return one picture: photo 1, the two crops above each other, photo 2, and the verdict underneath."""
+    """Return one picture: photo 1, the two crops one above the other, photo 2, and the verdict below."""
     colour = GREEN if verdict.same else RED
     (photo1, crop1), (photo2, crop2) = (_photo_and_crop(face, colour) for face in (verdict.face1, verdict.face2))
     width = photo1.width + CROP_SIZE + photo2.width + 4 * _GAP
@@ -49,6 +49,6 @@ def _write_caption(picture: Image.Image, verdict: Verdict, colour: str) -> None:
     middle, top = picture.width / 2, _HEIGHT + 2 * _GAP
     words = "Same person" if verdict.same else "Different people"
     draw.text((middle, top), words, colour, ImageFont.load_default(26), anchor="mt")
-    numbers = f"distance {verdict.distance:.3f}, threshold {verdict.threshold:.3f}, probability of one person "
+    numbers = f"distance {verdict.distance:.3f}, threshold {verdict.threshold:.3f}, probability that it is one person "
     numbers += verdict.probability_text
     draw.text((middle, top + 34), numbers, INK, ImageFont.load_default(15), anchor="mt")

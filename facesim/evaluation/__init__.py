@@ -1,1 +1,1 @@
-"""Judging distances: the threshold, the error rates it costs, the probability."""
+"""Evaluating a model: its threshold, its error rates with their uncertainty, its probabilities."""

@@ -1,8 +1,8 @@
-"""The probability behind a distance: fitted, and judged.
+"""The probability that a distance stands for: fitted, and checked.
 
 Throughout, `distances` is `(n,) float`, `same` is `(n,) bool`, and the calibration's (intercept, slope) give
-P(same) = 1 / (1 + exp(−(intercept + slope · distance))), as if half of all pairs were genuine: each kind weighs a half.
-Pairs without a distance (NaN) are left out, for no probability is stated for them.
+P(same) = 1 / (1 + exp(−(intercept + slope · distance))), for equal priors: genuine pairs together weigh as
+much as impostor pairs. Pairs without a distance (NaN) are left out, as no probability is stated for them.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How well stated probabilities hold: in bins of a tenth, what was stated and how often it was so."""
+    """How well stated probabilities hold: in each tenth, the mean probability stated and the share of genuine pairs."""
 
-    cllr: float  # bits a pair; 0 knows all, 1 knows nothing (Brümmer and du Preez 2006)
+    cllr: float  # bits per pair; 0 is perfect, 1 is no better than always saying 50 % (Brümmer and du Preez 2006)
     expected_error: float  # ECE: |stated − observed|, the mean over the pairs
     stated: np.ndarray  # (10,) mean probability in each bin; NaN where it is empty
-    observed: np.ndarray  # (10,) share of genuine pairs in it, if half of all pairs are genuine; NaN if empty
+    observed: np.ndarray  # (10,) share of genuine pairs in each bin, for equal priors; NaN where it is empty
     pairs: np.ndarray  # (10,) int
 
 
@@ -29,7 +29,7 @@ def fit_calibration(distances: np.ndarray, same: np.ndarray, threshold: float) -
     """Fit the slope by logistic regression from score to log odds (Morrison 2013); return intercept and slope.
 
     At the threshold the probability is a half, so that verdict and probability never contradict each other. The slope
-    never rises: of distances that know less than nothing the best that can be said is a half.
+    is never above 0: where distances are worse than random, the probability is a half everywhere.
     """
     found = ~np.isnan(distances)
     scale = distances[found].std() or 1.0
@@ -39,15 +39,15 @@ def fit_calibration(distances: np.ndarray, same: np.ndarray, threshold: float) -
     return -slope * threshold, slope
 
 
-def judge_calibration(distances: np.ndarray, same: np.ndarray, calibration: tuple[float, float]) -> Reliability:
-    """Judge a calibration on pairs that it was not fitted on; Cllr and ECE are NaN where a kind of pairs is missing."""
+def reliability(distances: np.ndarray, same: np.ndarray, calibration: tuple[float, float]) -> Reliability:
+    """Measure a calibration on pairs that it was not fitted on; Cllr and ECE are NaN without pairs of both kinds."""
     found = ~np.isnan(distances)
     same = np.asarray(same, bool)[found]
     log_odds = calibration[0] + calibration[1] * distances[found]
     genuine, impostor = int(same.sum()), int((~same).sum())
     if not genuine or not impostor:
-        nothing = np.full(BINS, np.nan)
-        return Reliability(float("nan"), float("nan"), nothing, nothing, np.zeros(BINS, int))
+        empty = np.full(BINS, np.nan)
+        return Reliability(float("nan"), float("nan"), empty, empty, np.zeros(BINS, int))
     weights = np.where(same, 0.5 / genuine, 0.5 / impostor)
     cllr = float(weights @ np.logaddexp(0, np.where(same, -log_odds, log_odds)) / np.log(2))
     probability = expit(log_odds)

@@ -1,4 +1,4 @@
-"""Two models on the same pairs: what each gets right, and whether the difference is more than chance."""
+"""Two models on the same pairs: what each gets right, and whether they differ by more than chance."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,14 @@ from facesim.evaluation.scoring import Scores
 from facesim.evaluation.uncertainty import PairedTest, paired_test
 from facesim.model import Model
 
+_MAX_SHOWN = 24  # pairs drawn of each kind
+
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ComparedModel:
     """One model of two: its rates at its own threshold, and its AUC."""
 
-    rates: Rates
+    rates: Rates[float]
     auc: float
 
 
@@ -28,11 +30,11 @@ class Comparison:
     protocol: str
     model_a: str
     model_b: str
-    a: Judged
-    b: Judged
+    a: ComparedModel
+    b: ComparedModel
     test: PairedTest
     without_face: int  # pairs
-    only_a_right: np.ndarray  # (k,) indices of pairs, those on which the models are furthest apart first
+    only_a_right: np.ndarray  # (k,) indices of pairs, first those on which the models are furthest apart
     only_b_right: np.ndarray  # (l,)
 
 
@@ -51,18 +53,17 @@ def compare(
     """
     if min(thresholds) <= 0:
         raise FaceSimError(f"thresholds {thresholds}: distances are compared with thresholds above 0.")
-    right, apart = [], np.zeros(len(same))
+    right, apart, models = [], np.zeros(len(same)), []
     for distances, threshold in zip((distances_a, distances_b), thresholds, strict=True):
         right.append((distances < threshold) == same)
         apart += np.abs(np.nan_to_num(distances, nan=threshold) / threshold - 1)
+        measured = SortedDistances.of(distances, same)
+        models.append(ComparedModel(measured.rates(threshold), measured.auc()))
     order = np.argsort(-apart, kind="stable")
     only_a, only_b = (order[(mine & ~other)[order]] for mine, other in (right, right[::-1]))
-    judged = []
-    for distances, threshold in zip((distances_a, distances_b), thresholds, strict=True):
-        measured = SortedDistances.of(distances, same)
-        judged.append(Judged(measured.rates(threshold), measured.auc()))
+    a, b = models
     without_face = int((np.isnan(distances_a) | np.isnan(distances_b)).sum())
-    return Comparison(protocol, *names, *judged, paired_test(*right), without_face, only_a, only_b)
+    return Comparison(protocol, *names, a, b, paired_test(*right), without_face, only_a, only_b)
 
 
 def compare_models(scores_a: Scores, scores_b: Scores, model_a: Model, model_b: Model) -> Comparison:
@@ -77,14 +78,14 @@ def compare_models(scores_a: Scores, scores_b: Scores, model_a: Model, model_b: 
     )
 
 
-def draw_disagreements(scores_a: Scores, scores_b: Scores, comparison: Comparison, most: int = 24) -> Image.Image:
-    """Draw up to `most` pairs of each kind on which the models disagree, green where B is right, red where A is.
+def draw_disagreements(scores_a: Scores, scores_b: Scores, comparison: Comparison) -> Image.Image:
+    """Draw up to 24 pairs of each kind on which the models disagree, in green where B is right, in red where A is.
 
     Raises FaceSimError where they agree on all.
     """
     parts, pairs = [], scores_a.protocol.pairs
-    for name, places in (("B", comparison.only_b_right), ("A", comparison.only_a_right)):
-        shown = places[:most]
+    for name, indices in (("B", comparison.only_b_right), ("A", comparison.only_a_right)):
+        shown = indices[:_MAX_SHOWN]
         if not len(shown):
             continue
         captions = [
@@ -92,7 +93,7 @@ def draw_disagreements(scores_a: Scores, scores_b: Scores, comparison: Compariso
             for i in shown
         ]
         grid = draw_grid(scores_a.crops.wide, pairs.at(shown), captions, [name == "B"] * len(shown))
-        title = f"only {name} is right: {len(places):,} of {len(pairs):,} pairs, {len(shown)} shown"
+        title = f"only {name} is right: {len(indices):,} of {len(pairs):,} pairs, {len(shown)} shown"
         parts.append((title, grid))
     if not parts:
         raise FaceSimError("the models agree on every pair: there is nothing to draw.")

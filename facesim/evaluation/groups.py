@@ -1,18 +1,19 @@
-"""Errors by group: what the thresholds in a model file cost each group of people, or of photos.
+"""Errors by group: the error rates of each group of people, or of photos, at the thresholds in a model file.
 
-A group's pairs are those of which both photos are in it; pairs of two groups are *across* groups. How the rates of
-groups differ is what ISO/IEC 19795-10 calls differential performance.
+A pair is within a group if both its photos are in it, and *across* groups otherwise. ISO/IEC 19795-10 calls differences
+between the groups' rates differential performance.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, takewhile
 from pathlib import PurePath
 
 import numpy as np
 
 from facesim.data.people import read_people
 from facesim.errors import FaceSimError
+from facesim.evaluation.metrics import Interval
 from facesim.evaluation.protocol import Protocol
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.uncertainty import rate_intervals
@@ -23,27 +24,27 @@ MIN_PAIRS = 100  # a rate on fewer is not stated
 MAX_GROUPS = 50
 UNKNOWN = "unknown"
 ACROSS = "across groups"
-_MAX_CROSSED = 3  # groups of people, up to which pairs across them are told apart by their two groups
-_MAX_CROSSED_PHOTOS = 10  # the same of groups that share people, as frontal and profile photos do
+_MAX_CROSSED = 3  # groups of people, up to which each two of them are a group of pairs across
+_MAX_CROSSED_PHOTOS = 10  # the same for groups that share people, as frontal and profile photos do
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """An error rate and its 95 % interval; None where there are too few pairs to say."""
+    """An error rate and its 95 % interval; both None where there are too few pairs."""
 
     errors: int
     pairs: int
     rate: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRates:
-    """What a threshold costs on the pairs within a group, or across groups."""
+    """The error rates on the pairs within a group, or across groups."""
 
     group: str
     across: bool
-    people: int | None  # None where it is not known who is in the pairs
+    people: int | None  # None where it is unknown who is in the pairs
     fmr: Rate
     fnmr: Rate
 
@@ -53,14 +54,14 @@ class Ratio:
     """Differential performance: the worst group's rate, divided by the best group's."""
 
     ratio: float
-    at_least: bool  # the best group shows no error: the ratio is to the upper end of its interval
+    at_least: bool  # the best group has no error: the ratio is to the upper end of its interval
     worst: str
     best: str
 
 
 @dataclass(frozen=True, slots=True)
 class GroupsAt:
-    """What one of the model file's thresholds costs each group; a ratio is None where the pairs do not give one."""
+    """Each group's error rates at one of the model file's thresholds; a ratio is None where there are too few pairs."""
 
     name: str
     threshold: float
@@ -77,41 +78,40 @@ class GroupReport:
     points: tuple[GroupsAt, ...]
 
 
-def check_columns(protocol: Protocol, by: Iterable[str]) -> None:
-    """Raise FaceSimError where a trial's pairs have no such columns, before the work on its photos."""
+def check_columns(protocol: Protocol, by: Sequence[str]) -> None:
+    """Raise FaceSimError where a protocol's pairs have no such columns, before its photos are read."""
     known = set(_pair_columns(protocol)) | set(_person_columns(protocol)) | set(_PHOTO_COLUMNS)
     for column in by:
         if column not in known:
             raise FaceSimError(f"--by {column}: there is no such column; there are {', '.join(sorted(known))}.")
 
 
-def group_pairs(scores: Scores, by: Iterable[str]) -> np.ndarray:
+def group_pairs(scores: Scores, by: Sequence[str]) -> np.ndarray:
     """Return the groups of both photos of each pair, `(n, 2) str`; several columns make combined groups, as "a, b".
 
-    A column is one of the CSV file of pairs (its value is both photos', and of COLUMN1 and COLUMN2 each is one's), one
-    of people.csv, "detector" (which found the face) or "prefix" (of the photo's file name).
+    A column is one of the CSV file of pairs (COLUMN for both photos, or COLUMN1 and COLUMN2 for one each), one of
+    people.csv, "detector" (which found the face), or "prefix" (of the photo's file name).
 
     Raises FaceSimError where there is no such column.
     """
-    protocol, by = scores.protocol, tuple(by)
+    protocol = scores.protocol
     check_columns(protocol, by)
     of_pairs, of_people = _pair_columns(protocol), _person_columns(protocol)
     sides = np.stack([protocol.pairs.first, protocol.pairs.second], axis=1)
-    values = []
-    for column in by:
+
+    def sides_of(column: str) -> np.ndarray:
         if column in of_pairs:
-            values.append(of_pairs[column])
-        elif column in of_people:
-            values.append(of_people[column][sides])
-        else:
-            values.append(_PHOTO_COLUMNS[column](scores)[sides])
-    kinds, places = np.unique(np.stack(values, axis=-1).reshape(-1, len(by)), axis=0, return_inverse=True)
+            return of_pairs[column]
+        return (of_people[column] if column in of_people else _PHOTO_COLUMNS[column](scores))[sides]
+
+    values = np.stack([sides_of(column) for column in by], axis=-1)
+    kinds, numbers = np.unique(values.reshape(-1, len(by)), axis=0, return_inverse=True)
     names = [UNKNOWN if not any(kind) else ", ".join(value or UNKNOWN for value in kind) for kind in kinds.tolist()]
-    return np.array(names)[places].reshape(sides.shape)
+    return np.array(names)[numbers].reshape(sides.shape)
 
 
 def _pair_columns(protocol: Protocol) -> dict[str, np.ndarray]:
-    """Return what a CSV file says of its pairs, `(n, 2) str` by column."""
+    """Return the columns of a CSV file of pairs, `(n, 2) str` each."""
     columns = protocol.columns
     both = {name: np.stack([values, values], axis=1) for name, values in columns.items()}
     stems = [name[:-1] for name in columns if name.endswith("1") and name[:-1] + "2" in columns]
@@ -119,7 +119,7 @@ def _pair_columns(protocol: Protocol) -> dict[str, np.ndarray]:
 
 
 def _person_columns(protocol: Protocol) -> dict[str, np.ndarray]:
-    """Return what people.csv says of who is on each photo, `(photos,) str` by column; "" where it says nothing."""
+    """Return the columns of people.csv for whoever is on each photo, `(photos,) str` each; "" where it has no value."""
     known = [read_people(part.root) for part in protocol.source.parts]
     columns = dict.fromkeys(column for part in known for column in part)
     return {
@@ -134,34 +134,26 @@ def _person_columns(protocol: Protocol) -> dict[str, np.ndarray]:
     }
 
 
-def _detectors(scores: Scores) -> np.ndarray:
-    return np.where(scores.crops.usable, scores.crops.detectors, "no face")
-
-
-def _prefixes(scores: Scores) -> np.ndarray:
-    """Return the prefix of each photo, "frontal" of "frontal_03.jpg"."""
-    return np.array([prefix(photo) for photo in scores.protocol.source.dataset.photos])
-
-
 def prefix(photo: str) -> str:
-    """Return what a photo's file name begins with, up to the first digit."""
-    name = PurePath(photo).stem
-    digits = (place for place, letter in enumerate(name) if letter.isdigit())
-    return name[: next(digits, len(name))].strip("_- ")
+    """Return what a photo's file name begins with, up to the first digit: "frontal" of "frontal_03.jpg"."""
+    return "".join(takewhile(lambda letter: not letter.isdigit(), PurePath(photo).stem)).strip("_- ")
 
 
-_PHOTO_COLUMNS = {"detector": _detectors, "prefix": _prefixes}
+_PHOTO_COLUMNS: dict[str, Callable[[Scores], np.ndarray]] = {
+    "detector": lambda scores: np.where(scores.crops.usable, scores.crops.detectors, "no face"),
+    "prefix": lambda scores: np.array([prefix(photo) for photo in scores.protocol.source.dataset.photos]),
+}
 
 
-def measure_groups(scores: Scores, info: ModelInfo, by: Iterable[str]) -> GroupReport:
+def measure_groups(scores: Scores, info: ModelInfo, by: Sequence[str]) -> GroupReport:
     """Measure FMR and FNMR within groups and across them, at each threshold in a model file.
 
-    A pair without a face is a non-match. Intervals are had other people been photographed; where that is not known, or
-    no error was seen, Wilson's.
+    A pair without a face is a non-match. Intervals are by drawing people; where they are unknown, or no error was seen,
+    Wilson's.
 
-    Raises FaceSimError where there is no such column, or where it makes more than 50 groups.
+    Raises FaceSimError where there is no such column, or where there are more than 50 groups.
     """
-    by, same = tuple(by), scores.protocol.pairs.same
+    same = scores.protocol.pairs.same
     groups = group_pairs(scores, by)
     names = np.unique(groups).tolist()
     if len(names) > MAX_GROUPS:
@@ -169,36 +161,29 @@ def measure_groups(scores: Scores, info: ModelInfo, by: Iterable[str]) -> GroupR
     points = [(point.name, point.threshold) for point in info.operating_points] or [("stored", info.threshold)]
     thresholds = np.array([threshold for _, threshold in points])
     matches = scores.distances[:, None] < thresholds
-    people = scores.protocol.people_of_pairs()
+    identities = scores.protocol.identities_of_pairs()
     shared = bool((same & (groups[:, 0] != groups[:, 1])).any())  # genuine pairs across: these are groups of photos
 
     rows = []  # of each group, its rates at every threshold
     for name, across, members in _members(groups, names, shared):
         fmr, fnmr = (
-            _rates(wrong[members & kind], None if people is None else people[members & kind])
+            _rates(wrong[members & kind], None if identities is None else identities[members & kind])
             for kind, wrong in ((~same, matches), (same, ~matches))
         )
-        shown = members if across else groups == name  # photos of pairs across are in the group, too
-        count = None if people is None else len(np.unique(people[shown]))
+        shown = members if across else groups == name  # a group's people are also those of its pairs across
+        count = None if identities is None else len(np.unique(identities[shown]))
         rows.append([GroupRates(name, across, count, *rates) for rates in zip(fmr, fnmr, strict=True)])
-    compared = [rates for rates in rows if shared or not rates[0].across]
-    return GroupReport(
-        by,
-        tuple(
-            GroupsAt(
-                name,
-                threshold,
-                tuple(rates[i] for rates in rows),
-                _ratio([(rates[i].group, rates[i].fmr) for rates in compared]),
-                _ratio([(rates[i].group, rates[i].fnmr) for rates in compared]),
-            )
-            for i, (name, threshold) in enumerate(points)
-        ),
-    )
+    at_points = []
+    for (name, threshold), *groups_at in zip(points, *rows, strict=True):
+        compared = [group for group in groups_at if shared or not group.across]
+        fmr_ratio = _ratio([(group.group, group.fmr) for group in compared])
+        fnmr_ratio = _ratio([(group.group, group.fnmr) for group in compared])
+        at_points.append(GroupsAt(name, threshold, tuple(groups_at), fmr_ratio, fnmr_ratio))
+    return GroupReport(tuple(by), tuple(at_points))
 
 
 def _members(groups: np.ndarray, names: list[str], shared: bool) -> Iterator[tuple[str, bool, np.ndarray]]:
-    """Yield each group, and what lies across groups: its name, whether it does, and its pairs, `(n,) bool`."""
+    """Yield each group, and then those across groups: the name, whether it is across, and its pairs, `(n,) bool`."""
     first, second = groups.T
     for name in names:
         yield name, False, (first == name) & (second == name)
@@ -211,18 +196,18 @@ def _members(groups: np.ndarray, names: list[str], shared: bool) -> Iterator[tup
         yield ACROSS, True, first != second
 
 
-def _rates(wrong: np.ndarray, people: np.ndarray | None) -> list[Rate]:
-    """Return the rate of each column of `wrong`, `(n, k) bool`."""
+def _rates(wrong: np.ndarray, identities: np.ndarray | None) -> list[Rate]:
+    """Return the error rate of each column of `wrong`, `(n, k) bool`."""
     errors, pairs = wrong.sum(axis=0).tolist(), len(wrong)
     if pairs < MIN_PAIRS:
         return [Rate(count, pairs, None, None) for count in errors]
-    intervals = rate_intervals(wrong, people)
+    intervals = rate_intervals(wrong, identities)
     return [Rate(count, pairs, count / pairs, interval) for count, interval in zip(errors, intervals, strict=True)]
 
 
 def _ratio(rates: list[tuple[str, Rate]]) -> Ratio | None:
-    """Return the worst group's rate by the best group's; of several without an error, the one with most pairs."""
-    stated = [(rate.rate, rate.interval[1], name) for name, rate in rates if rate.rate is not None]
+    """Return the ratio of the highest rate to the lowest; of several groups without an error, the largest is best."""
+    stated = [(rate.rate, rate.interval[1], name) for name, rate in rates if rate.rate is not None and rate.interval]
     if len(stated) < 2 or not max(stated)[0]:
         return None
     (worst, _, worst_name), (best, upper, best_name) = max(stated), min(stated)

@@ -1,7 +1,8 @@
-"""What a trained network is worth: threshold and calibration from validation, error rates from the test people."""
+"""The rates that go into a model file: threshold and calibration from validation, error rates from the test people."""
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +17,15 @@ from facesim.evaluation.uncertainty import f1_interval, wilson_interval
 from facesim.model_info import FORMAT_VERSION, ModelInfo, OperatingPoint
 
 OPERATING_FMRS = (0.01, 0.001, 0.0001, 0.00001)
-GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to set and to measure the strict thresholds
-PHOTOS = 10  # of each person, of which all impostor pairs are taken instead, so that nobody owns them,
-MAX_PAIRS = 5_000_000  # where they are no more
+GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to choose and to measure the strict thresholds
+PHOTOS = 10  # of each person: all impostor pairs of these are taken instead, so that nobody dominates them,
+MAX_PAIRS = 5_000_000  # unless their pairs are more than this
 
 Distances = Callable[[Pairs], np.ndarray]  # pairs to distances, NaN where a photo shows no face
 
 
-def judge_validation(distances: np.ndarray, pairs: Pairs) -> dict[str, float]:
-    """Return the best F1 that a threshold could have on the validation pairs, that threshold, and the AUC."""
+def rate_validation(distances: np.ndarray, pairs: Pairs) -> dict[str, float]:
+    """Return the highest F1 that any threshold reaches on the validation pairs, that threshold, and the AUC."""
     measured = SortedDistances.of(failures_as_errors(distances, pairs.same), pairs.same)
     threshold = measured.best_f1_threshold()
     return {
@@ -34,20 +35,20 @@ def judge_validation(distances: np.ndarray, pairs: Pairs) -> dict[str, float]:
     }
 
 
-def judge(
+def rate_model(
     distances: Distances,
     dataset: Dataset,
     selected: np.ndarray,
     split: Split,
-    about: dict,
+    about: dict[str, Any],
     changed: np.ndarray | None = None,
-) -> tuple[ModelInfo, dict]:
-    """Return what the model file says of itself, and the results on the test people.
+) -> tuple[ModelInfo, dict[str, Any]]:
+    """Return the model file's metadata, and the results on the test people.
 
     The threshold and the calibration come from the validation pairs and, where given, from their distances `changed`,
-    `(n,)`, with one photo made worse, so that they hold for worse photos. The strict thresholds come from all pairs
-    among the validation people; all rates are measured on test people. In the test results a pair in which no face is
-    found is an error, whichever kind it is; at the operating points it is a non-match.
+    `(n,)`, with one photo degraded, so that they hold for worse photos. The strict thresholds come from all pairs of
+    the validation people; all rates are measured on test people. In the test results every pair without a face is an
+    error; at the operating points it is a non-match.
     """
     validation, same = distances(split.validation), split.validation.same
     if changed is not None:
@@ -57,18 +58,13 @@ def judge(
     test, same = distances(split.test), split.test.same
     tested = SortedDistances.of(failures_as_errors(test, same), same).rates(threshold)
 
-    choosing, measuring = (_many_pairs(dataset, selected, pairs) for pairs in (split.validation, split.test))
-    chosen_on = SortedDistances.of(distances(choosing), choosing.same)
-    measured = SortedDistances.of(distances(measuring), measuring.same)
-    thresholds = {"best F1": threshold}
-    for fmr in OPERATING_FMRS:
-        strict = chosen_on.threshold_for_fmr(fmr)
-        if strict is not None:
-            thresholds[f"FMR {100 * fmr:g} %"] = strict
-    points = []
-    for name, value in thresholds.items():
-        counts = measured.rates(value)
-        points.append(OperatingPoint(name, value, counts.fmr, counts.fnmr, counts.genuine, counts.impostor))
+    development, evaluation = (_many_pairs(dataset, selected, pairs) for pairs in (split.validation, split.test))
+    chosen_on = SortedDistances.of(distances(development), development.same)
+    measured = SortedDistances.of(distances(evaluation), evaluation.same)
+    strict = {f"FMR {100 * fmr:g} %": chosen_on.threshold_for_fmr(fmr) for fmr in OPERATING_FMRS}
+    thresholds = {"best F1": threshold} | {name: value for name, value in strict.items() if value is not None}
+    at = {name: measured.rates(value) for name, value in thresholds.items()}
+    points = [OperatingPoint(name, r.threshold, r.fmr, r.fnmr, r.genuine, r.impostor) for name, r in at.items()]
 
     identities = {part: sorted(people) for part, people in split.identities(dataset).items()}
     results = {
@@ -98,13 +94,13 @@ def judge(
 
 
 def _many_pairs(dataset: Dataset, selected: np.ndarray, held: Pairs) -> Pairs:
-    """Return genuine and impostor pairs of photos that count, `(n,) bool`, of the identities in `held`.
+    """Return genuine and impostor pairs of `selected` photos, `(n,) bool`, of the identities in `held`.
 
-    Genuine ones are drawn; impostor ones are all that up to `PHOTOS` photos of each give, or drawn where those are too
-    many.
+    Genuine pairs are drawn. Impostor pairs are all those of up to ten photos of each identity, so that none dominates,
+    or are drawn where those are too many.
     """
-    people = np.unique(dataset.identities[held.photos()])
-    photos = np.flatnonzero(np.isin(dataset.identities, people) & selected)
+    held_out = np.unique(dataset.identities[held.photos()])
+    photos = np.flatnonzero(np.isin(dataset.identities, held_out) & selected)
     identities = dataset.identities[photos]
     pairs = sample_pairs(identities, GENUINE, IMPOSTOR, seed=0)
     some = np.flatnonzero(draw_subset(identities, None, PHOTOS, seed=0))

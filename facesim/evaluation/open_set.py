@@ -1,19 +1,20 @@
-"""Whom to enrol and who comes, to judge how well a model recognises people among many, strangers among the comers.
+"""Which photos to enrol and which to search for, to measure how well a model finds people among many.
 
 In the words of ISO/IEC 19795-1: the gallery holds one photo of each person *enrolled*; a *probe* is a photo that is
-looked for in it, *mated* if its person is enrolled, *non-mated* if not.
+searched for in it, *mated* if its person is enrolled, *non-mated* if not.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from facesim.data.identities import PhotosByIdentity, rank_within_identity
 from facesim.data.source import Source
 from facesim.errors import FaceSimError
 from facesim.evaluation.protocol import open_data, people_seen, unseen_by
 from facesim.model_info import ModelInfo
 
-PROBES_EACH = 5  # of a person, at most, where no number is asked for: else people with many photos own the rates
+PROBES_EACH = 5  # of a person, at most, unless a number is asked for: people with many photos would dominate the rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,11 @@ class OpenSet:
 
     name: str
     source: Source
-    enrolled: np.ndarray  # (g,) int, one photo of each person; those who have mated probes, then further people
-    seen: int  # people enrolled whom the model has seen: the further ones
+    enrolled: np.ndarray  # (g,) int, a photo of each person: first those who have mated probes, then fillers
+    seen: int  # fillers: people enrolled whom the model has seen
     mated: np.ndarray  # (m,) int
     non_mated: np.ndarray  # (k,) int
-    left_out: int  # people with several photos who were drawn to be unknown
+    left_out: int  # people with several photos who were drawn not to be enrolled
     most_each: int | None  # probes of a person; None where a number of probes was asked for
     seed: int
 
@@ -38,56 +39,44 @@ def sample_open_set(
     probes: int | None = None,
     seed: int = 0,
 ) -> OpenSet:
-    """Draw a gallery and its probes from `data`, by default what the model was trained on.
+    """Draw a gallery and its probes from `data`, by default from what the model was trained on.
 
-    Probes show only people whom the model has not seen, neither in training nor in the choice of its threshold. Where
+    Probes show only people whom the model has not seen, neither in training nor in the choice of its threshold. If
     such a person has two photos or more, one is enrolled and the others are mated probes; a person's only photo is a
-    non-mated probe. Where people with one photo are fewer than half of those with several, some of the latter are left
-    out of the gallery, until enrolled and unknown are as many, and all their photos are non-mated probes.
+    non-mated probe. Where people with one photo are fewer than half of those with several, some of the latter are not
+    enrolled, so that as many people are enrolled as not, and all their photos are non-mated probes.
 
-    `enrolled` fills the gallery up to that many people, with a photo each of those whom the model has seen. Probes are
-    dealt out in rounds, one of each person a round: five rounds, or until there are `probes`, half of each kind; a
-    kind that has too few stays short.
+    `enrolled` fills the gallery up to that many people, with one photo each of people whom the model has seen. Probes
+    are dealt out in rounds, one of each person per round: five rounds, or until there are `probes`, half of each kind;
+    a kind with too few photos stays short.
 
-    Raises FaceSimError where there is nobody to enrol or nobody unknown, or where `enrolled` or `probes` cannot be.
+    Raises FaceSimError where there is nobody to enrol or nobody else, or where `enrolled` or `probes` is impossible.
     """
     if probes is not None and probes < 2:
         raise FaceSimError(f"{probes} probes are too few: ask for two or more, half of them mated.")
     source, random = open_data(info, data), np.random.default_rng(seed)
-    photos, dataset = np.flatnonzero(source.selected), source.dataset
-    names, people, counts = np.unique(dataset.identities[photos], return_inverse=True, return_counts=True)
-    seen = np.isin(names, list(people_seen(info, dataset)))
-    single, several = np.flatnonzero(~seen & (counts == 1)), random.permutation(np.flatnonzero(~seen & (counts > 1)))
-    left_out = (len(several) - len(single)) // 2 if len(single) < len(several) / 2 else 0
-    known, unknown = several[left_out:], np.append(single, several[:left_out])
-    if not len(known) or not len(unknown):
-        raise FaceSimError(
-            f"{dataset.name} holds {(~seen).sum():,} people whom the model has not seen, {len(several):,} of them with "
-            "two photos or more: one such is needed to enrol, and another person to be unknown. Name other data."
-        )
-    rounds = _deal(people, random)
-    order = np.lexsort((random.permutation(len(names))[people], rounds))  # round by round, people in one random order
-    mated = order[np.isin(people[order], known) & (rounds[order] > 0)]  # a person's first photo is the enrolled one
-    non_mated = order[np.isin(people[order], unknown)]
+    dataset, photos = source.dataset, np.flatnonzero(source.selected)
+    people = PhotosByIdentity(dataset.identities[photos])
+    seen = np.isin(np.unique(dataset.identities[photos]), list(people_seen(info, dataset)))
+    known, unknown, left_out = _choose_known(people.counts, seen, random, dataset.name)
+    rounds = rank_within_identity(people.numbers, random.permutation(len(photos)))
+    turns = random.permutation(len(seen))[people.numbers]  # people come in one order in every round
+    by_round = np.lexsort((turns, rounds))
+    mated = by_round[np.isin(people.numbers, known)[by_round] & (rounds[by_round] > 0)]  # round 0 is enrolled
+    non_mated = by_round[np.isin(people.numbers, unknown)[by_round]]
     if probes is None:
         mated, non_mated = mated[rounds[mated] <= PROBES_EACH], non_mated[rounds[non_mated] < PROBES_EACH]
     else:
         mated, non_mated = mated[: probes // 2], non_mated[: probes // 2]
-    further = random.permutation(np.flatnonzero(seen))  # drawn last: whatever is enrolled, the probes are the same
-    enrolled = len(known) if enrolled is None else enrolled
-    if not len(known) <= enrolled <= len(known) + len(further):
-        raise FaceSimError(
-            f"{enrolled:,} people cannot be enrolled: the {len(known):,} who have mated probes must be, and "
-            f"{dataset.name} has {len(further):,} further people (seen by the model) to fill the gallery."
-        )
-    further = further[: enrolled - len(known)]
-    first_photos = np.flatnonzero(rounds == 0)
-    first_photos = first_photos[np.argsort(people[first_photos])]  # of each person
+    fillers = random.permutation(np.flatnonzero(seen))  # drawn last: the probes are the same whatever is enrolled
+    fillers = _fill_gallery(len(known), fillers, enrolled, dataset.name)
+    first_photos = np.empty(len(seen), int)
+    first_photos[people.numbers[rounds == 0]] = photos[rounds == 0]
     return OpenSet(
         name=f"{dataset.name}, {unseen_by((info,)) if seen.any() else 'all its people'}, drawn with seed {seed}",
         source=source,
-        enrolled=photos[first_photos[np.append(known, further)]],
-        seen=len(further),
+        enrolled=first_photos[np.append(known, fillers)],
+        seen=len(fillers),
         mated=photos[mated],
         non_mated=photos[non_mated],
         left_out=left_out,
@@ -96,11 +85,30 @@ def sample_open_set(
     )
 
 
-def _deal(people: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Deal the photos of `people`, `(n,) int`, one of each person a round, by chance: the round of each, `(n,) int`."""
-    order = random.permutation(len(people))
-    order = order[np.argsort(people[order], kind="stable")]
-    counts = np.bincount(people)
-    rounds = np.empty(len(people), int)
-    rounds[order] = np.arange(len(people)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rounds
+def _choose_known(
+    counts: np.ndarray, seen: np.ndarray, random: np.random.Generator, name: str
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return whom to enrol and whom not, of people with `counts` photos each whom the model has not `seen`.
+
+    The third is how many of those not enrolled have several photos.
+    """
+    single, several = np.flatnonzero(~seen & (counts == 1)), random.permutation(np.flatnonzero(~seen & (counts > 1)))
+    left_out = (len(several) - len(single)) // 2 if len(single) < len(several) / 2 else 0
+    known, unknown = several[left_out:], np.append(single, several[:left_out])
+    if not len(known) or not len(unknown):
+        raise FaceSimError(
+            f"{name} holds {(~seen).sum():,} people whom the model has not seen, {len(several):,} of them with two "
+            "photos or more: at least one of these is needed to enrol, and another person not to be. Name other data."
+        )
+    return known, unknown, left_out
+
+
+def _fill_gallery(known: int, fillers: np.ndarray, enrolled: int | None, name: str) -> np.ndarray:
+    """Return as many of the `fillers` as bring `known` people up to `enrolled`, by default none."""
+    enrolled = known if enrolled is None else enrolled
+    if not known <= enrolled <= known + len(fillers):
+        raise FaceSimError(
+            f"{enrolled:,} people cannot be enrolled: the {known:,} who have mated probes must be, and {name} has "
+            f"{len(fillers):,} further people (seen by the model) to fill the gallery."
+        )
+    return fillers[: enrolled - known]

@@ -1,7 +1,8 @@
-"""What a model is judged on: pairs of photos whose people it has never seen."""
+"""Which pairs a model is evaluated on: pairs of photos of people it has never seen."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from facesim.names import name_key
 from facesim.pair_list import PHOTOS, open_pair_list
 
 COUNT = 1000  # pairs drawn of each kind
-MAX_PAIRS = 1_000_000  # of all photos of unseen people; where there are more, MANY of each kind are drawn
+MAX_PAIRS = 1_000_000  # up to which all pairs of the photos of unseen people are taken; else MANY of each kind
 MANY = 100_000
 _SAME = dict.fromkeys(("1", "true", "yes", "same"), True) | dict.fromkeys(("0", "false", "no", "different"), False)
 _COLUMNS = (*PHOTOS, "same")
@@ -23,30 +24,30 @@ _COLUMNS = (*PHOTOS, "same")
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """Pairs to judge a model on, and, where the protocol has its own, those to choose the threshold on."""
+    """Pairs to evaluate a model on, and, where the protocol has its own, those to choose the threshold on."""
 
     name: str
     source: Source
     pairs: Pairs
-    folds: np.ndarray | None = None  # (n,) int, View 2: each fold is judged at the threshold that the others choose
-    choosing: Pairs | None = None  # View 1: the pairs that choose the threshold
-    seed: int | None = None  # that pairs were drawn with; None where they were not drawn
-    columns: dict[str, np.ndarray] = field(default_factory=dict)  # (n,) str: what else a CSV file says
+    folds: np.ndarray | None = None  # (n,) int, View 2: each fold's threshold is chosen on the others
+    development: Pairs | None = None  # View 1: the pairs to choose the threshold on
+    seed: int | None = None  # with which pairs were drawn; None where they were not
+    columns: dict[str, np.ndarray] = field(default_factory=dict)  # (n,) str: a CSV file's further columns
 
     @property
     def people(self) -> int | None:
         """Return how many identities the pairs show; None where that is not known."""
-        people = self.people_of_pairs()
-        return None if people is None else len(np.unique(people))
+        identities = self.identities_of_pairs()
+        return None if identities is None else len(np.unique(identities))
 
     def files(self, *others: Path | None) -> list[Path]:
-        """Return the files that are read to judge a model on the protocol, `others` among them: the model, a list."""
+        """Return the files that an evaluation reads: `others`, as the model file and the list of pairs, and photos."""
         return [*filter(None, others), *self.source.dataset.paths()]
 
-    def people_of_pairs(self) -> np.ndarray | None:
+    def identities_of_pairs(self) -> np.ndarray | None:
         """Return who is in each pair, `(n, 2) int`; None where that is not known."""
-        names, people = np.unique(self.source.dataset.identities, return_inverse=True)
-        return None if "" in names else people[np.stack([self.pairs.first, self.pairs.second], axis=1)]
+        names, identities = np.unique(self.source.dataset.identities, return_inverse=True)
+        return None if "" in names else identities[np.stack([self.pairs.first, self.pairs.second], axis=1)]
 
 
 def open_protocol(
@@ -59,25 +60,26 @@ def open_protocol(
     also: tuple[ModelInfo, ...] = (),
     every_pair: bool = False,
 ) -> Protocol:
-    """Return the pairs to judge the model of `info` on, and those of `also`, other models to be compared with it.
+    """Return the pairs to evaluate the model of `info` on, and those of `also`, models to be compared with it.
 
-    `pairs` names a CSV file; `view` is LFW's View "1" or "2"; else pairs come from `data` (data sets as `open_source`
-    reads them; by default those that the model was trained on), from people whom the model has not seen: LFW's own
-    pairs, where whole folds of them hold nobody else, or `count` of each kind, drawn by identity with `seed`. Without
-    a `count`, `every_pair` takes all pairs of their photos; where those are over a million, 100,000 of each kind.
+    `pairs` names a CSV file, and `view` is LFW's View "1" or "2". Otherwise pairs come from `data` (data sets as
+    `open_source` reads them; by default those that the model was trained on) and show only people whom the models have
+    not seen: LFW's official folds, where some hold nobody else, or `count` pairs of each kind, drawn by identity with
+    `seed`. Without a `count`, `every_pair` takes all pairs of their photos, or, of over a million,
+    100,000 of each kind.
 
-    Raises FaceSimError where there are no such pairs, or where the model has seen people of the view. Whom the photos
-    of a CSV file show is not known, and so not whether the model has seen them.
+    Raises FaceSimError where there are no such pairs, or where a model has seen people of the view. Who is on the
+    photos of a CSV file is unknown, and so is whether the model has seen them.
     """
     if count is not None and (pairs is not None or view):
-        raise FaceSimError(f"{pairs or f'View {view}'} says which pairs to judge: leave out their count.")
+        raise FaceSimError(f"{pairs or f'View {view}'} already says which pairs to use: leave out their count.")
     if pairs is not None:
         if data or view:
-            raise FaceSimError(f"{pairs} says which pairs to judge: leave out the data set and the view.")
+            raise FaceSimError(f"{pairs} already says which pairs to use: leave out the data set and the view.")
         return read_pairs(pairs)
     if view in ("1", "2"):
         if data not in ((), ("lfw",)):
-            raise FaceSimError(f"View {view} is one of LFW's protocols: it cannot judge on {', '.join(data)}.")
+            raise FaceSimError(f"View {view} is one of LFW's protocols: it cannot use {', '.join(data)}.")
         return _lfw_view((info, *also), view)
     return _unseen_people((info, *also), open_data(info, data), count, seed, every_pair)
 
@@ -87,48 +89,50 @@ def open_data(info: ModelInfo, data: tuple[str, ...] = ()) -> Source:
 
     Raises FaceSimError where one cannot be read, or where the model file names none.
     """
-    return open_source(data or _own_data(info))
+    names = data or info.trained_on.get("settings", {}).get("data") or info.trained_on.get("data")
+    if not names:
+        raise FaceSimError("the model file does not say what it was trained on: name a data set to evaluate it on.")
+    return open_source((names,) if isinstance(names, str) else tuple(names))
 
 
 def read_pairs(path: Path) -> Protocol:
-    """Read a list of pairs with a column same (1 or 0), as `read_pair_list` does; photos lie relative to it.
+    """Read a list of pairs with a column same (1 or 0), as `read_pair_list` does; photos are relative to its folder.
 
-    Raises FaceSimError, with the line, where it makes no sense or a photo is missing.
+    Raises FaceSimError, with the line, where it is malformed or a photo is missing.
     """
-    rows, others = [], []
+    index: dict[str, int] = {}  # of each photo
+    pairs, others = [], []
     with open_pair_list(path) as listed:
         if "same" not in listed.columns:
             raise FaceSimError(f"{path} must begin with a line of the columns {', '.join(_COLUMNS)}.")
         more = [column for column in listed.columns if column not in _COLUMNS]
         for row in listed.rows:
-            first, second, same = (row.fields[column] for column in _COLUMNS)
-            for photo in (first, second):
+            *photos, same = (row.fields[column] for column in _COLUMNS)
+            for photo in photos:
                 if not photo or not (path.parent / photo).is_file():
                     raise FaceSimError(f"{path}, line {row.line}: {photo or 'a photo'} is not there.")
             if same.strip().lower() not in _SAME:
                 raise FaceSimError(f"{path}, line {row.line}: same must be 1 or 0, not {same!r}.")
-            rows.append((first, second, _SAME[same.strip().lower()]))
+            first, second = (index.setdefault(photo, len(index)) for photo in photos)
+            pairs.append((first, second, _SAME[same.strip().lower()]))
             others.append([row.fields[column].strip() for column in more])
-    if not rows:
+    if not pairs:
         raise FaceSimError(f"{path} holds no pairs.")
-    photos = {photo: None for first, second, _ in rows for photo in (first, second)}
-    places = {photo: place for place, photo in enumerate(photos)}
-    first, second = (np.array([places[row[column]] for row in rows]) for column in (0, 1))
-    dataset = Dataset(path.stem, path.parent, tuple(photos), np.full(len(photos), ""))
-    source = Source((dataset,), dataset, np.ones(len(photos), bool), ())
+    dataset = Dataset(path.stem, path.parent, tuple(index), np.full(len(index), ""))
+    source = Source((dataset,), dataset, np.ones(len(index), bool), ())
     columns = {column: np.array(values) for column, values in zip(more, zip(*others, strict=True), strict=True)}
-    return Protocol(path.name, source, Pairs(first, second, np.array([same for *_, same in rows])), columns=columns)
+    return Protocol(path.name, source, Pairs(*map(np.array, zip(*pairs, strict=True))), columns=columns)
 
 
 def people_seen(info: ModelInfo, dataset: Dataset) -> set[str]:
     """Return who in a data set may have been in the model's training, or in the choice of its threshold.
 
-    Those, too, whom the model that it was begun from has seen. A model file that does not name whom it was trained on
-    is taken to have seen everybody but its test people in a data set of the same name.
+    This includes whom the model that it was begun from has seen. A model file that does not name whom it was trained on
+    is taken to have seen everybody in a data set of the same name except its test people.
     """
     people = {name_key(name): name for name in set(dataset.identities.tolist()) - {""}}
     seen: set[str] = set()
-    trained_on = info.trained_on
+    trained_on: dict[str, Any] | None = info.trained_on
     while trained_on:
         if "train_identities" in trained_on:
             chose = {*trained_on["train_identities"], *trained_on.get("validation_identities", ())}
@@ -145,33 +149,23 @@ def _lfw_view(infos: tuple[ModelInfo, ...], view: str) -> Protocol:
         folds = np.repeat(np.arange(len(source.lfw_folds)), [len(pairs) for pairs in source.lfw_folds])
         protocol = Protocol("LFW View 2", source, join_pairs(source.lfw_folds), folds)
     else:
-        choosing, pairs = find_view1(source.dataset)
-        protocol = Protocol("LFW View 1", source, pairs, choosing=choosing)
-    people = set(source.dataset.identities[_photos(protocol)].tolist())
+        development, pairs = find_view1(source.dataset)
+        protocol = Protocol("LFW View 1", source, pairs, development=development)
+    every = [pairs for pairs in (protocol.pairs, protocol.development) if pairs is not None]
+    people = set(source.dataset.identities[join_pairs(every).photos()].tolist())
     seen = people & set().union(*(people_seen(info, source.dataset) for info in infos))
     if seen:
         raise FaceSimError(
             f"no figure for {protocol.name}: the model was trained, or its threshold chosen, on {len(seen):,} of its "
-            f"{len(people):,} people; judge it on its held-out people, or train once per fold (train --folds 10)."
+            f"{len(people):,} people; evaluate it on its held-out people, or train once per fold (train --folds 10)."
         )
     return protocol
 
 
-def _photos(protocol: Protocol) -> np.ndarray:
-    return (protocol.pairs if protocol.choosing is None else join_pairs([protocol.pairs, protocol.choosing])).photos()
-
-
 def unseen_by(infos: tuple[ModelInfo, ...]) -> str:
-    """Say of people whom the models have not seen what is known: of an adopted one, not whom it was trained on."""
+    """Describe the people whom the models have not seen; whom an adopted one was trained on is unknown."""
     adopted = any("adopted" in info.trained_on for info in infos)
     return "people who did not choose its threshold" if adopted else "people it never saw"
-
-
-def _own_data(info: ModelInfo) -> tuple[str, ...]:
-    names = info.trained_on.get("settings", {}).get("data") or info.trained_on.get("data")
-    if not names:
-        raise FaceSimError("the model file does not say what it was trained on: name a data set to judge it on.")
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _unseen_people(

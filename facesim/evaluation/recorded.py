@@ -1,4 +1,4 @@
-"""Record what was measured in the model file itself, beside its operating points."""
+"""Record measured error rates in the model file itself, beside its operating points."""
 
 import dataclasses
 
@@ -12,24 +12,26 @@ from facesim.onnx_file import write_metadata
 
 
 def write_measured(scores: Scores, model: Model, groups: GroupReport | None = None) -> ModelInfo:
-    """Write the rates of all pairs, and of `groups`, into the model's file, and return what it now says of itself.
+    """Write the rates of all pairs, and of `groups`, into the model's file, and return its new metadata.
 
-    They take the place of what was recorded of a data set of the same name; the network stays as it is.
+    They replace what was recorded for a data set of the same name; the network stays as it is.
 
     Raises FaceSimError where the file cannot be written, has no operating points, or holds too much already; it is then
-    as it was.
+    left as it was.
     """
     if not model.info.operating_points:
         raise FaceSimError(f"{model.path} has no operating points to measure: make it again with facesim train.")
     data = scores.protocol.source.dataset.name
-    measured = SortedDistances.of(scores.distances, scores.protocol.pairs.same)
+    sorted_distances = SortedDistances.of(scores.distances, scores.protocol.pairs.same)
     points = []
-    for place, point in enumerate(model.info.operating_points):
-        whole = measured.rates(point.threshold)
-        new = [_measured(data, "", whole.fmr, whole.fnmr, whole.genuine, whole.impostor)]
-        for group in groups.points[place].groups if groups else ():
-            fmr, fnmr = group.fmr, group.fnmr
-            new.append(_measured(data, group.group, fmr.rate, fnmr.rate, fnmr.pairs, fmr.pairs))
+    for i, point in enumerate(model.info.operating_points):
+        whole = sorted_distances.rates(point.threshold)
+        fmr = whole.fmr if whole.impostor >= MIN_PAIRS else None
+        fnmr = whole.fnmr if whole.genuine >= MIN_PAIRS else None
+        new = [Measured(data, "", fmr, fnmr, whole.genuine, whole.impostor)]
+        for group in groups.points[i].groups if groups else ():
+            pairs = group.fnmr.pairs, group.fmr.pairs
+            new.append(Measured(data, group.group, group.fmr.rate, group.fnmr.rate, *pairs))
         kept = [one for one in point.measured if one.data != data]
         if len(kept) + len(new) > MAX_MEASURED:
             raise FaceSimError(f"{model.path} would hold over {MAX_MEASURED:,} measures: ask for fewer groups.")
@@ -37,9 +39,3 @@ def write_measured(scores: Scores, model: Model, groups: GroupReport | None = No
     info = dataclasses.replace(model.info, operating_points=tuple(points))
     write_metadata(model.path, info_to_metadata(info))
     return info
-
-
-def _measured(data: str, group: str, fmr: float | None, fnmr: float | None, genuine: int, impostor: int) -> Measured:
-    return Measured(
-        data, group, fmr if impostor >= MIN_PAIRS else None, fnmr if genuine >= MIN_PAIRS else None, genuine, impostor
-    )

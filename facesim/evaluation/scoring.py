@@ -1,4 +1,4 @@
-"""Put pairs of photos through a model file."""
+"""Measure the distances of pairs of photos with a model."""
 
 from dataclasses import dataclass
 
@@ -16,21 +16,21 @@ BATCH = 64  # crops
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A trial's distances under a model; NaN where a photo shows no face."""
+    """A protocol's distances under a model; NaN where a photo shows no face."""
 
     protocol: Protocol
     crops: CachedCrops
     distances: np.ndarray  # (n,) of protocol.pairs
-    choosing: np.ndarray | None  # (m,) of protocol.choosing, where it has them
+    development: np.ndarray | None  # (m,) of protocol.development, where it has them
 
 
 def score(protocol: Protocol, model: Model, crops: CachedCrops | None = None) -> Scores:
-    """Cut the faces of a trial's photos (or read them from the cache), embed them, and measure its pairs.
+    """Cut the faces of a protocol's photos (or read them from the cache), embed them, and measure its pairs.
 
-    `crops` are those of an earlier scoring of the protocol.
+    `crops` are those of the protocol's photos, if they have already been read.
     """
     crops = crops or protocol.source.crops()
-    parts = [protocol.pairs] if protocol.choosing is None else [protocol.pairs, protocol.choosing]
+    parts = [pairs for pairs in (protocol.pairs, protocol.development) if pairs is not None]
     pairs = join_pairs(parts)
     photos = pairs.photos()
     distances = pairs.distances(photos, embed_crops(model, crops, photos))

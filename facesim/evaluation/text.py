@@ -1,28 +1,28 @@
-"""Lay figures out as text, a line for each."""
+"""Reports as text, one line per figure."""
 
 import math
 
 from facesim.evaluation.comparison import Comparison
-from facesim.evaluation.formatting import number, percent, rate_text
-from facesim.evaluation.groups import GroupRates, GroupReport, Rate, Ratio
+from facesim.evaluation.formatting import number, percent, rate_text, with_interval
+from facesim.evaluation.groups import GroupReport, Rate, Ratio
 from facesim.evaluation.identification import Identification
-from facesim.evaluation.metrics import TOO_FEW
+from facesim.evaluation.metrics import pairs_needed
 from facesim.evaluation.summary import Evaluation, FoldRates, Summary
 from facesim.text import pluralise, printable
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
-    """Say all that an evaluation found."""
+    """Return everything that an evaluation found."""
     rates = evaluation.summary.rates
     people = "" if evaluation.people is None else f" of {evaluation.people:,} people"
     lines = [
-        f"judged on     {printable(evaluation.protocol)}",
+        f"evaluated on  {printable(evaluation.protocol)}",
         f"pairs         {rates.genuine:,} genuine, {rates.impostor:,} impostor{people}",
         f"model         {printable(evaluation.model)}",
     ]
     if evaluation.people is None:
-        lines += ["people        unknown: if the model was trained on some of them, the figures flatter it"]
-    if evaluation.folds:
+        lines += ["people        unknown: if the model was trained on some of them, these figures are too good"]
+    if evaluation.folds and evaluation.strict_folds:
         lines += ["", *_folds(evaluation.folds, evaluation.strict_folds), "", "all folds together:"]
     lines += _summary(evaluation.summary, evaluation.threshold_from)
     if evaluation.groups:
@@ -31,15 +31,16 @@ def evaluation_text(evaluation: Evaluation) -> str:
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Say how two models did on the same pairs, and whether they differ."""
-    rows = [("", "threshold", "F1", "accuracy", "FMR", "FNMR", "AUC")]
+    """Return how two models did on the same pairs, and whether they differ."""
+    rows = [["", "threshold", "F1", "accuracy", "FMR", "FNMR", "AUC"]]
     for name, model in (("A", comparison.a), ("B", comparison.b)):
         rates = model.rates
-        shares = (percent(share) for share in (rates.accuracy, rates.fmr, rates.fnmr))
-        rows.append((name, number(rates.threshold), number(rates.f1), *shares, number(model.auc)))
+        shares = [percent(share) for share in (rates.accuracy, rates.fmr, rates.fnmr)]
+        rows.append([name, number(rates.threshold), number(rates.f1), *shares, number(model.auc)])
     test = comparison.test
+    verdict = "more than chance, if pairs are independent" if test.p_value < 0.05 else "may be chance alone"
     lines = [
-        f"judged on     {printable(comparison.protocol)}, each at its own threshold",
+        f"evaluated on  {printable(comparison.protocol)}, each model at its own threshold",
         f"pairs         {comparison.a.rates.genuine:,} genuine, {comparison.a.rates.impostor:,} impostor",
         f"A             {printable(comparison.model_a)}",
         f"B             {printable(comparison.model_b)}",
@@ -51,13 +52,9 @@ def comparison_text(comparison: Comparison) -> str:
         f"no face       in {comparison.without_face:,} of the pairs, counted as non-matches",
         f"B - A         {100 * test.difference:+.2f} points of accuracy "
         f"(95 %: {100 * test.interval[0]:+.2f} to {100 * test.interval[1]:+.2f})",
-        f"McNemar       p = {test.p_value:.3g}: {_verdict(test.p_value)}",
+        f"McNemar       p = {test.p_value:.3g}: {verdict}",
     ]
     return "\n".join(lines)
-
-
-def _verdict(p_value: float) -> str:
-    return "more than chance, if pairs are independent" if p_value < 0.05 else "chance alone may do this"
 
 
 def _folds(folds: FoldRates, strict: FoldRates) -> list[str]:
@@ -65,35 +62,38 @@ def _folds(folds: FoldRates, strict: FoldRates) -> list[str]:
     for i, rates in enumerate(folds.folds, 1):
         shares = f"{percent(rates.accuracy):<10} {number(rates.f1):<8} {percent(rates.fmr):<8} {percent(rates.fnmr)}"
         lines.append(f"{i:<6} {number(rates.threshold):<11} {shares}")
-    (accuracy, error), (f1, f1_error) = folds.mean("accuracy"), folds.mean("f1")
-    lines += ["", f"accuracy      {percent(accuracy)} ± {percent(error)}: mean ± standard error of the folds"]
-    lines += [f"F1            {number(f1)} ± {number(f1_error)}"]
+    lines += ["", *_means(folds, ": mean ± standard error over the folds")]
     if strict != folds:
-        (accuracy, error), (f1, f1_error) = strict.mean("accuracy"), strict.mean("f1")
-        lines += ["were each pair without a face an error:"]
-        lines += [f"accuracy      {percent(accuracy)} ± {percent(error)}"]
-        lines += [f"F1            {number(f1)} ± {number(f1_error)}"]
+        lines += ["if each pair without a face were an error:", *_means(strict)]
     return lines
+
+
+def _means(folds: FoldRates, note: str = "") -> list[str]:
+    (accuracy, error), (f1, f1_error) = folds.mean("accuracy"), folds.mean("f1")
+    return [
+        f"accuracy      {percent(accuracy)} ± {percent(error)}{note}",
+        f"F1            {number(f1)} ± {number(f1_error)}",
+    ]
 
 
 def _summary(summary: Summary, threshold_from: str) -> list[str]:
     rates = summary.rates
+    fmr = with_interval(rates.fmr, summary.fmr_interval, percent)
+    fnmr = with_interval(rates.fnmr, summary.fnmr_interval, percent)
     lines = [
         f"threshold     {number(rates.threshold)}, from {threshold_from}",
-        f"F1            {_measured(rates.f1, summary.f1_interval, number)}",
-        f"accuracy      {_measured(rates.accuracy, summary.accuracy_interval, percent)}",
-        f"FMR           {_measured(rates.fmr, summary.fmr_interval, percent)}, {rates.false_matches:,} false matches",
-        f"FNMR          {_measured(rates.fnmr, summary.fnmr_interval, percent)}, "
-        f"{rates.false_non_matches:,} false non-matches",
-        f"AUC           {_measured(summary.auc, summary.auc_interval, number)}",
-        f"EER           {_measured(summary.eer, summary.eer_interval, percent)}",
+        f"F1            {with_interval(rates.f1, summary.f1_interval, number)}",
+        f"accuracy      {with_interval(rates.accuracy, summary.accuracy_interval, percent)}",
+        f"FMR           {fmr}, {rates.false_matches:,} false matches",
+        f"FNMR          {fnmr}, {rates.false_non_matches:,} false non-matches",
+        f"AUC           {with_interval(summary.auc, summary.auc_interval, number)}",
+        f"EER           {with_interval(summary.eer, summary.eer_interval, percent)}",
     ]
-    for fmr, tar in summary.tars.items():
-        said = f"too few pairs to say: {rates.impostor:,} impostor pairs, {math.ceil(TOO_FEW / fmr):,} are needed"
-        if tar is not None:
-            said = _measured(tar.tar, summary.tar_intervals[fmr], percent)
-            said += f", at the threshold {number(tar.threshold)}"
-        lines.append(f"TAR at {100 * fmr:g} %".ljust(13) + f" {said}")
+    for at_fmr, tar in summary.tars.items():
+        text, interval = _too_few(rates.impostor, "impostor pairs", at_fmr), summary.tar_intervals[at_fmr]
+        if tar and interval:
+            text = f"{with_interval(tar.tar, interval, percent)}, at threshold {number(tar.threshold)}"
+        lines.append(f"TAR at {100 * at_fmr:g} %".ljust(14) + text)
     reliability = summary.reliability
     if not math.isnan(reliability.cllr):
         lines += [
@@ -108,21 +108,20 @@ def _summary(summary: Summary, threshold_from: str) -> list[str]:
     return lines
 
 
-def _measured(value: float, interval: tuple[float, float], show) -> str:
-    """Say a measure and its interval, where the pairs can give one."""
-    low, high = interval
-    if math.isnan(value) or math.isnan(low) or low == high:
-        return show(value)
-    return f"{show(value)} ({show(low).removesuffix(' %')} to {show(high).removesuffix(' %')})"
+def _too_few(count: int, kind: str, rate: float) -> str:
+    return f"too few to say: {count:,} {kind}, {pairs_needed(rate):,} are needed"
 
 
 def groups_text(report: GroupReport) -> str:
-    """Say what each threshold costs each group, and how far the groups lie apart."""
+    """Return each group's error rates at each threshold, and how far they differ."""
     by = " and ".join(map(printable, report.by))
     lines = [f"errors by {by}, with 95 % intervals"]
     for at in report.points:
-        rows = [("group", "people", "FMR", "of impostor pairs", "FNMR", "of genuine pairs")]
-        rows += [_group_row(group) for group in at.groups]
+        rows = [["group", "people", "FMR", "of impostor pairs", "FNMR", "of genuine pairs"]]
+        for group in at.groups:
+            people = "–" if group.people is None else f"{group.people:,}"
+            cells = [cell for rate in (group.fmr, group.fnmr) for cell in (rate_in_words(rate), f"{rate.pairs:,}")]
+            rows.append([printable(group.group), people, *cells])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines += ["", f"{printable(at.name)}: threshold {number(at.threshold)}"]
         for row in rows:
@@ -132,22 +131,15 @@ def groups_text(report: GroupReport) -> str:
     return "\n".join(lines)
 
 
-def _group_row(group: GroupRates) -> tuple[str, ...]:
-    people = "–" if group.people is None else f"{group.people:,}"
-    rates = ((rate_in_words(rate), f"{rate.pairs:,}") for rate in (group.fmr, group.fnmr))
-    return (printable(group.group), people, *(cell for cells in rates for cell in cells))
-
-
 def rate_in_words(rate: Rate) -> str:
-    """Say a rate and its interval, or that its pairs are too few."""
-    if rate.rate is None:
+    """Return a rate and its interval, or that its pairs are too few."""
+    if rate.rate is None or rate.interval is None:
         return f"too few pairs to say ({rate.pairs:,})"
-    low, high = map(rate_text, rate.interval)
-    return f"{rate_text(rate.rate)} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
+    return with_interval(rate.rate, rate.interval, rate_text)
 
 
 def ratio_text(ratio: Ratio | None) -> str:
-    """Say the ratio of the worst group's rate to the best group's, and which these are."""
+    """Return the ratio of the worst group's rate to the best group's, and which groups these are."""
     if ratio is None:
         return "too few pairs or errors to say"
     value = f"{ratio.ratio:,.1f}" if ratio.ratio < 10 else f"{ratio.ratio:,.0f}"
@@ -156,55 +148,39 @@ def ratio_text(ratio: Ratio | None) -> str:
 
 
 def identification_text(found: Identification) -> str:
-    """Say who was enrolled, who came, and how often the model erred."""
-    rates, strangers = found.rates, pluralise(found.non_mated_people, "person", "people")
+    """Return who was enrolled, which probes were searched for, and how often the model erred."""
+    rates, mated, non_mated = found.rates, found.mated_without_face, found.non_mated_without_face
+    seen = f"{found.enrolled_seen:,} of them, who have no probes" if found.enrolled_seen else "none of them"
+    limit = "dealt out in rounds, one of each person per round"
+    if found.most_each:
+        limit = f"{found.most_each} of each at most"
+    left_out = f"; {found.left_out:,} of them have several photos (drawn at random)" if found.left_out else ""
+    others = pluralise(found.non_mated_people, "person", "people")
+    rank1 = with_interval(rates.rank1, rates.rank1_interval, percent)
     lines = [
-        f"judged on     {printable(found.protocol)}",
+        f"evaluated on  {printable(found.protocol)}",
         f"model         {printable(found.model)}",
-        f"enrolled      {pluralise(found.enrolled, 'person', 'people')}, one photo each; {_people_seen(found)}",
-        f"mated         {pluralise(found.mated, 'probe')} of {found.mated_people:,} of those enrolled"
-        + _most_each(found),
-        f"non-mated     {pluralise(found.non_mated, 'probe')} of {strangers} not enrolled{_left_out(found)}",
-        f"rank-1        {_measured(rates.rank1, rates.rank1_interval, percent)}: the nearest face enrolled is the "
-        "mated probe's own person",
+        f"enrolled      {pluralise(found.enrolled, 'person', 'people')}, one photo each; the model has seen {seen}",
+        f"mated         {pluralise(found.mated, 'probe')} of {found.mated_people:,} of those enrolled, {limit}",
+        f"non-mated     {pluralise(found.non_mated, 'probe')} of {others} not enrolled{left_out}",
+        f"rank-1        {rank1} of mated probes are nearest to their own person",
         "",
         "threshold   FPIR: strangers named       FNIR: people missed         stored as",
     ]
     for at in rates.points:
-        cells = (_measured(at.fpir, at.fpir_interval, percent), _measured(at.fnir, at.fnir_interval, percent))
+        cells = (with_interval(at.fpir, at.fpir_interval, percent), with_interval(at.fnir, at.fnir_interval, percent))
         lines.append(f"{number(at.threshold):<11} " + "".join(f"{cell:<28}" for cell in cells) + printable(at.name))
     lines.append("")
-    for fpir, at in rates.fnir_at_fpir.items():
-        said = f"too few to say: {found.non_mated:,} non-mated probes, {math.ceil(TOO_FEW / fpir):,} are needed"
-        if at is not None:
-            said = f"{_measured(at.fnir, at.fnir_interval, percent)}, at the threshold {number(at.threshold)}"
-        lines.append(f"FNIR at FPIR {100 * fpir:g} %".ljust(20) + said)
-    return "\n".join([*lines, *_without_face(found)])
-
-
-def _people_seen(found: Identification) -> str:
-    if not found.enrolled_seen:
-        return "the model has seen none of them"
-    return f"the model has seen {found.enrolled_seen:,} of them, who have no probes"
-
-
-def _most_each(found: Identification) -> str:
-    if found.most_each is None:
-        return ", dealt out in rounds, one of each person a round"
-    return f", {found.most_each} of each at most"
-
-
-def _left_out(found: Identification) -> str:
-    return f"; {found.left_out:,} have several photos, and were drawn not to be" if found.left_out else ""
-
-
-def _without_face(found: Identification) -> list[str]:
-    mated, non_mated = found.mated_without_face, found.non_mated_without_face
-    lines = [
-        f"no face             in {found.enrolled_without_face:,} of the photos enrolled, {mated:,} of the mated probes "
+    for fpir, fnir in rates.fnir_at_fpir.items():
+        text = _too_few(found.non_mated, "non-mated probes", fpir)
+        if fnir is not None:
+            text = f"{with_interval(fnir.fnir, fnir.fnir_interval, percent)}, at threshold {number(fnir.threshold)}"
+        lines.append(f"FNIR at FPIR {100 * fpir:g} %".ljust(20) + text)
+    lines += [
+        f"no face             in {found.enrolled_without_face:,} of the enrolled photos, {mated:,} of the mated probes "
         f"(missed), {non_mated:,} of the non-mated (no false positives)"
     ]
     if found.mated_not_enrolled:
-        count = pluralise(found.mated_not_enrolled, "probe")
-        lines += [f"{'':20}{count} more missed, as the photo enrolled of their person shows none"]
-    return lines
+        more = pluralise(found.mated_not_enrolled, "more probe")
+        lines += [f"{'':20}{more} missed: the enrolled photo of that person shows no face"]
+    return "\n".join(lines)

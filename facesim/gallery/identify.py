@@ -12,11 +12,10 @@ from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError
 from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
-from facesim.model_info import ModelInfo, OperatingPoint
+from facesim.model_info import MIN_FALSE_MATCHES, ModelInfo, OperatingPoint
 from facesim.photo import Photo, PhotoSource
 from facesim.verifier import Verifier, probability_text
 
-MIN_FALSE_MATCHES = 10  # that a stated FMR must rest on
 WEIGHED = 20  # nearest faces that a probability is computed from; farther ones hardly matter
 
 

@@ -21,7 +21,7 @@ from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.data.split import Split
 from facesim.errors import FaceSimError
-from facesim.evaluation.model_rates import Distances, judge, judge_validation
+from facesim.evaluation.model_rates import Distances, rate_model, rate_validation
 from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.evaluation.protocol import people_seen
 from facesim.files import check_apart, save_picture, write_whole
@@ -142,7 +142,7 @@ class _Run:
 
     def _judge(self, net: SiameseNet, split: Split, triplets: np.ndarray | None = None) -> dict[str, float]:
         pairs = split.validation
-        measured = judge_validation(distances_among(net, self.crops, pairs.photos(), mirror=False)(pairs), pairs)
+        measured = rate_validation(distances_among(net, self.crops, pairs.photos(), mirror=False)(pairs), pairs)
         if triplets is not None:
             photos = np.unique(triplets)
             embeddings = torch.from_numpy(embed_photos(net, self.crops.wide, photos, mirror=False))
@@ -163,7 +163,7 @@ class _Run:
         if begun_from:
             about["begun_from"] = begun_from.trained_on
         changed = changed_distances(net, self.crops, split.validation)
-        info, results = judge(distances, self.source.dataset, self.source.selected, split, about, changed)
+        info, results = rate_model(distances, self.source.dataset, self.source.selected, split, about, changed)
         export(net, info, output)
         self._draw_pairs(net, split, distances, info.threshold, files)
         written = json.dumps(results, indent=2)
@@ -189,7 +189,7 @@ class _Run:
         half = PAIRS_SHOWN // 2
         chosen = np.concatenate([np.flatnonzero(pairs.same)[:half], np.flatnonzero(~pairs.same)[:half]])
         distances = distances_among(net, self.crops, pairs.photos())(pairs)
-        threshold = judge_validation(distances, pairs)["validation_threshold"]
+        threshold = rate_validation(distances, pairs)["validation_threshold"]
         return np.asarray(draw_pairs(self.crops.wide, pairs.at(chosen), distances[chosen], threshold))
 
 

@@ -30,14 +30,14 @@ def test_evaluate_says_how_accurate_a_model_is(run, pairs, model):
     status, printed, _ = run("evaluate", "--pairs", pairs)
     lines = dict(line.split(maxsplit=1) for line in printed.splitlines())
     assert status == 0
-    assert lines["judged"] == "on     my pairs.csv"
+    assert lines["evaluated"] == "on  my pairs.csv"
     assert lines["pairs"] == "2 genuine, 2 impostor"
     assert lines["threshold"] == f"{model.info.threshold:.4f}, from the model file"
     assert lines["people"].startswith("unknown")
     assert lines["F1"].startswith("0.6667 (")
     assert lines["accuracy"].startswith("75.00 % (")
     assert lines["FNMR"].startswith("50.00 % (")
-    assert "too few pairs to say: 2 impostor pairs, 1,000 are needed" in printed
+    assert "too few to say: 2 impostor pairs, 1,000 are needed" in printed
     assert "no face       in 2 pairs (1 genuine), counted as non-matches" in printed
     assert "if each were an error: F1 0.5000, accuracy 50.00 %" in printed
 
@@ -158,9 +158,9 @@ def test_an_open_set_is_told_and_drawn(run, people, tmp_path):
     status, printed, _ = run("evaluate", "--open-set", "--data", people, "--probes", 4, "--draw", "curve.jpg")
     lines = printed.splitlines()
     assert status == 0
-    assert lines[0] == "judged on     people, people it never saw, drawn with seed 0"
+    assert lines[0] == "evaluated on  people, people it never saw, drawn with seed 0"
     assert "enrolled      3 people, one photo each; the model has seen none of them" in lines
-    assert "mated         2 probes of 2 of those enrolled, dealt out in rounds, one of each person a round" in lines
+    assert "mated         2 probes of 2 of those enrolled, dealt out in rounds, one of each person per round" in lines
     assert "non-mated     2 probes of 2 people not enrolled" in lines
     assert "FNIR at FPIR 10 %   too few to say: 2 non-mated probes, 100 are needed" in lines
     assert lines[-1] == "drawn               curve.jpg"
@@ -180,7 +180,7 @@ def test_errors_are_told_and_drawn_by_group(run, by_region, tmp_path):
     status, printed, _ = run("evaluate", "--data", by_region, "--by", "region")
     lines = printed.splitlines()
     assert status == 0
-    assert lines[0] == "judged on     people, people it never saw, all pairs"
+    assert lines[0] == "evaluated on  people, people it never saw, all pairs"
     assert "errors by region, with 95 % intervals" in lines
     rows = [line.split() for line in lines if line.startswith(("north ", "south ", "unknown ", "north × unknown "))]
     assert [row[:2] for row in rows[:3]] == [["north", "2"], ["south", "1"], ["unknown", "3"]]
@@ -232,7 +232,7 @@ def test_models_are_compared_and_the_pairs_on_which_they_disagree_are_drawn(run,
     status, printed, _ = run("compare", model.path, stricter, "--pairs", pairs)
     assert status == 0
     assert "only A right  1 of the pairs" in printed
-    assert "McNemar       p = 1: chance alone may do this" in printed
+    assert "McNemar       p = 1: may be chance alone" in printed
     assert "no face       in 2 of the pairs" in printed
     assert Image.open(tmp_path / "here" / "disagreements.png").height > 100
 

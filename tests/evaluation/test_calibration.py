@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facesim.evaluation.calibration import fit_calibration, judge_calibration
+from facesim.evaluation.calibration import fit_calibration, reliability
 
 TRUE = (6.0, -12.0)
 
@@ -32,10 +32,10 @@ def test_distances_that_know_less_than_nothing_say_a_half():
 
 
 def test_a_true_calibration_errs_little_and_its_bins_lie_on_the_diagonal():
-    judged = judge_calibration(*pairs_of(TRUE), TRUE)
-    assert judged.expected_error < 0.01
-    assert judged.observed == pytest.approx(judged.stated, abs=0.04)
-    assert judged.pairs.sum() == 40_000
+    measured = reliability(*pairs_of(TRUE), TRUE)
+    assert measured.expected_error < 0.01
+    assert measured.observed == pytest.approx(measured.stated, abs=0.04)
+    assert measured.pairs.sum() == 40_000
 
 
 def test_cllr_and_ece_are_plain_loops():
@@ -44,8 +44,8 @@ def test_cllr_and_ece_are_plain_loops():
     ratios = np.exp(calibration[0] + calibration[1] * distances)
     of_genuine = [np.log2(1 + 1 / ratio) for ratio, s in zip(ratios, same, strict=True) if s]
     of_impostors = [np.log2(1 + ratio) for ratio, s in zip(ratios, same, strict=True) if not s]
-    judged = judge_calibration(distances, same, calibration)
-    assert judged.cllr == pytest.approx((np.mean(of_genuine) + np.mean(of_impostors)) / 2)
+    measured = reliability(distances, same, calibration)
+    assert measured.cllr == pytest.approx((np.mean(of_genuine) + np.mean(of_impostors)) / 2)
 
     error = 0
     for low in np.arange(10) / 10:
@@ -56,28 +56,28 @@ def test_cllr_and_ece_are_plain_loops():
                 weight = 0.5 / (same.sum() if s else (~same).sum())
                 stated, observed = stated + weight * probability, observed + weight * s
         error += abs(stated - observed)
-    assert judged.expected_error == pytest.approx(error)
+    assert measured.expected_error == pytest.approx(error)
 
 
 def test_knowing_nothing_costs_a_bit_and_being_surely_wrong_far_more():
     distances, same = pairs_of(TRUE)
-    assert judge_calibration(distances, same, (0.0, 0.0)).cllr == pytest.approx(1)
-    assert judge_calibration(distances, same, (-60.0, 120.0)).cllr > 10
-    assert judge_calibration(distances, same, TRUE).cllr < 0.75
+    assert reliability(distances, same, (0.0, 0.0)).cllr == pytest.approx(1)
+    assert reliability(distances, same, (-60.0, 120.0)).cllr > 10
+    assert reliability(distances, same, TRUE).cllr < 0.75
 
 
 def test_a_kind_of_pairs_weighs_a_half_however_many_there_are():
     distances, same = np.array([0.1, 0.2, 0.3, 0.9]), np.array([True, False, True, False])
-    once = judge_calibration(distances, same, TRUE)
+    once = reliability(distances, same, TRUE)
     again = np.tile(np.flatnonzero(~same), 50)
-    many = judge_calibration(np.append(distances, distances[again]), np.append(same, same[again]), TRUE)
+    many = reliability(np.append(distances, distances[again]), np.append(same, same[again]), TRUE)
     assert many.cllr == pytest.approx(once.cllr)
     assert many.expected_error == pytest.approx(once.expected_error)
 
 
 @pytest.mark.parametrize("same", [np.ones(3, bool), np.zeros(3, bool), np.array([], bool)])
 def test_one_kind_of_pairs_cannot_judge(same):
-    judged = judge_calibration(np.linspace(0.1, 0.5, len(same)), same, TRUE)
-    assert np.isnan(judged.cllr)
-    assert np.isnan(judged.expected_error)
-    assert not judged.pairs.any()
+    measured = reliability(np.linspace(0.1, 0.5, len(same)), same, TRUE)
+    assert np.isnan(measured.cllr)
+    assert np.isnan(measured.expected_error)
+    assert not measured.pairs.any()

@@ -40,7 +40,7 @@ def test_with_failures_as_errors_too_the_best_threshold_is_the_best(seed):
     pairs = SortedDistances.of(failures_as_errors(distances, same), same)
     for measure, best in (("f1", pairs.best_f1_threshold()), ("accuracy", pairs.best_accuracy_threshold())):
         reached = getattr(pairs.rates(best), measure)
-        assert reached == pytest.approx(getattr(pairs.rates(every_threshold(distances)), measure).max())
+        assert reached == pytest.approx(getattr(pairs.curve(every_threshold(distances)), measure).max())
 
 
 def test_the_best_threshold_lies_in_the_middle_of_the_gap():
@@ -108,7 +108,7 @@ def test_rates_are_scikit_learns_and_a_plain_loops(threshold):
 def test_rates_at_many_thresholds_are_those_at_each():
     pairs = SortedDistances.of(*random_pairs(4))
     thresholds = np.linspace(0, 2, 50)
-    together = pairs.rates(thresholds)
+    together = pairs.curve(thresholds)
     for i, threshold in enumerate(thresholds):
         alone = pairs.rates(threshold)
         for measure in ("threshold", "false_matches", "true_matches", "f1", "precision", "fmr", "fnmr", "accuracy"):

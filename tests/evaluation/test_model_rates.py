@@ -5,7 +5,7 @@ import numpy as np
 from facesim.data.dataset import Dataset
 from facesim.data.pairs import Pairs
 from facesim.data.split import Split
-from facesim.evaluation.model_rates import judge, judge_validation
+from facesim.evaluation.model_rates import rate_model, rate_validation
 
 IDENTITIES = np.repeat([f"person {i:02}" for i in range(40)], 6)
 DATASET = Dataset("made up", Path(), tuple(f"{i}.jpg" for i in range(240)), IDENTITIES)
@@ -29,21 +29,21 @@ def test_a_photo_that_does_not_count_is_in_no_operating_point(monkeypatch):
     monkeypatch.setitem(globals(), "PLACES", PLACES.copy())
     PLACES[[245 - 60, 239]] = 0.0  # of two test people
     selected = np.ones(240, bool)
-    whole, _ = judge(distances, DATASET, selected, SPLIT, {})
+    whole, _ = rate_model(distances, DATASET, selected, SPLIT, {})
     selected[[245 - 60, 239]] = False
-    better, _ = judge(distances, DATASET, selected, SPLIT, {})
+    better, _ = rate_model(distances, DATASET, selected, SPLIT, {})
     assert whole.operating_points[0].fmr > 0 == better.operating_points[0].fmr
     assert whole.operating_points[0].genuine > better.operating_points[0].genuine
 
 
 def test_the_threshold_lies_between_the_kinds_of_pairs_that_it_was_chosen_on():
-    measured = judge_validation(distances(SPLIT.validation), SPLIT.validation)
+    measured = rate_validation(distances(SPLIT.validation), SPLIT.validation)
     assert measured["validation_f1"] == measured["validation_auc"] == 1
     assert 0.1 < measured["validation_threshold"] < 0.95
 
 
 def test_the_results_are_those_of_the_test_people():
-    info, results = judge(distances, DATASET, np.ones(240, bool), SPLIT, {"data": "made up"})
+    info, results = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {"data": "made up"})
     assert results["f1"] == 1
     assert results["test_pairs"] == 100
     assert info.threshold == results["threshold"]
@@ -53,29 +53,29 @@ def test_the_results_are_those_of_the_test_people():
 
 
 def test_a_strict_threshold_rests_on_every_impostor_pair_of_the_people_held_out(monkeypatch):
-    info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    info, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {})
     everybody = 60 * 59 // 2 - 10 * 15  # ten people with six photos each
     assert {point.impostor for point in info.operating_points} == {everybody}
     monkeypatch.setattr("facesim.evaluation.model_rates.PHOTOS", 4)
-    info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    info, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {})
     assert {point.impostor for point in info.operating_points} == {40 * 39 // 2 - 10 * 6}
     monkeypatch.setattr("facesim.evaluation.model_rates.MAX_PAIRS", 10)
     monkeypatch.setattr("facesim.evaluation.model_rates.IMPOSTOR", 200)
-    info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    info, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {})
     assert {point.impostor for point in info.operating_points} == {200}
 
 
 def test_the_threshold_holds_for_pairs_with_a_photo_made_worse_too():
     pairs = SPLIT.validation
-    clean, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    clean, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {})
     changed = distances(pairs) + np.where(pairs.same, 1.2 * clean.threshold, 0)
-    both, results = judge(distances, DATASET, np.ones(240, bool), SPLIT, {}, changed)
+    both, results = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {}, changed)
     assert changed[pairs.same].max() < both.threshold < distances(pairs)[~pairs.same].min()
     assert clean.threshold < changed[pairs.same].min()
     assert results["f1"] == 1
 
 
 def test_verdict_and_probability_never_contradict_each_other():
-    info, _ = judge(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    info, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {})
     for distance in np.linspace(0, 2, 201):
         assert (info.probability(distance) > 0.5) == (distance < info.threshold) or distance == info.threshold

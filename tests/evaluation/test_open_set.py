@@ -9,9 +9,9 @@ from PIL import Image
 from facesim.data.exclusions import FILE_NAME
 from facesim.errors import FaceSimError
 from facesim.evaluation.charts import draw_identification
+from facesim.evaluation.formatting import as_dict
 from facesim.evaluation.identification import Identification, nearest_enrolled, search_rates
 from facesim.evaluation.open_set import PROBES_EACH, sample_open_set
-from facesim.evaluation.summary import as_dict
 from facesim.evaluation.text import identification_text
 from facesim.evaluation.uncertainty import bootstrap_by_identity, wilson_interval
 from facesim.model_info import OperatingPoint
@@ -284,9 +284,12 @@ def test_where_nobody_is_missed_the_interval_is_wilsons_over_people(info):
 
 def test_a_probe_is_drawn_as_often_as_its_person():
     drawn = bootstrap_by_identity(
-        np.ones(40), np.arange(40) < 20, np.arange(40), lambda drawn: [len(drawn.genuine) + len(drawn.impostor)]
+        np.ones(40),
+        np.arange(40) < 20,
+        np.arange(40),
+        lambda drawn: {"probes": len(drawn.genuine) + len(drawn.impostor)},
     )
-    assert drawn == [(40, 40)]
+    assert drawn == {"probes": (40, 40)}
 
 
 @pytest.fixture
@@ -317,12 +320,12 @@ def test_the_text_says_who_came_and_what_was_found(found):
     assert "enrolled      100 people, one photo each; the model has seen 45 of them, who have no probes" in lines
     assert "mated         220 probes of 55 of those enrolled, 5 of each at most" in lines
     assert (
-        "non-mated     280 probes of 70 people not enrolled; 12 have several photos, and were drawn not to be" in lines
+        "non-mated     280 probes of 70 people not enrolled; 12 of them have several photos (drawn at random)" in lines
     )
     assert "FNIR at FPIR 1 %    too few to say: 280 non-mated probes, 1,000 are needed" in lines
     assert any(line.startswith("0.5000      ") and line.endswith("the model's own, best, lax") for line in lines)
-    assert "in 3 of the photos enrolled, 2 of the mated probes (missed), 4 of the non-mated" in lines[-2]
-    assert lines[-1].strip() == "1 probe more missed, as the photo enrolled of their person shows none"
+    assert "in 3 of the enrolled photos, 2 of the mated probes (missed), 4 of the non-mated" in lines[-2]
+    assert lines[-1].strip() == "1 more probe missed: the enrolled photo of that person shows no face"
 
 
 def test_nothing_that_json_lacks_is_in_the_dictionary(found):

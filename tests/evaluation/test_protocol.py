@@ -93,7 +93,7 @@ def test_view_1_is_tested_on_a_thousand_pairs_and_chosen_on_others_of_other_peop
     protocol = open_protocol(told(model), view="1")
     dataset, _ = find_lfw(data_home)
     choosing, testing = find_view1(dataset, data_home)
-    assert (len(protocol.choosing), protocol.choosing.same.sum()) == (2200, 1100)
+    assert (len(protocol.development), protocol.development.same.sum()) == (2200, 1100)
     assert (len(protocol.pairs), protocol.pairs.same.sum()) == (1000, 500)
     assert np.array_equal(protocol.pairs.second, testing.second)
     identities = dataset.identities

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from facesim.errors import FaceSimError
+from facesim.evaluation.formatting import as_dict
 from facesim.evaluation.metrics import SortedDistances
-from facesim.evaluation.summary import as_dict, judge_folds, summarise
+from facesim.evaluation.summary import rate_folds, summarise
 from facesim.evaluation.uncertainty import bootstrap_by_identity
 
 CALIBRATION = (10.0, -20.0)
@@ -69,21 +70,21 @@ def test_each_fold_is_judged_at_the_threshold_that_the_others_choose():
     distances, same = pairs_of(missing=0)
     folds = np.arange(2000) // 200
     distances[folds == 3] += 0.3  # a fold unlike the others must not choose for itself
-    judged = judge_folds(distances, same, folds)
-    for fold, rates in enumerate(judged.folds):
+    measured = rate_folds(distances, same, folds)
+    for fold, rates in enumerate(measured.folds):
         others = folds != fold
         chosen = SortedDistances.of(distances[others], same[others]).best_accuracy_threshold()
         assert rates.threshold == chosen
         called = distances[~others] < chosen
         assert rates.accuracy == pytest.approx((called == same[~others]).mean())
-    assert judged.folds[3].fnmr > 0.8
-    accuracies = [rates.accuracy for rates in judged.folds]
-    assert judged.mean("accuracy") == pytest.approx((np.mean(accuracies), np.std(accuracies, ddof=1) / np.sqrt(10)))
+    assert measured.folds[3].fnmr > 0.8
+    accuracies = [rates.accuracy for rates in measured.folds]
+    assert measured.mean("accuracy") == pytest.approx((np.mean(accuracies), np.std(accuracies, ddof=1) / np.sqrt(10)))
 
 
 def test_one_fold_has_no_others():
     with pytest.raises(FaceSimError, match="two are needed"):
-        judge_folds(*pairs_of(), np.zeros(2000))
+        rate_folds(*pairs_of(), np.zeros(2000))
 
 
 def test_an_interval_by_people_is_wider_than_one_by_pairs_where_people_are_few():
@@ -95,9 +96,9 @@ def test_an_interval_by_people_is_wider_than_one_by_pairs_where_people_are_few()
     people = np.stack([np.append(person, np.arange(200) % 10), np.append(person, (np.arange(200) + 3) % 10)], axis=1)
 
     def auc(pairs):
-        return [pairs.auc()]
+        return {"AUC": pairs.auc()}
 
-    [by_people] = bootstrap_by_identity(distances, same, people, auc)
-    [by_pairs] = bootstrap_by_identity(distances, same, None, auc)
+    by_people = bootstrap_by_identity(distances, same, people, auc)["AUC"]
+    by_pairs = bootstrap_by_identity(distances, same, None, auc)["AUC"]
     assert np.ptp(by_people) > 2 * np.ptp(by_pairs)
     assert by_people[0] < SortedDistances.of(distances, same).auc() < by_people[1]

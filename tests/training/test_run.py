@@ -186,7 +186,7 @@ def epochs_so_far(run):
 
 
 @pytest.mark.parametrize(
-    "moment", ["facesim.training.run.export", "facesim.training.run.judge", "facesim.training.record.draw_curves"]
+    "moment", ["facesim.training.run.export", "facesim.training.run.rate_model", "facesim.training.record.draw_curves"]
 )
 def test_a_run_that_dies_at_any_moment_goes_on_as_if_it_had_not(few, finished, tmp_path, monkeypatch, moment):
     """At the export, at the last judgement, or between a line of the log and its checkpoint."""

@@ -1,4 +1,4 @@
-"""Lay embeddings out in two dimensions: faces that a model finds similar lie together."""
+"""Lay out embeddings in two dimensions: faces that a model finds similar lie close together."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from facesim.evaluation.scoring import embed_crops
 from facesim.model import Model
 
 METHODS = ("pca", "tsne")
-FEWEST = 3  # embeddings: two lie on a line, whatever they are
-PERPLEXITY = 30  # of t-SNE, about how many neighbours each point has; scikit-learn's own choice
+MIN_EMBEDDINGS = 3  # two always lie on a line
+PERPLEXITY = 30  # of t-SNE, roughly the number of neighbours of each point; scikit-learn's default
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingMap:
-    """Embeddings as points of a plane."""
+    """Embeddings as points in a plane."""
 
     method: str
     points: np.ndarray  # (n, 2) float
@@ -28,7 +28,7 @@ class EmbeddingMap:
 
 @dataclass(frozen=True, slots=True)
 class PhotoMap:
-    """A map of a data set's photos, or of those that were drawn from it."""
+    """A map of the photos of a data set, or of a random sample of them."""
 
     dataset: Dataset
     crops: CachedCrops
@@ -37,13 +37,8 @@ class PhotoMap:
 
     @property
     def identities(self) -> np.ndarray:
-        """Return who is on each photo of the map, `(n,) str`, "" where that is not known."""
+        """Return who is on each photo of the map, `(n,) str`, "" where that is unknown."""
         return self.dataset.identities[self.photos]
-
-    @property
-    def faces(self) -> int:
-        """Return how many photos of the data set show a face."""
-        return int(self.crops.usable.sum())
 
 
 def map_photos(
@@ -54,8 +49,10 @@ def map_photos(
     Raises FaceSimError where fewer than three do.
     """
     photos = np.flatnonzero(crops.usable)
-    if len(photos) < FEWEST:
-        raise FaceSimError(f"{dataset.root} has too few photos that show a face, {len(photos)}: a map needs {FEWEST}.")
+    if len(photos) < MIN_EMBEDDINGS:
+        raise FaceSimError(
+            f"{dataset.root} has too few photos that show a face, {len(photos)}: a map needs {MIN_EMBEDDINGS}."
+        )
     if len(photos) > count:
         photos = np.sort(np.random.default_rng(seed).choice(photos, count, replace=False))
     return PhotoMap(dataset, crops, photos, map_embeddings(embed_crops(model, crops, photos), method, seed))
@@ -64,14 +61,14 @@ def map_photos(
 def map_embeddings(embeddings: np.ndarray, method: str = "pca", seed: int = 0) -> EmbeddingMap:
     """Lay out embeddings, `(n, d) float`, by principal components ("pca") or t-SNE ("tsne", van der Maaten 2008).
 
-    Raises FaceSimError for fewer than three, for embeddings that are all the same, or that are not finite (those of
-    photos without a face are NaN: leave them out), and for a method of another name.
+    Raises FaceSimError for fewer than three embeddings, if all are the same, if some are not finite (those of photos
+    without a face are NaN: leave them out), and for an unknown method.
     """
     embeddings = np.asarray(embeddings, float)
     if method not in METHODS:
-        raise FaceSimError(f"{method} is no way to draw a map: give {' or '.join(METHODS)}.")
-    if embeddings.ndim != 2 or len(embeddings) < FEWEST or embeddings.shape[1] < 2:
-        raise FaceSimError(f"a map needs {FEWEST} embeddings or more, (n, d), not an array {embeddings.shape}.")
+        raise FaceSimError(f"{method} is not a way to draw a map: give {' or '.join(METHODS)}.")
+    if embeddings.ndim != 2 or len(embeddings) < MIN_EMBEDDINGS or embeddings.shape[1] < 2:
+        raise FaceSimError(f"a map needs {MIN_EMBEDDINGS} embeddings or more, (n, d), not an array {embeddings.shape}.")
     if not np.isfinite(embeddings).all():
         raise FaceSimError("some embeddings are not finite: leave out the photos that show no face.")
     if not np.ptp(embeddings, axis=0).any():

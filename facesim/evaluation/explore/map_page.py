@@ -1,23 +1,20 @@
-"""The map's page: one file that needs nothing else, on which a person points at a face to see it."""
+"""The map's page: one file that needs nothing else, on which pointing at a face shows it."""
 
 from pathlib import Path, PurePath
 
-import numpy as np
 from bokeh.embed import components
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 from markupsafe import Markup
-from PIL import Image
 
-from facesim.detector.crop import centre_crop
-from facesim.drawing.html import bokeh_inside, jpeg_uri, page_environment
+from facesim.drawing.html import CLEAR, bokeh_inside, face_uri, page_environment
 from facesim.evaluation.explore.map import PhotoMap
 from facesim.evaluation.explore.map_signs import OTHERS, legend_of, signs_of
-from facesim.evaluation.explore.map_text import axis_labels, sentences
+from facesim.evaluation.explore.map_text import axis_labels, describe
 from facesim.text import printable
 
 _SIDE = 56  # pixels of a face: some 2 kB
-_TOGETHER = 4  # faces shown where points lie on each other
+_MAX_TOGETHER = 4  # faces shown where points overlap
 _TOOLTIP = f"""
 <div style="display: flex; gap: 8px; align-items: center; margin: -5px; padding: 6px; max-width: 240px;
             background: var(--card); color: var(--ink); font: 13px/1.35 system-ui, sans-serif">
@@ -34,11 +31,11 @@ def draw_page(photo_map: PhotoMap) -> str:
     environment.filters["printable"] = printable
     return environment.get_template("map.html").render(
         name=printable(photo_map.dataset.name),
-        sentences=sentences(photo_map),
+        description=describe(photo_map),
         legend=legend_of(photo_map.identities),
         chart=Markup(chart),
         bokeh=bokeh_inside(),
-        script=Markup(script),
+        charts_script=Markup(script),
     )
 
 
@@ -52,7 +49,7 @@ def _plot(photo_map: PhotoMap) -> figure:
             "y": y,
             "identity": [printable(name) or "unknown" for name in photo_map.identities.tolist()],
             "file": [printable(PurePath(photo_map.dataset.photos[photo]).name) for photo in photo_map.photos],
-            "face": [_thumbnail(photo_map.crops.wide[photo]) for photo in photo_map.photos],
+            "face": [str(face_uri(photo_map.crops.wide[photo], _SIDE, quality=75)) for photo in photo_map.photos],
             "colour": [sign.colour for sign in shown],
             "shape": [sign.shape.bokeh for sign in shown],
         }
@@ -63,17 +60,10 @@ def _plot(photo_map: PhotoMap) -> figure:
         height=560,
         x_axis_label=across,
         y_axis_label=up,
-        match_aspect=True,  # a distance counts alike in every direction
+        match_aspect=True,  # distances look the same in every direction
         tools="pan,wheel_zoom,box_zoom,reset,save",
-        background_fill_color=None,
-        border_fill_color=None,
-        outline_line_color=None,
+        **CLEAR,
     )
     plot.scatter("x", "y", source=points, size=9, color="colour", marker="shape", fill_alpha=0.75, line_width=0.5)
-    plot.add_tools(HoverTool(tooltips=_TOOLTIP, limit=_TOGETHER, show_arrow=False))
+    plot.add_tools(HoverTool(tooltips=_TOOLTIP, limit=_MAX_TOGETHER, show_arrow=False))
     return plot
-
-
-def _thumbnail(wide_crop: np.ndarray) -> str:
-    face = Image.fromarray(centre_crop(wide_crop)).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    return str(jpeg_uri(face, quality=75))

@@ -1,16 +1,16 @@
-"""The signs of a map: a colour and a shape for each identity, and the words that go with them."""
+"""The signs of a map: a colour and a shape for each identity."""
 
 from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
-LEGEND = 20  # identities: a longer legend is a list
+LEGEND = 20  # identities: a longer legend is not drawn
 _COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#17becf", "#e377c2", "#8c564b", "#bcbd22")
 
 
 class Shape(NamedTuple):
-    """A shape by its name in matplotlib and in Bokeh, and as a letter."""
+    """A shape by its name in matplotlib and in Bokeh, and as a character."""
 
     matplotlib: str
     bokeh: str
@@ -33,14 +33,14 @@ class Sign(NamedTuple):
 
 
 SIGNS = tuple(Sign(colour, shape) for shape in _SHAPES for colour in _COLOURS)
-OTHERS = Sign("#8c8c8c", _SHAPES[0])  # unknown, or without a sign of their own
+OTHERS = Sign("#8c8c8c", _SHAPES[0])  # of whoever is unknown, or has no sign of their own
 
 
 def signs_of(identities: np.ndarray) -> dict[str, Sign]:
-    """Deal out signs to the identities of the photos shown, `(n,) str`, in the order of their names.
+    """Give signs to the identities of the photos shown, `(n,) str`, in the order of their names.
 
-    Where there are more identities than signs, those with the most photos get one, if they have two or more, most
-    photos first. So no two share a sign, and none is spent on somebody who has no photo to be near to.
+    If there are more identities than signs, those with the most photos get one, provided they have two or more. So no
+    two share a sign, and none is spent on somebody whose only photo has no other to lie close to.
     """
     counts = Counter(name for name in identities.tolist() if name)
     names = sorted(counts)
@@ -50,7 +50,7 @@ def signs_of(identities: np.ndarray) -> dict[str, Sign]:
 
 
 def legend_of(identities: np.ndarray) -> dict[str, Sign]:
-    """Return what the legend says, name by name: nothing where it would be a list, or where nobody is known."""
+    """Return the signs in the legend by name; none where they are too many, or where nobody is known."""
     names = np.unique(identities)
     signs = signs_of(identities)
     if len(names) > LEGEND or not signs:

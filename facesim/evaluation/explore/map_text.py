@@ -1,33 +1,33 @@
-"""Say what a map shows: in sentences for people, as a dictionary for programs."""
+"""A map as sentences and as a dictionary."""
+
+from typing import Any
 
 import numpy as np
 
 from facesim.evaluation.explore.map import PhotoMap
 from facesim.evaluation.explore.map_signs import signs_of
+from facesim.text import pluralise
 
 
-def as_dict(photo_map: PhotoMap) -> dict:
-    """Return the map point by point, ready for JSON; an identity that is not known is None."""
+def as_dict(photo_map: PhotoMap) -> dict[str, Any]:
+    """Return the map point by point, for JSON; an unknown identity is None."""
     dataset, laid_out = photo_map.dataset, photo_map.map
-    points = [
-        {"photo": dataset.photos[photo], "identity": str(name) or None, "x": x, "y": y}
-        for photo, name, (x, y) in zip(
-            photo_map.photos.tolist(), photo_map.identities, laid_out.points.tolist(), strict=True
-        )
-    ]
+    rows = zip(photo_map.photos.tolist(), photo_map.identities.tolist(), laid_out.points.tolist(), strict=True)
     return {
         "data": dataset.name,
         "photos": len(dataset.photos),
-        "without_face": len(dataset.photos) - photo_map.faces,
+        "without_face": len(photo_map.crops.problems),
         "method": laid_out.method,
         "explained_variance": laid_out.explained_variance,
-        "points": points,
+        "points": [
+            {"photo": dataset.photos[photo], "identity": name or None, "x": x, "y": y} for photo, name, (x, y) in rows
+        ],
     }
 
 
-def sentences(photo_map: PhotoMap) -> list[str]:
-    """Say how many photos are shown, how far the layout can be trusted, and who has a colour."""
-    return [_who(photo_map), _how(photo_map), *_colours(photo_map.identities)]
+def describe(photo_map: PhotoMap) -> list[str]:
+    """Return sentences that say how many photos are shown, how far the map can be trusted, and who has a colour."""
+    return [_photos(photo_map), _layout(photo_map), *_colours(photo_map.identities)]
 
 
 def axis_labels(photo_map: PhotoMap) -> tuple[str, str]:
@@ -39,23 +39,22 @@ def axis_labels(photo_map: PhotoMap) -> tuple[str, str]:
     return f"component 1: {_percent(first)} of the variance", f"component 2: {_percent(second)} of the variance"
 
 
-def _who(photo_map: PhotoMap) -> str:
-    shown, faces = len(photo_map.photos), photo_map.faces
+def _photos(photo_map: PhotoMap) -> str:
+    shown, without = len(photo_map.photos), len(photo_map.crops.problems)
+    with_face = len(photo_map.dataset.photos) - without
     known = len(np.setdiff1d(photo_map.identities, [""]))
-    said = f"{shown:,} photos" if shown == faces else f"{shown:,} of {faces:,} photos, drawn by chance,"
-    of = f"of {known:,} {'identity' if known == 1 else 'identities'}" if known else "of people unknown"
-    left_out = len(photo_map.dataset.photos) - faces
-    return f"{said} {of}" + (
-        f"; {left_out:,} more without a face {'is' if left_out == 1 else 'are'} left out." if left_out else "."
-    )
+    drawn = f"{shown:,} photos" if shown == with_face else f"{shown:,} of {with_face:,} photos, drawn at random,"
+    people = f"of {pluralise(known, 'identity', 'identities')}" if known else "of unknown people"
+    left_out = f"; {without:,} more without a face {'is' if without == 1 else 'are'} left out" if without else ""
+    return f"{drawn} {people}{left_out}."
 
 
-def _how(photo_map: PhotoMap) -> str:
+def _layout(photo_map: PhotoMap) -> str:
     explained = photo_map.map.explained_variance
     if explained is None:
         return (
-            "t-SNE keeps near faces near. It explains no share of the variance, and distances between clusters mean "
-            "little."
+            "t-SNE keeps similar faces close together. It explains no share of the variance, and distances between "
+            "clusters mean little."
         )
     first, second = explained
     return (
@@ -68,8 +67,8 @@ def _colours(identities: np.ndarray) -> list[str]:
     signs, known = signs_of(identities), len(np.setdiff1d(identities, [""]))
     if len(signs) == known:
         return []
-    most = f"the {len(signs)} with the most photos have one, the others are grey" if signs else "all are grey"
-    return [f"There are more identities than signs to tell them apart: {most}."]
+    coloured = f"the {len(signs)} with the most photos have one, the others are grey" if signs else "all are grey"
+    return [f"There are more identities than colours and shapes to tell them apart: {coloured}."]
 
 
 def _percent(share: float) -> str:

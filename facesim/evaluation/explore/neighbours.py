@@ -22,40 +22,45 @@ class Neighbours:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """One of the photos nearest to a query."""
+
+    photo: int  # index of dataset.photos
+    distance: float
+    same: bool  # whether the model calls it the same person as the query
+    identity: str  # "" where it is unknown
+    same_identity: bool | None  # whether its identity is the query's; None where either is unknown
+
+
+@dataclass(frozen=True, slots=True)
 class PhotoNeighbours:
     """The photos of a data set that are nearest to a query's main face."""
 
     query: FoundFace
     query_crop: np.ndarray  # (160, 160, 3) uint8
-    query_identity: str  # "" where it is not known
+    query_identity: str  # "" where it is unknown
     dataset: Dataset
     crops: CachedCrops
     neighbours: Neighbours  # indices of dataset.photos
-    searched: int  # photos with a face, the query itself left out
+    searched: int  # photos with a face, without the query itself
     threshold: float  # of the model: same iff distance < threshold
 
-    @property
-    def identities(self) -> list[str]:
-        """Return who is on each neighbour, "" where that is not known."""
-        return self.dataset.identities[self.neighbours.indices].tolist()
-
-    @property
-    def right(self) -> list[bool | None]:
-        """Return whether each neighbour has the query's identity; None where either is not known."""
-        return [name == self.query_identity if name and self.query_identity else None for name in self.identities]
-
-    @property
-    def same(self) -> list[bool]:
-        """Return whether the model calls each neighbour the same person as the query."""
-        return (self.neighbours.distances < self.threshold).tolist()
+    def ranked(self) -> list[Neighbour]:
+        """Return the neighbours one by one, nearest first."""
+        ranked = []
+        for photo, distance in zip(self.neighbours.indices.tolist(), self.neighbours.distances.tolist(), strict=True):
+            identity = str(self.dataset.identities[photo])
+            same_identity = identity == self.query_identity if identity and self.query_identity else None
+            ranked.append(Neighbour(photo, distance, distance < self.threshold, identity, same_identity))
+        return ranked
 
 
 def nearest(query: np.ndarray, embeddings: np.ndarray, k: int) -> Neighbours:
-    """Return the `k` rows of `embeddings`, `(n, d) float`, nearest to `query`, `(d,)`; all, where there are fewer.
+    """Return the `k` rows of `embeddings`, `(n, d) float`, nearest to `query`, `(d,)`; all of them if there are fewer.
 
-    A row of NaN (no face) is nobody's neighbour. Of rows equally near, the one with the lower index comes first.
+    A row of NaN (no face) is never a neighbour. Of equally near rows, the one with the lower index comes first.
 
-    Raises FaceSimError where the shapes do not fit, or `k` is under one.
+    Raises FaceSimError where the shapes do not match, or `k` is less than one.
     """
     query, embeddings = np.asarray(query, float), np.asarray(embeddings, float)
     if query.ndim != 1 or embeddings.ndim != 2 or embeddings.shape[1] != len(query):
@@ -76,9 +81,9 @@ def find_neighbours(
     k: int = 5,
     identity: str = "",
 ) -> PhotoNeighbours:
-    """Find the photos of `dataset` nearest to a face, as `find_main_face` gives it.
+    """Find the photos of `dataset` nearest to a face that `find_main_face` has found.
 
-    Where the query is one of the data set's own files, it is left out, and its identity is known without `identity`.
+    If the query is one of the data set's own files, it is left out, and its identity is taken from there.
 
     Raises FaceSimError where no other photo shows a face.
     """

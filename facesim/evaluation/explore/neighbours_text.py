@@ -1,17 +1,16 @@
-"""Say which photos are a face's neighbours: as a table for people, as a dictionary for programs."""
+"""A face's neighbours as a table and as a dictionary."""
+
+from typing import Any
 
 from facesim.evaluation.explore.neighbours import PhotoNeighbours
-from facesim.text import printable
+from facesim.text import pluralise, printable
 
 
-def as_dict(found: PhotoNeighbours) -> dict:
-    """Return the neighbours, nearest first, ready for JSON; what is not known is None."""
+def as_dict(found: PhotoNeighbours) -> dict[str, Any]:
+    """Return the neighbours, nearest first, for JSON; what is unknown is None."""
+    query = found.query
     return {
-        "query": {
-            "photo": found.query.photo,
-            "faces": found.query.face_count,
-            "identity": found.query_identity or None,
-        },
+        "query": {"photo": query.photo, "faces": query.face_count, "identity": found.query_identity or None},
         "data": found.dataset.name,
         "searched": found.searched,
         "without_face": len(found.crops.problems),
@@ -19,44 +18,29 @@ def as_dict(found: PhotoNeighbours) -> dict:
         "neighbours": [
             {
                 "rank": rank,
-                "distance": distance,
-                "same": same,
-                "identity": name or None,
-                "same_identity": right,
-                "photo": str(found.dataset.root / found.dataset.photos[photo]),
+                "distance": neighbour.distance,
+                "same": neighbour.same,
+                "identity": neighbour.identity or None,
+                "same_identity": neighbour.same_identity,
+                "photo": str(found.dataset.root / found.dataset.photos[neighbour.photo]),
             }
-            for rank, (photo, distance, same, name, right) in enumerate(
-                zip(
-                    found.neighbours.indices.tolist(),
-                    found.neighbours.distances.tolist(),
-                    found.same,
-                    found.identities,
-                    found.right,
-                    strict=True,
-                ),
-                1,
-            )
+            for rank, neighbour in enumerate(found.ranked(), 1)
         ],
     }
 
 
 def as_text(found: PhotoNeighbours) -> str:
-    """Return a line about the query, and a line per neighbour."""
-    told = as_dict(found)
+    """Return a line about the query, and one line per neighbour."""
     who = f" ({found.query_identity})" if found.query_identity else ""
-    faces = "face" if found.searched == 1 else "faces"
-    without = len(found.crops.problems)
-    left_out = f"; {without:,} more without a face" if without else ""
-    lines = [
-        printable(f"{found.query.photo}{who} among {found.searched:,} {faces} of {found.dataset.name}{left_out}"),
-        "",
-    ]
-    names = [printable(name) or "unknown" for name in found.identities]
+    where = f"{pluralise(found.searched, 'face')} of {found.dataset.name}"
+    if found.crops.problems:
+        where += f"; {len(found.crops.problems):,} more without a face"
+    rows = as_dict(found)["neighbours"]
+    names = [printable(row["identity"] or "unknown") for row in rows]
     width = max(len("identity"), *map(len, names))
+    lines = [printable(f"{found.query.photo}{who} among {where}"), ""]
     lines.append(f"rank  distance  verdict    {'identity':{width}}  photo")
-    for line, name in zip(told["neighbours"], names, strict=True):
-        verdict = "same" if line["same"] else "different"
-        lines.append(
-            f"{line['rank']:4}  {line['distance']:8.4f}  {verdict:9}  {name:{width}}  {printable(line['photo'])}"
-        )
+    for row, name in zip(rows, names, strict=True):
+        verdict = "same" if row["same"] else "different"
+        lines.append(f"{row['rank']:4}  {row['distance']:8.4f}  {verdict:9}  {name:{width}}  {printable(row['photo'])}")
     return "\n".join(lines)

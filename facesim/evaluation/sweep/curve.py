@@ -1,4 +1,4 @@
-"""What every threshold costs on a set of pairs, in arrays of bounded size, however many pairs there are.
+"""The error rates at every threshold, in arrays of bounded size however many pairs there are.
 
 Throughout, `distances` is `(n,) float`, NaN where a photo shows no face: such a pair is a non-match at every threshold.
 """
@@ -25,21 +25,21 @@ COLUMNS = {
     "FMR": "fmr",
     "FNMR": "fnmr",
 }
-_RANKS = 60  # of each kind of pairs, from either end and evenly between, at which ROC and DET are drawn
+_RANKS = 60  # genuine and impostor distances, from either end and evenly between, at which ROC and DET are drawn
 _BEYOND = 1.01  # how far the grid goes past the largest distance
-_BINS = (10, 80)  # of a distribution: the fewest and the most
+_BINS = (10, 80)  # of a histogram: the fewest and the most
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The rates at every threshold of a grid, and what is drawn of the pairs themselves."""
+    """The rates at every threshold of a grid, the curve of ROC and DET, and the histograms of distances."""
 
-    rates: Rates  # fields are `(t,)`, thresholds ascending
-    stored: int  # which of them is the model's own
-    best: int | None  # which has the best F1 on these very pairs; None where no genuine pair has a distance
-    curve: Rates  # fields are `(k,)`: the corners of ROC and DET, or some hundreds of them where there are more
+    rates: Rates[np.ndarray]  # arrays are `(t,)`, thresholds ascending
+    stored: int  # index of the model's own threshold
+    best: int | None  # index of the best F1 on these very pairs; None where no genuine pair has a distance
+    curve: Rates[np.ndarray]  # arrays are `(k,)`: the corners of ROC and DET, or, of very many, some hundreds
     edges: np.ndarray  # (b + 1,) of the bins of distances
-    genuine: np.ndarray  # (b,) int, pairs with such a distance
+    genuine: np.ndarray  # (b,) int, pairs in each bin
     impostor: np.ndarray  # (b,) int
 
     @property
@@ -48,7 +48,7 @@ class Sweep:
 
 
 def sweep(distances: np.ndarray, same: np.ndarray, threshold: float, steps: int = 1000) -> Sweep:
-    """Try `steps` even thresholds, from 0 to a little over the largest distance, and `threshold` and the best one too.
+    """Try `steps` even thresholds from 0 to just over the largest distance, and also `threshold` and the best one.
 
     Raises FaceSimError where the arrays are not of one length.
     """
@@ -56,15 +56,14 @@ def sweep(distances: np.ndarray, same: np.ndarray, threshold: float, steps: int 
     genuine, impostor = (kind[np.isfinite(kind)] for kind in (measured.genuine, measured.impostor))
     end = _BEYOND * max(genuine.max(initial=0), impostor.max(initial=0), threshold) or 1.0
     best = measured.best_f1_threshold() if len(measured.steps) else None
-    thresholds = np.linspace(0, end, steps)
-    thresholds = np.union1d(thresholds, [threshold] if best is None else [threshold, best])
+    thresholds = np.union1d(np.linspace(0, end, steps), [threshold] if best is None else [threshold, best])
     bins = int(np.clip(np.sqrt(len(genuine) + len(impostor)), *_BINS))
     edges = np.linspace(0, end, bins + 1)
     return Sweep(
-        rates=measured.rates(thresholds),
+        rates=measured.curve(thresholds),
         stored=int(np.searchsorted(thresholds, threshold)),
         best=None if best is None else int(np.searchsorted(thresholds, best)),
-        curve=measured.rates(_corners(genuine, impostor)),
+        curve=measured.curve(_corners(genuine, impostor)),
         edges=edges,
         genuine=np.histogram(genuine, edges)[0],
         impostor=np.histogram(impostor, edges)[0],
@@ -72,7 +71,7 @@ def sweep(distances: np.ndarray, same: np.ndarray, threshold: float, steps: int 
 
 
 def _corners(*kinds: np.ndarray) -> np.ndarray:
-    """Return thresholds just above a distance, ascending; of many, those at the ends and some between."""
+    """Return thresholds just above distances, ascending; of many distances, those at the ends and some between."""
     chosen = [np.array([-np.inf])]
     for ascending in kinds:
         last = len(ascending) - 1
@@ -83,9 +82,9 @@ def _corners(*kinds: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate(chosen))
 
 
-def write_csv(rates: Rates, path: Path) -> None:
-    """Write rates, fields `(t,)`, a line per threshold; what is undefined is left empty."""
-    columns = [np.asarray(getattr(rates, field)).tolist() for field in COLUMNS.values()]
+def write_csv(rates: Rates[np.ndarray], path: Path) -> None:
+    """Write rates, one line per threshold; what is undefined is left empty."""
+    columns = [getattr(rates, field).tolist() for field in COLUMNS.values()]
     with write_whole(path) as scratch, open(scratch, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)

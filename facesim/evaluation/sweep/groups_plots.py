@@ -1,22 +1,22 @@
-"""Errors by group on the sweep's page: a chart of FMR and one of FNMR, a row for each group."""
+"""Errors by group on the sweep's page: a chart of FMR and one of FNMR, one row per group."""
 
 import numpy as np
 from bokeh.models import FixedTicker, NumeralTickFormatter
 from bokeh.plotting import figure
 
-from facesim.evaluation.charts import KINDS, drawn_points, label_of, lowest, offset
+from facesim.evaluation.charts import KINDS, label_of, lowest, offset
 from facesim.evaluation.groups import MIN_PAIRS, GroupReport
 from facesim.evaluation.sweep.plots import hover, new_plot, tag
 from facesim.evaluation.text import rate_in_words
 from facesim.text import printable
 
-GROUP_COLOURS = ("ink", "recall", "accent", "genuine", "precision")  # of the first thresholds: variables of the page
+GROUP_COLOURS = ("ink", "recall", "accent", "genuine", "precision")  # of the thresholds drawn: CSS variables
 _MARKS = ("circle", "square", "triangle", "diamond", "inverted_triangle")
 _ROW = 18  # pixels for each threshold of a group
 
 
 def group_plots(report: GroupReport) -> dict[str, figure]:
-    """Return the charts that some group's pairs suffice for, by the names that the page has for them."""
+    """Return the charts for which some group has enough pairs, by their names on the page."""
     reasons = undrawable_groups(report)
     return {f"group_{kind}": _plot(report, kind) for kind in KINDS if f"group_{kind}" not in reasons}
 
@@ -31,16 +31,11 @@ def undrawable_groups(report: GroupReport) -> dict[str, str]:
 
 
 def _plot(report: GroupReport, kind: str) -> figure:
-    points, groups = drawn_points(report), report.points[0].groups
+    points, groups = report.points[: len(_MARKS)], report.points[0].groups
     rates = [[getattr(group, kind) for group in at.groups] for at in points]
     left = lowest(rates)
-    plot = new_plot(
-        f"group_{kind}",
-        f"{kind.upper()} (0 at the left edge)",
-        x_axis_type="log",
-        x_range=(0.8 * left, 1),
-        y_range=(len(groups) - 0.5, -0.5),
-    )
+    axes = {"x_axis_type": "log", "x_range": (0.8 * left, 1), "y_range": (len(groups) - 0.5, -0.5)}
+    plot = new_plot(f"group_{kind}", f"{kind.upper()} (0 at the left edge)", None, **axes)
     plot.height = 90 + _ROW * (len(points) + 1) * len(groups)
     plot.xaxis.formatter = NumeralTickFormatter(format="0.[0000] %")
     plot.yaxis.ticker = FixedTicker(ticks=list(range(len(groups))))
@@ -58,6 +53,6 @@ def _plot(report: GroupReport, kind: str) -> figure:
             fill = {} if seen else {"fill_color": None}
             dots = plot.scatter(np.maximum([rate.rate for rate in stated], left), y, size=9, marker=mark, **fill)
             dots.data_source.data["group"] = [printable(groups[row].group) for row in rows]
-            dots.data_source.data["said"] = [rate_in_words(rate) for rate in stated]
-            hover(plot, tag(dots, colour), ("group", "@group"), ("at", label_of(at)), (kind.upper(), "@said"))
+            dots.data_source.data["rate"] = [rate_in_words(rate) for rate in stated]
+            hover(plot, tag(dots, colour), ("group", "@group"), ("at", label_of(at)), (kind.upper(), "@rate"))
     return plot

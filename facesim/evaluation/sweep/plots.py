@@ -1,16 +1,19 @@
 """The charts of the sweep's page: Bokeh figures whose markers a script moves and whose colours it sets.
 
-What follows the slider has a name; what takes its colour from the page has the name of a CSS variable as its tag.
+What the script moves has a name; what it colours has a CSS variable's name as its tag.
 """
+
+from typing import Any
 
 import numpy as np
 from bokeh.models import FixedTicker, HoverTool, NumeralTickFormatter, Span
 from bokeh.plotting import figure
 
+from facesim.drawing.html import CLEAR
 from facesim.evaluation.summary import Summary
 from facesim.evaluation.sweep.charts import undrawable
 from facesim.evaluation.sweep.curve import Sweep
-from facesim.evaluation.sweep.det import det_range, det_ticks, to_deviate
+from facesim.evaluation.sweep.det import det_span, det_ticks, on_det, to_deviate
 
 _HEIGHT = 320  # pixels; as wide as the page lets them be
 
@@ -21,21 +24,8 @@ def make_plots(sweep: Sweep, summary: Summary) -> dict[str, figure]:
     return {name: make(sweep, summary) for name, make in _PLOTS.items() if name not in reasons}
 
 
-def det_places(sweep: Sweep, summary: Summary) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each threshold of the grid lies on the DET, `(t,)` and `(t,)`."""
-    return _deviates(sweep.rates, summary)
-
-
-def _deviates(rates, summary: Summary) -> tuple[np.ndarray, np.ndarray]:
-    span = _det_range(summary)
-    return to_deviate(rates.fmr, *span), to_deviate(rates.fnmr, *span)
-
-
-def _det_range(summary: Summary) -> tuple[float, float]:
-    return det_range(max(summary.rates.genuine, summary.rates.impostor), summary.eer)
-
-
-def new_plot(title: str, x: str, y: str | None = None, **ranges) -> figure:
+def new_plot(name: str, x: str, y: str | None = None, **ranges: Any) -> figure:
+    """Return an empty chart of the page's style, its axes labelled `x` and `y`."""
     plot = figure(
         height=_HEIGHT,
         sizing_mode="stretch_width",
@@ -43,11 +33,9 @@ def new_plot(title: str, x: str, y: str | None = None, **ranges) -> figure:
         active_drag=None,  # else no finger could scroll past the chart
         x_axis_label=x,
         y_axis_label=y,
-        background_fill_color=None,
-        border_fill_color=None,
-        outline_line_color=None,
+        **CLEAR,
         min_border_right=14,
-        name=title,
+        name=name,
         **ranges,
     )
     plot.toolbar.logo = None
@@ -59,21 +47,22 @@ def new_plot(title: str, x: str, y: str | None = None, **ranges) -> figure:
     return plot
 
 
-def tag(renderer, colour: str, **changes):
-    renderer.update(tags=[colour], **changes)
+def tag(renderer: Any, colour: str) -> Any:
+    """Have the page's script give a renderer the colour of a CSS variable, and return the renderer."""
+    renderer.tags = [colour]
     return renderer
 
 
-def hover(plot, renderer, *lines: tuple[str, str], mode: str = "mouse") -> None:
+def hover(plot: figure, renderer: Any, *lines: tuple[str, str], mode: str = "mouse") -> None:
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=list(lines), mode=mode))
 
 
-def _add_threshold_lines(plot, stored: float, name: str) -> None:
+def _add_threshold_lines(plot: figure, stored: float, name: str) -> None:
     plot.add_layout(Span(location=stored, dimension="height", line_dash="dotted", line_width=2, tags=["muted"]))
     plot.add_layout(Span(location=stored, dimension="height", line_width=2, tags=["accent"], name=name))
 
 
-def _add_places(plot, x: float, y: float, name: str) -> None:
+def _add_markers(plot: figure, x: float, y: float, name: str) -> None:
     tag(plot.scatter([x], [y], size=13, fill_color=None, line_width=2), "muted")
     tag(plot.scatter([x], [y], size=9, line_color=None, name=name), "accent")
 
@@ -81,15 +70,13 @@ def _add_places(plot, x: float, y: float, name: str) -> None:
 def _threshold(sweep: Sweep, summary: Summary) -> figure:
     plot = new_plot("threshold", "threshold", x_range=(0, sweep.edges[-1]), y_range=(-0.02, 1.03))
     rates = sweep.rates
-    for measure, colour, dash, width in (
-        ("precision", "precision", "dashed", 2),
-        ("recall", "recall", "dotdash", 2),
-        ("f1", "ink", "solid", 2.5),
+    for values, colour, dash, width in (
+        (rates.precision, "precision", "dashed", 2),
+        (rates.recall, "recall", "dotdash", 2),
+        (rates.f1, "ink", "solid", 2.5),
     ):
-        values = getattr(rates, measure)
         line = tag(plot.line(sweep.thresholds, values, line_dash=dash, line_width=width), colour)
-    for measure in ("precision", "recall"):
-        line.data_source.data[measure] = getattr(rates, measure)
+    line.data_source.data.update(precision=rates.precision, recall=rates.recall)
     shown = ("F1", "@y{0.0000}"), ("precision", "@precision{0.0000}"), ("recall", "@recall{0.0000}")
     hover(plot, line, ("threshold", "@x{0.0000}"), *shown, mode="vline")
     _add_threshold_lines(plot, summary.rates.threshold, "threshold line")
@@ -97,7 +84,7 @@ def _threshold(sweep: Sweep, summary: Summary) -> figure:
 
 
 def _distances(sweep: Sweep, summary: Summary) -> figure:
-    plot = new_plot("distances", "distance", "share of pairs of the kind", x_range=(0, sweep.edges[-1]))
+    plot = new_plot("distances", "distance", "share of genuine or impostor pairs", x_range=(0, sweep.edges[-1]))
     plot.y_range.start = 0
     plot.yaxis.formatter = NumeralTickFormatter(format="0.[0] %")
     left, right = sweep.edges[:-1], sweep.edges[1:]
@@ -117,24 +104,18 @@ def _distances(sweep: Sweep, summary: Summary) -> figure:
 
 def _roc(sweep: Sweep, summary: Summary) -> figure:
     low = 0.5 / summary.rates.impostor
-    plot = new_plot(
-        "roc",
-        "false match rate (0 at the left edge)",
-        "genuine pairs matched",
-        x_axis_type="log",
-        x_range=(low, 1),
-        y_range=(0, 1.03),
-    )
+    axes = {"x_axis_type": "log", "x_range": (low, 1), "y_range": (0, 1.03)}
+    plot = new_plot("roc", "false match rate (0 at the left edge)", "genuine pairs matched", **axes)
     plot.xaxis.formatter = NumeralTickFormatter(format="0.[0000] %")
     plot.yaxis.formatter = NumeralTickFormatter(format="0 %")
     line = tag(plot.line(np.maximum(sweep.curve.fmr, low), sweep.curve.recall, line_width=2.5), "precision")
     _explain_curve(plot, line, sweep)
-    _add_places(plot, max(summary.rates.fmr, low), summary.rates.recall, "roc marker")
+    _add_markers(plot, max(summary.rates.fmr, low), summary.rates.recall, "roc marker")
     return plot
 
 
 def _det(sweep: Sweep, summary: Summary) -> figure:
-    span = _det_range(summary)
+    span = det_span(summary)
     ends, ticks = tuple(to_deviate(np.array(span), *span).tolist()), det_ticks(*span)
     margin = 0.03 * (ends[1] - ends[0])  # so that the marker shows whole on an edge
     ends = (ends[0] - margin, ends[1])
@@ -143,30 +124,33 @@ def _det(sweep: Sweep, summary: Summary) -> figure:
         axis.ticker = FixedTicker(ticks=list(ticks))
         axis.major_label_overrides = ticks
     plot.grid.ticker = FixedTicker(ticks=list(ticks))
-    line = tag(plot.line(*_deviates(sweep.curve, summary), line_width=2.5), "precision")
+    line = tag(plot.line(*on_det(sweep.curve, span), line_width=2.5), "precision")
     _explain_curve(plot, line, sweep)
-    _add_places(plot, *(float(place) for place in _deviates(summary.rates, summary)), "det marker")
+    x, y = on_det(summary.rates, span)
+    _add_markers(plot, float(x), float(y), "det marker")
     return plot
 
 
-def _explain_curve(plot, line, sweep: Sweep) -> None:
-    told = {"threshold": sweep.curve.threshold, "fmr": 100 * sweep.curve.fmr, "fnmr": 100 * sweep.curve.fnmr}
-    line.data_source.data.update(told)
+def _explain_curve(plot: figure, line: Any, sweep: Sweep) -> None:
+    curve = sweep.curve
+    line.data_source.data.update(threshold=curve.threshold, fmr=100 * curve.fmr, fnmr=100 * curve.fnmr)
     shown = ("FMR", "@fmr{0.000} %"), ("FNMR", "@fnmr{0.000} %")
     hover(plot, line, ("threshold", "@threshold{0.0000}"), *shown)
 
 
 def _reliability(sweep: Sweep, summary: Summary) -> figure:
-    told = summary.reliability
-    plot = new_plot("reliability", "probability stated", "share genuine", x_range=(-0.05, 1.05), y_range=(-0.05, 1.05))
+    bins, limits = summary.reliability, (-0.05, 1.05)
+    plot = new_plot(
+        "reliability", "stated probability", "observed share of genuine pairs", x_range=limits, y_range=limits
+    )
     plot.axis.formatter = NumeralTickFormatter(format="0 %")
     tag(plot.line([0, 1], [0, 1], line_dash="dotted", line_width=2), "muted")
-    some = told.pairs > 0
-    sizes = 7 + 18 * np.sqrt(told.pairs[some] / told.pairs.max())
-    dots = plot.scatter(told.stated[some], told.observed[some], size=sizes, fill_alpha=0.75, line_color=None)
-    dots.data_source.data["pairs"] = told.pairs[some]
-    stated = ("stated", "@x{0.0 %}"), ("was so", "@y{0.0 %}"), ("pairs", "@pairs{0,0}")
-    hover(plot, tag(dots, "precision"), *stated)
+    filled = bins.pairs > 0
+    sizes = 7 + 18 * np.sqrt(bins.pairs[filled] / bins.pairs.max())
+    dots = plot.scatter(bins.stated[filled], bins.observed[filled], size=sizes, fill_alpha=0.75, line_color=None)
+    dots.data_source.data["pairs"] = bins.pairs[filled]
+    shown = ("stated", "@x{0.0 %}"), ("observed", "@y{0.0 %}"), ("pairs", "@pairs{0,0}")
+    hover(plot, tag(dots, "precision"), *shown)
     return plot
 
 

@@ -1,4 +1,4 @@
-"""A sweep as a folder: table, figures, charts, and a page on which a person moves the threshold."""
+"""A sweep as a folder: table, figures, charts, and a page with a slider for the threshold."""
 
 import json
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from PIL import Image
 
 from facesim.drawing.palette import PAPER
 from facesim.evaluation.charts import draw_groups
-from facesim.evaluation.formatting import number, percent
+from facesim.evaluation.formatting import as_dict, number, percent
 from facesim.evaluation.groups import GroupReport, measure_groups
 from facesim.evaluation.pair_grid import draw_pairs, stack_titled
 from facesim.evaluation.scoring import Scores
-from facesim.evaluation.summary import Summary, as_dict, summarise
+from facesim.evaluation.summary import Summary, summarise
 from facesim.evaluation.sweep.charts import CHARTS, draw_charts
 from facesim.evaluation.sweep.curve import Sweep, sweep, write_csv
 from facesim.evaluation.sweep.page import write_page
@@ -21,7 +21,7 @@ from facesim.evaluation.sweep.worst_errors import WorstErrors, photos_without_fa
 from facesim.evaluation.text import groups_text
 from facesim.files import save_picture, write_folder, write_whole
 from facesim.model import Model
-from facesim.text import printable
+from facesim.text import pluralise, printable
 
 FILES = ("index.html", "sweep.csv", "metrics.json", "errors.png", "groups.png", *(f"{chart}.png" for chart in CHARTS))
 _DRAWN = 16  # errors of each kind in errors.png
@@ -29,7 +29,7 @@ _DRAWN = 16  # errors of each kind in errors.png
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was written, and what it says."""
+    """What was written, and where."""
 
     folder: Path
     sweep: Sweep
@@ -42,14 +42,14 @@ class Report:
 def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50, by: tuple[str, ...] = ()) -> Report:
     """Write sweep.csv, metrics.json, the charts and index.html to `folder`, with up to `errors` errors of each kind.
 
-    Errors are told apart by the groups that the columns `by` make, as `measure_groups` does.
+    Errors are also measured by the groups that the columns `by` make, as `measure_groups` does.
 
-    Raises FaceSimError where the folder cannot be written; it is then as it was.
+    Raises FaceSimError where the folder cannot be written; it is then left as it was.
     """
     protocol, distances = scores.protocol, np.asarray(scores.distances, float)
     same, threshold = protocol.pairs.same, model.info.threshold
     swept = sweep(distances, same, threshold)
-    summary = summarise(distances, same, threshold, model.info.calibration, protocol.people_of_pairs())
+    summary = summarise(distances, same, threshold, model.info.calibration, protocol.identities_of_pairs())
     worst = worst_errors(distances, same, threshold, errors)
     faceless = photos_without_face(protocol.pairs, scores.crops.usable)
     groups = measure_groups(scores, model.info, by) if by else None
@@ -82,7 +82,7 @@ def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, facel
         "people": protocol.people,
         "photos": len(protocol.pairs.photos()),
         "photos_without_face": faceless,
-        "seed": scores.protocol.seed,
+        "seed": protocol.seed,
         "threshold": summary.rates.threshold,
         "recorded": model.info.worst_text(summary.rates.threshold),
         "summary": as_dict(summary),
@@ -92,23 +92,23 @@ def _metrics(scores: Scores, model: Model, swept: Sweep, summary: Summary, facel
 
 def _draw_errors(scores: Scores, worst: WorstErrors, threshold: float) -> Image.Image:
     grids = []
-    for title, places in (
+    for title, indices in (
         ("wrongly matched: impostor pairs, the nearest first", worst.false_matches),
         ("missed: genuine pairs, the farthest first", worst.false_non_matches),
     ):
-        places, pairs = places[:_DRAWN], scores.protocol.pairs
-        if len(places):
-            grids.append((title, draw_pairs(scores.crops.wide, pairs.at(places), scores.distances[places], threshold)))
+        shown, pairs = indices[:_DRAWN], scores.protocol.pairs
+        if len(shown):
+            grids.append((title, draw_pairs(scores.crops.wide, pairs.at(shown), scores.distances[shown], threshold)))
     nothing = "no pair with a face in both photos is wrong at the stored threshold"
     return stack_titled(grids or [(nothing, Image.new("RGB", (600, 1), PAPER))])
 
 
 def as_text(report: Report) -> str:
-    """Return the figures at the stored threshold, a line each, and where the report lies."""
+    """Return the figures at the stored threshold, one line each, and the path of the report."""
     metrics, rates = report.metrics, report.summary.rates
     people = "" if metrics["people"] is None else f" of {metrics['people']:,} people"
     lines = [
-        f"swept         {printable(metrics['trial'])}",
+        f"evaluated on  {printable(metrics['trial'])}",
         f"pairs         {rates.genuine:,} genuine, {rates.impostor:,} impostor{people}",
         f"threshold     {rates.threshold:.4f}, from the model file",
         f"F1            {number(rates.f1)}",
@@ -117,11 +117,10 @@ def as_text(report: Report) -> str:
         f"FMR           {percent(rates.fmr)}, {rates.false_matches:,} wrongly matched",
         f"FNMR          {percent(rates.fnmr)}, {rates.false_non_matches:,} missed",
     ]
+    lines.append(f"no face in    {metrics['photos_without_face']:,} of {metrics['photos']:,} photos")
     missing = report.summary.genuine_without_face + report.summary.impostor_without_face
-    counted = "; 1 pair counts as a non-match" if missing == 1 else f"; {missing:,} pairs count as non-matches"
-    lines.append(
-        f"no face in    {metrics['photos_without_face']:,} of {metrics['photos']:,} photos{counted if missing else ''}"
-    )
+    if missing:
+        lines[-1] += f"; {pluralise(missing, 'pair counts as a non-match', 'pairs count as non-matches')}"
     if report.groups:
         lines += ["", groups_text(report.groups), ""]
     lines.append(f"report        {report.folder / 'index.html'}")

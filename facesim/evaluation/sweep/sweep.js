@@ -1,4 +1,3 @@
-"use strict";
 // Moves the threshold: the table, the charts' markers, and which of the pairs shown are errors.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -16,7 +15,7 @@
     return Number.isNaN(x) ? "–" : (Math.floor(x * 10000 + 0.5) / 10000).toFixed(4);
   }
 
-  function percent(rate) { // as wording.percent says it, its spaces unbroken
+  function percent(rate) { // as formatting.percent writes it, with non-breaking spaces
     if (Number.isNaN(rate)) return "–";
     const hundredths = Math.floor(rate * 10000 + 0.5);
     if (hundredths === 0 && rate > 0) return "<\u00a00.01\u00a0%";
@@ -44,7 +43,7 @@
     return counts.includes(name) ? count(rates[name]) : percent(rates[name]);
   }
 
-  function charts() { // none yet while the page loads, none at all where nothing can be drawn
+  function charts() { // undefined while the page loads, and where nothing can be drawn
     return window.Bokeh?.documents[0];
   }
 
@@ -75,32 +74,8 @@
     moveMarkers(i, rates);
   }
 
-  function colourCharts() { // a canvas knows no CSS variables: what is tagged with one's name is given its colour
-    const page = charts();
-    if (!page) return;
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue("--" + name).trim();
-    const [ink, muted, line] = ["ink", "muted", "line"].map(colour);
-    for (const plot of page.roots()) {
-      for (const model of plot.references()) {
-        if (model.type.endsWith("Axis")) {
-          model.setv({ axis_label_text_color: ink, major_label_text_color: muted });
-          model.setv({ axis_line_color: muted, major_tick_line_color: muted });
-        } else if (model.type === "Grid") {
-          model.grid_line_color = line;
-        } else if (model.type === "Span" && model.tags.length) {
-          model.line_color = colour(model.tags[0]);
-        } else if (model.type === "GlyphRenderer" && model.tags.length) {
-          paint(model.glyph, colour(model.tags[0]));
-        }
-      }
-    }
-  }
-
-  function paint(glyph, colour) {
-    const given = (name) => name in glyph.properties && glyph[name]?.value !== null && glyph[name] !== null;
-    if (given("line_color")) glyph.line_color = { value: colour };
-    if (given("fill_color")) glyph.fill_color = { value: colour };
+  function colourCharts() {
+    for (const plot of charts()?.roots() ?? []) colourPlot(plot);
   }
 
   function start() {
@@ -117,6 +92,6 @@
     slider.focus();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", colourCharts);
-  show(); // a browser may have kept the slider's place
+  show(); // a browser may have kept the slider's position
   start();
 })();

@@ -58,9 +58,9 @@ def neighbours_of(query_identity):
 
 def test_same_is_the_models_word_and_right_is_the_names():
     found = neighbours_of("Ana")
-    assert found.same == [True, False, False]  # same iff distance < threshold
-    assert found.right == [True, False, None]
-    assert neighbours_of("").right == [None, None, None]
+    assert [one.same for one in found.ranked()] == [True, False, False]  # same iff distance < threshold
+    assert [one.same_identity for one in found.ranked()] == [True, False, None]
+    assert [one.same_identity for one in neighbours_of("").ranked()] == [None, None, None]
 
 
 @pytest.mark.parametrize(("identity", "frames"), [("Ana", "green red grey"), ("", "grey grey grey")])

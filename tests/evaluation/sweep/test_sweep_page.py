@@ -322,7 +322,7 @@ def test_errors_by_group_are_drawn_on_the_page(open_page, make_scores, model, tm
     for kind in ("group_fmr", "group_fnmr"):
         plot = page.evaluate(
             "name => {const plot = Bokeh.documents[0].get_model_by_name(name);"
-            " return plot.renderers.map(one => one.data_source.data.said ?? []).flatMap(said => [...said])}",
+            " return plot.renderers.map(one => one.data_source.data.rate ?? []).flatMap(said => [...said])}",
             kind,
         )
         assert len(plot) == len(model.info.operating_points)  # of HOG's pairs alone: the others are too few
