@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from facesim.data.cache import WideCrops
 from facesim.data.pairs import Pairs
 from facesim.detector.crop import CROP_SIZE, centre_crop
 from facesim.drawing.palette import GREEN, INK, PAPER, RED
@@ -13,7 +14,7 @@ _SIDE, _GAP, _CAPTION, _TITLE = CROP_SIZE // 2, 8, 18, 26
 
 
 def draw_pairs(
-    wide_crops: np.ndarray, pairs: Pairs, distances: np.ndarray, threshold: float, columns: int = 4
+    wide_crops: WideCrops, pairs: Pairs, distances: np.ndarray, threshold: float, columns: int = 4
 ) -> Image.Image:
     """Draw `pairs`, framed green where the verdict at `threshold` is right, red where it is wrong or shows no face."""
     captions, right = [], []
@@ -25,7 +26,7 @@ def draw_pairs(
 
 
 def draw_grid(
-    wide_crops: np.ndarray, pairs: Pairs, captions: Sequence[str], right: Sequence[bool], columns: int = 4
+    wide_crops: WideCrops, pairs: Pairs, captions: Sequence[str], right: Sequence[bool], columns: int = 4
 ) -> Image.Image:
     """Draw `pairs` with a caption each, framed green where `right`, red elsewhere."""
     rows = -(-len(pairs) // columns)
@@ -56,7 +57,7 @@ def stack_titled(parts: Sequence[tuple[str, Image.Image]]) -> Image.Image:
 
 
 def draw_right_and_wrong(
-    wide_crops: np.ndarray, pairs: Pairs, distances: np.ndarray, threshold: float, most: int = 12
+    wide_crops: WideCrops, pairs: Pairs, distances: np.ndarray, threshold: float, most: int = 12
 ) -> Image.Image:
     """Draw up to `most` pairs that `threshold` gets wrong, the worst first, and as many it gets right, of both kinds.
 
