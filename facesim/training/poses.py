@@ -43,9 +43,6 @@ class Similarity:
     def __getitem__(self, index: Any) -> "Similarity":
         return Similarity(self.scale[index], self.shift[index])
 
-    def to(self, device: torch.device) -> "Similarity":
-        return Similarity(self.scale.to(device), self.shift.to(device))
-
     def as_pose(self) -> Tensor:
         """Return the localiser's four numbers (a, b, x, y), `(n, 4)`."""
         return torch.stack([self.scale.real, self.scale.imag, self.shift.real, self.shift.imag], -1).float()

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,12 +205,9 @@ def options() -> list[tuple[str, type, bool, str, tuple[str, ...]]]:
     hints = get_type_hints(Settings)
     listed = []
     for setting in dataclasses.fields(Settings):
-        kind = hints[setting.name]
-        if get_origin(kind) is types.UnionType:
-            kind = get_args(kind)[0]
-        repeats = get_origin(kind) is tuple
-        kind = get_args(kind)[0] if repeats else kind
-        listed.append((setting.name, kind, repeats, _help(setting), setting.metadata["choices"]))
+        hint = hints[setting.name]
+        kind, *_ = get_args(hint) or (hint,)  # of `int | None`, and of `tuple[str, ...]`, the first
+        listed.append((setting.name, kind, get_origin(hint) is tuple, _help(setting), setting.metadata["choices"]))
     return listed
 
 
