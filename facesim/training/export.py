@@ -20,7 +20,7 @@ from facesim.training.onnx_folding import fold_constants
 OPSET = 18
 MAX_DIFFERENCE = 1e-4  # between ONNX Runtime's embeddings and PyTorch's
 WEIGHT_PREFIX = "net."  # of the names that the exporter gives the network's weights
-HALF_PRECISION_FROM = 1024  # numbers in a tensor of weights; smaller ones, mostly biases, are not worth converting
+HALF_PRECISION_FROM = 1024  # numbers in a tensor of weights; smaller ones, biases above all, are worth no conversion
 
 
 class _Embedder(nn.Module):

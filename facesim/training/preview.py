@@ -1,4 +1,4 @@
-"""Draw what training sees: crops as for a verdict, and beside each some augmented ones."""
+"""Draw what training sees: crops as for a verdict, each followed by augmented ones."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +14,10 @@ from facesim.detector.finding import find_faces
 from facesim.drawing.palette import INK, PAPER
 from facesim.errors import FaceSimError
 from facesim.photo import open_photo
-from facesim.text import printable
+from facesim.text import shortened
 from facesim.training.augment import augment
 
-AUGMENTED = 9  # crops beside each
+AUGMENTED = 9  # crops after each
 
 _GAP, _LINE, _LETTERS = 6, 20, 80
 
@@ -43,7 +43,7 @@ def draw_preview(
         top = row * (_LINE + step)
         for column, crop in enumerate(crops):
             picture.paste(Image.fromarray(crop), (_GAP + column * step, top + _LINE))
-        caption = printable(f"{dataset.identities[photo]}   {Path(dataset.photos[photo]).name}")[:_LETTERS]
+        caption = shortened(f"{dataset.identities[photo]}   {Path(dataset.photos[photo]).name}", _LETTERS)
         ImageDraw.Draw(picture).text((_GAP, top + 3), caption, INK, ImageFont.load_default(13))
     return picture
 

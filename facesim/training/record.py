@@ -83,7 +83,7 @@ def read_json(path: Path) -> Any:
 
 
 class Record:
-    """The log of a run, on TensorBoard, too, if `draw_pairs` is given, which draws pairs with the present verdicts."""
+    """The log of a run; on TensorBoard, too, if `draw_pairs` is given, which draws pairs with current verdicts."""
 
     def __init__(self, files: RunFiles, draw_pairs: Callable[[], np.ndarray] | None = None):
         self.files, self._draw_pairs = files, draw_pairs

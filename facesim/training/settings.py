@@ -72,17 +72,13 @@ class Settings:
         "them), imagenet, scratch, or a MODEL.onnx to go on from.",
     )
     mirror: bool = _setting(False, "Describe each face's mirror image, too: twice the time, slightly fewer errors.")
-    localiser_epochs: int = _setting(
-        0, "Epochs of training the localiser anew, on dlib's landmarks; 0 keeps that of the start."
-    )
+    localiser_epochs: int = _setting(0, "Epochs of training a new localiser on dlib's landmarks; 0 keeps the start's.")
     epochs: int = _setting(3, "Epochs of learning identities, at most.")
     freeze_until: int = _setting(0, "Until after this epoch, train the last layer only.")
     loss: str = _setting("contrastive", "The loss: on pairs, or on triplets.", LOSSES)
     mining: str = _setting("semihard", "Which pairs or triplets of a batch are used.", MINING)
     random_epochs: int = _setting(0, "Epochs at the start in which they are drawn at random.")
-    margin: float = _setting(
-        0.6, "Impostors farther apart than this (triplets: farther than the genuine by this) cost nothing."
-    )
+    margin: float = _setting(0.6, "Impostors at this distance (triplets: this much beyond the genuine) cost nothing.")
     genuine_margin: float = _setting(0.3, "Contrastive: genuine pairs nearer than this cost nothing.")
     people_per_batch: int = _setting(24, "Identities in a batch with several photos, per process.")
     photos_per_person: int = _setting(2, "Photos of each of them.")
@@ -91,12 +87,8 @@ class Settings:
     augmentation: float = _setting(1.0, "How strongly crops are augmented while identities are learned, 0 to 1.")
     hold: float = _setting(50.0, "Weight of the squared distance to the embeddings at the start.")
     blend: float = _setting(0.5, "How far the weights go back to the start's at the end, 0 to 1.")
-    patience: int | None = _setting(
-        None, "Stop after so many epochs without a better validation F1, and keep the best epoch's weights."
-    )
-    until_violations: float | None = _setting(
-        None, "Stop once a smaller share of 1,000 random triplets still violates the margin."
-    )
+    patience: int | None = _setting(None, "Stop after so many epochs without a better validation F1; keep the best.")
+    until_violations: float | None = _setting(None, "Stop once a smaller share of random triplets violates the margin.")
     seed: int = _setting(0, "Equal seeds, equal runs (on a CPU).")
 
     @classmethod
