@@ -109,8 +109,8 @@ class _Run:
         done = processes.from_main(files.open)
         if done and done.processes != processes.count:
             raise FaceSimError(f"{files.folder} was begun by {done.processes} processes: continue with as many.")
-        draw_pairs = functools.partial(self._draw_validation_pairs, net, split.validation)
-        record = Record(files, draw_pairs if self.tensorboard and processes.main else None)
+        draw = functools.partial(self._draw_validation_pairs, net, split.validation)
+        record = Record(files, draw if self.tensorboard and processes.main else None)
         if done:
             net.load_state_dict(done.net)
         processes.from_main(lambda: record.forget_after(done))
