@@ -2,8 +2,8 @@
 
     facesim adopt recogniser.onnx -o model.onnx
 
-It is put behind the localiser of the model that ships, one half of the people held out chooses threshold, calibration
-and operating points, the other half tests them, and all of it goes into one file.
+It is joined to the localiser of the shipped model. One half of the people held out chooses the threshold, calibration
+and operating points, the other half tests them, and one file holds it all.
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ from facesim.model import Model, default_model
 from facesim.model_info import FORMAT_VERSION, ModelInfo, info_to_metadata
 from facesim.onnx_file import network_fingerprint
 
-# What a network says of itself until it is judged.
-_UNJUDGED = ModelInfo(FORMAT_VERSION, 1.0, "euclidean", CROP_SIZE, CROP_MARGIN, (0.0, 0.0), (), {})
+# The metadata of a network that has not been evaluated.
+_UNEVALUATED = ModelInfo(FORMAT_VERSION, 1.0, "euclidean", CROP_SIZE, CROP_MARGIN, (0.0, 0.0), (), {})
 
 
 def adopt(
@@ -42,12 +42,12 @@ def adopt(
     source: str | None = None,
     licence: str | None = None,
 ) -> dict[str, Any]:
-    """Make the recogniser at `path` a model file, `output`, and return its results on the test people of `data`.
+    """Write the recogniser at `path` as a model file, `output`, and return its results on the test people of `data`.
 
-    `data` is lfw, pins, or a folder with a sub-folder of photos per identity. The recogniser's name, source and licence
-    are kept in the model file.
+    `data` is lfw, pins, or a folder with a sub-folder of photos per identity. The recogniser's `name`, `source` and
+    `licence` are stored in the model file.
 
-    Raises FaceSimError where file or data cannot give a model; nothing is then written.
+    Raises FaceSimError if file or data cannot give a model; nothing is then written.
     """
     if output.suffix != ".onnx":
         raise FaceSimError(f"{output} is no name for a model file: let it end in .onnx.")
@@ -65,17 +65,13 @@ def adopt(
         model = _draft(proto, path, Path(folder))
         crops = photo_source.crops()
         split.check_faces(dataset, crops.usable)
-        held = np.concatenate([split.validation.photos(), split.test.photos()])
-        photos = np.flatnonzero(np.isin(dataset.identities, dataset.identities[held]))
+        photos = split.held_out_photos(dataset)
         embeddings = embed_crops(model, crops, photos)
 
     def distances(pairs: Pairs) -> np.ndarray:
         return pairs.distances(photos, embeddings)
 
-    about = {
-        "data": dataset.name,
-        "fingerprint": crops.fingerprint,
-        "photos_passed_over": int((~photo_source.selected).sum()),
+    about = photo_source.description(crops) | {
         "settings": {"data": [data]},
         "adopted": {
             "name": name,
@@ -96,7 +92,7 @@ def adopt(
 
 
 def _fitted(path: Path, recogniser: Recogniser, reads: FaceInput) -> FaceInput:
-    """Return what the recogniser reads, its template in the size of its input."""
+    """Return `reads` with its template resized to the recogniser's input."""
     if reads.template.size is not None and recogniser.width != recogniser.height:
         raise FaceSimError(
             f"{path} reads {recogniser.width}×{recogniser.height} pixels, and every known template is square: give its "
@@ -112,8 +108,8 @@ def _write(proto: onnx.ModelProto, info: ModelInfo, path: Path) -> Path:
 
 
 def _draft(proto: onnx.ModelProto, path: Path, folder: Path) -> Model:
-    """Write the network alone, and see that it runs before a face is cut."""
-    draft = _write(proto, _UNJUDGED, folder / "model.onnx")
+    """Write the network alone, and check that it runs before a face is cut."""
+    draft = _write(proto, _UNEVALUATED, folder / "model.onnx")
     noise = np.random.default_rng(0).integers(0, 256, (1, CROP_SIZE, CROP_SIZE, 3), np.uint8)
     try:
         model = Model(draft)

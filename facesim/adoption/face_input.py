@@ -1,4 +1,4 @@
-"""What a recogniser reads: where the face lies in its input, and how the pixels are given.
+"""What a recogniser reads: the position of the face in its input, and the format of the pixels.
 
 A position is a complex number, x + iy, in pixels from the centre of the first: a similarity is `scale · z + offset`.
 """
@@ -11,18 +11,18 @@ import numpy as np
 
 from facesim.errors import FaceSimError
 
-CHIP_SIZE = 150  # pixels, dlib's aligned chip, which the localiser points at
+CHIP_SIZE = 150  # pixels, of dlib's aligned chip, which the localiser finds
 HALF = 0.5 + 0.5j  # from a pixel's corner to its centre
 CHANNELS = ("rgb", "bgr")
 LANDMARKS = 5  # both eyes, the nose, both corners of the mouth
 
 
 class Template(NamedTuple):
-    """Where a face lies in a recogniser's input: its pixel z is the aligned chip's pixel `scale · z + offset`."""
+    """The position of a face in a recogniser's input: its pixel z is the aligned chip's pixel `scale · z + offset`."""
 
     scale: complex
     offset: complex
-    size: int | None = None  # of the square input that it is for; None where it fits the recogniser's own
+    size: int | None = None  # of the square input that it is for; None if it fits the recogniser's own
 
     def resized(self, size: int) -> "Template":
         """Return the same template for a square input of `size` pixels."""
@@ -32,7 +32,7 @@ class Template(NamedTuple):
         return Template(self.scale * ratio, self.offset + self.scale * (ratio - 1) * HALF, size)
 
     def grid(self, width: int, height: int) -> np.ndarray:
-        """Return where to sample: poses `(n, 4)` times this, `(4, height · width · 2)`, are (x, y) in −1..1."""
+        """Return the grid to sample, `(4, height · width · 2)`: poses `(n, 4)` times it are (x, y) in −1..1."""
         rows, columns = np.mgrid[:height, :width]
         chip = self.scale * (columns + 1j * rows).ravel() + self.offset
         chip = (chip + HALF) * 2 / CHIP_SIZE - (1 + 1j)  # −1..1 from edge to edge
@@ -49,9 +49,9 @@ ARCFACE_POINTS = (38.2946 + 51.6963j, 73.5318 + 51.5014j, 56.0252 + 71.7366j, 41
 def template_of_points(points: tuple[complex, ...]) -> Template:
     """Return the template of a recogniser whose faces have eyes, nose and corners of the mouth at `points`.
 
-    It is the least-squares similarity to ArcFace's five points (Umeyama 1991), then ArcFace's own place in the chip.
+    It is the least-squares similarity to ArcFace's five points (Umeyama 1991), then ArcFace's own position in the chip.
 
-    Raises FaceSimError where they are no five distinct points.
+    Raises FaceSimError if they are not five distinct points.
     """
     if len(points) != LANDMARKS or len(set(points)) < LANDMARKS:
         raise FaceSimError("a template takes five distinct points: both eyes, the nose, both corners of the mouth.")
@@ -64,7 +64,7 @@ def template_of_points(points: tuple[complex, ...]) -> Template:
 
 @dataclass(frozen=True, slots=True)
 class FaceInput:
-    """What a recogniser reads: (pixel − mean) · scale, by one number for all channels or one for each, in its order."""
+    """What a recogniser reads: (pixel − mean) · scale, one number for all channels or one for each, in its order."""
 
     template: Template = ARCFACE
     channels: str = "rgb"
@@ -73,13 +73,15 @@ class FaceInput:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON can store it."""
-        place = {name: [value.real, value.imag] for name, value in self.template._asdict().items() if name != "size"}
-        return dataclasses.asdict(self) | {"template": place}
+        template = {name: [value.real, value.imag] for name, value in self.template._asdict().items() if name != "size"}
+        return dataclasses.asdict(self) | {"template": template}
 
 
-# Intel's template, as face-reidentification-retail-0095's page in the Open Model Zoo has it: shares of the input's side
-_SHARES = (0.31556875 + 0.46157411j, 0.68262292 + 0.46157411j, 0.5002625 + 0.64050536j)
-_SHARES += (0.34947188 + 0.82469196j, 0.65343646 + 0.82469196j)
+# Intel's template, from the page of face-reidentification-retail-0095 in the Open Model Zoo: shares of the input's side
+_SHARES = (
+    *(0.31556875 + 0.46157411j, 0.68262292 + 0.46157411j, 0.5002625 + 0.64050536j),
+    *(0.34947188 + 0.82469196j, 0.65343646 + 0.82469196j),
+)
 FACE_INPUTS = {  # by the template's name
     "arcface": FaceInput(),
     "sface": FaceInput(mean=(0.0,), scale=(1.0,)),  # OpenCV's SFace normalises inside its graph

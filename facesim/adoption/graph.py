@@ -1,4 +1,4 @@
-"""Join a localiser and a recogniser to one graph: crops in, embeddings and poses out."""
+"""Join a localiser and a recogniser in one graph: crops in, embeddings and poses out."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from facesim.errors import FaceSimError
 
 
 def read_localiser(path: Path) -> onnx.ModelProto:
-    """Cut the localiser, from `crops` to `poses`, out of a model file.
+    """Extract the localiser, from `crops` to `poses`, from a model file.
 
-    Raises FaceSimError where it has none.
+    Raises FaceSimError if it has none.
     """
     try:
         return Extractor(onnx.load(path)).extract_model(["crops"], ["poses"])
@@ -27,7 +27,7 @@ def read_localiser(path: Path) -> onnx.ModelProto:
 def join(localiser: onnx.ModelProto, recogniser: Recogniser, reads: FaceInput) -> onnx.ModelProto:
     """Return the graph from `crops` (n, 160, 160, 3) uint8 to `embeddings` (n, d) of unit length and `poses` (n, 4).
 
-    The recogniser sees what `reads` says, black where it lies outside the crop. n is 1 where it takes a face at a time.
+    The recogniser's input is as in `reads`, black outside the crop. n is 1 if it takes one face at a time.
     """
     first = at_opset(localiser, recogniser.opset)
     second = compose.add_prefix(recogniser.proto, "recogniser.")
@@ -77,7 +77,7 @@ def join(localiser: onnx.ModelProto, recogniser: Recogniser, reads: FaceInput) -
         [numpy_helper.from_array(value, name) for name, value in constants.items()]
         + [*first.graph.initializer, *second.graph.initializer],
     )
-    for node in graph.node:  # where in whose code it came from
+    for node in graph.node:  # notes on the code that it came from
         node.ClearField("doc_string")
         del node.metadata_props[:]
     used = {node.domain for node in graph.node}

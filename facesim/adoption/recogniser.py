@@ -1,4 +1,4 @@
-"""Read a recogniser from an ONNX file, and make it fit to be part of a model file."""
+"""Read a recogniser from an ONNX file, and prepare it to be part of a model file."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from facesim.errors import FaceSimError
 from facesim.onnx_file import FUNCTIONS, WEIGHTS_OUTSIDE, unwanted_in
 from facesim.training.onnx_folding import fold_constants
 
-OLDEST_OPSET = 7  # before it, arithmetic had other rules for shapes
-MAX_DIFFERENCE = 1e-2  # of what the network gives before and after, as a share of its largest number
+OLDEST_OPSET = 7  # before it, arithmetic had other broadcasting rules
+MAX_DIFFERENCE = 1e-2  # of the output before and after, as a share of its largest number
 _REMEDY = "export it as one plain graph, without control flow or custom layers"
 _REMEDIES = {
     WEIGHTS_OUTSIDE: "in Python, onnx.save(onnx.load(old), new) brings them into one",
@@ -25,7 +25,7 @@ _TYPES = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.FLOAT16: np.float
 
 @dataclass(frozen=True, slots=True)
 class Recogniser:
-    """A network from aligned faces to embeddings, with one input and one output, and what they look like."""
+    """A network from aligned faces to embeddings, and the format of its one input and one output."""
 
     proto: onnx.ModelProto
     sha256: str  # of the file
@@ -33,7 +33,7 @@ class Recogniser:
     height: int
     channels_last: bool  # faces are (n, height, width, 3), not (n, 3, height, width)
     element: int  # ONNX's number for the type of its input
-    one_by_one: bool  # it takes a single face at a time
+    one_by_one: bool  # it takes one face at a time
     embedding_size: int
 
     @property
@@ -44,9 +44,9 @@ class Recogniser:
 def read_recogniser(path: Path, opset: int, size: int | None = None) -> Recogniser:
     """Read the file at `path`, in `opset` or a newer one, with constants folded and PReLUs written out.
 
-    `size` is that of the square input where the file leaves it open.
+    `size` is that of the square input if the file leaves it open.
 
-    Raises FaceSimError where it is no whole network from one picture to one embedding, or needs what a model file may
+    Raises FaceSimError if it is not a complete network from one picture to one embedding, or has what a model file must
     not have.
     """
     unwanted = unwanted_in(path)
@@ -62,7 +62,8 @@ def read_recogniser(path: Path, opset: int, size: int | None = None) -> Recognis
     inputs = [value for value in proto.graph.input if value.name not in weights]
     if len(inputs) != 1 or not proto.graph.output:
         raise FaceSimError(f"{path} has {len(inputs)} inputs: a recogniser reads one, pictures of faces.")
-    del proto.graph.input[:], proto.graph.output[1:]  # of weights, which could be replaced; a face's norm, say
+    # inputs that could replace weights, and further outputs, such as a face's norm
+    del proto.graph.input[:], proto.graph.output[1:]
     proto.graph.input.extend(inputs)
     del proto.graph.value_info[:]
     proto.ir_version = max(proto.ir_version, 4)  # from which weights need not be inputs
@@ -70,12 +71,12 @@ def read_recogniser(path: Path, opset: int, size: int | None = None) -> Recognis
     width, height, channels_last, batch = _shape(path, faces, size)
     element = faces.type.tensor_type.elem_type
 
-    sample = np.random.default_rng(0).normal(size=(1, *_order(3, height, width, channels_last)))
+    sample = np.random.default_rng(0).normal(size=(1, *_order(height, width, channels_last)))
     sample = sample.astype(_TYPES[element])
     expected = _run(path, proto, sample)
     if expected.shape[:1] != (1,) or expected.size < 2 or not np.isfinite(expected).all():
         shape = "×".join(map(str, expected.shape)) or "no"
-        raise FaceSimError(f"{path} gives {shape} numbers for a face, or such as are none: that is no embedding.")
+        raise FaceSimError(f"{path} gives {shape} numbers for a face, or NaN, or infinity: that is no embedding.")
     proto = _without_prelu(fold_constants(_at_opset(path, proto, opset)))
     difference = np.abs(_run(path, proto, sample) - expected).max() / np.abs(expected).max()
     if not difference <= MAX_DIFFERENCE:
@@ -92,14 +93,14 @@ def read_recogniser(path: Path, opset: int, size: int | None = None) -> Recognis
     )
 
 
-def _order(channels, height, width, channels_last: bool) -> tuple:
-    return (height, width, channels) if channels_last else (channels, height, width)
+def _order(height: int, width: int, channels_last: bool) -> tuple[int, int, int]:
+    return (height, width, 3) if channels_last else (3, height, width)
 
 
 def _shape(path: Path, faces: onnx.ValueInfoProto, size: int | None) -> tuple[int, int, bool, int]:
-    """Return width and height of the input, whether its channels come last, and its batch size, 0 where that is free.
+    """Return width and height of the input, whether its channels come last, and its batch size, 0 if that is free.
 
-    What the file leaves open is settled in `faces`.
+    Lengths that the file leaves open are set in `faces`.
     """
     kind = faces.type.tensor_type
     dims = [dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else 0 for dim in kind.shape.dim]
@@ -115,7 +116,7 @@ def _shape(path: Path, faces: onnx.ValueInfoProto, size: int | None) -> tuple[in
     height, width = (length or size or 0 for length in (dims[1:3] if channels_last else dims[2:]))
     if not width or not height:
         raise FaceSimError(f"{path} does not say how large a face it reads: export it for a fixed size.")
-    for dim, length in zip(kind.shape.dim[1:], _order(3, height, width, channels_last), strict=True):
+    for dim, length in zip(kind.shape.dim[1:], _order(height, width, channels_last), strict=True):
         dim.dim_value = length
     return width, height, channels_last, dims[0]
 
@@ -126,7 +127,7 @@ def _run(path: Path, proto: onnx.ModelProto, faces: np.ndarray) -> np.ndarray:
     try:
         session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
         (embeddings,) = session.run(None, {session.get_inputs()[0].name: faces})
-    except Exception as error:  # onnxruntime raises a class of its own for every kind of trouble
+    except Exception as error:  # onnxruntime has a class of its own for every kind of error
         reason = str(error).splitlines()[0].rstrip(".")
         raise FaceSimError(f"{path} cannot be run by ONNX Runtime {onnxruntime.__version__}: {reason}.") from error
     return np.asarray(embeddings, np.float32)
@@ -138,13 +139,12 @@ def at_opset(proto: onnx.ModelProto, opset: int) -> onnx.ModelProto:
 
 
 def _at_opset(path: Path, proto: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    problem = None
     if _opset(proto) >= OLDEST_OPSET:
         try:
             return at_opset(proto, opset)
         except Exception as error:  # of the converter's own kinds
             problem = error
-    else:
-        problem = None
     raise FaceSimError(
         f"{path} is written in ONNX opset {_opset(proto)}, which cannot be brought to {opset}: export it again with "
         f"opset_version={opset}."
@@ -158,7 +158,7 @@ def _opset(proto: onnx.ModelProto) -> int:
 def _without_prelu(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Write each PReLU of constant slope as ReLU(x) · (1 − slope) + x · slope, the same function.
 
-    With ONNX Runtime's own a MobileFaceNet takes 11.2 ms a face, and with a sum in its place 5.7 ms; the shorter sum
+    With ONNX Runtime's PRelu a MobileFaceNet takes 11.2 ms a face, with a sum 5.7 ms; the shorter sum
     ReLU(x) + slope · (x − ReLU(x)) takes longer.
     """
     weights = {tensor.name: tensor for tensor in proto.graph.initializer}

@@ -10,18 +10,18 @@ from facesim.data.identities import PhotosByIdentity
 class IdentityBatches:
     """Batches of rows of `identities`, `(n,) str`, the identity that each photo shows.
 
-    A batch holds `people` identities with up to `photos` photos each, and `singles` who have only one photo. In an
+    A batch holds `batch_identities` identities with up to `photos_each` photos, and `singles` who have only one. In an
     epoch every identity with two photos or more comes as often as the median one can show other photos, except for a
     remainder that would not fill a batch.
     """
 
-    def __init__(self, identities: np.ndarray, people: int, photos: int, singles: int):
+    def __init__(self, identities: np.ndarray, batch_identities: int, photos_each: int, singles: int):
         grouped = PhotosByIdentity(identities)
         self.identity_numbers = grouped.numbers
         self._rows = np.split(grouped.photos, grouped.starts[1:])
         self._repeated, self._single = grouped.repeated, np.flatnonzero(grouped.counts == 1)
-        self._size, self._photos, self._singles = min(people, len(self._repeated)), photos, singles
-        self._rounds = -(-int(np.median(grouped.counts[self._repeated])) // photos)
+        self._size, self._photos, self._singles = min(batch_identities, len(self._repeated)), photos_each, singles
+        self._rounds = -(-int(np.median(grouped.counts[self._repeated])) // photos_each)
 
     def __len__(self) -> int:
         return max(1, self._rounds * len(self._repeated) // self._size)

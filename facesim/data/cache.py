@@ -139,17 +139,14 @@ def _fill(folder: Path, dataset: Dataset) -> None:
                 os.posix_fallocate(file.fileno(), 0, os.path.getsize(scratch / "crops.npy"))
         facts: dict[str, Any] = {"problems": {}, "faces": [], "sizes": [], "detectors": []}
         with ThreadPoolExecutor(cores()) as pool:
-            cut = pool.map(_cut, dataset.paths())
-            for i, (crop, faces, size, detector) in enumerate(
-                tqdm(cut, f"cropping {dataset.name}", len(dataset.photos), unit="photo")
-            ):
+            cut = tqdm(pool.map(_cut, dataset.paths()), f"cropping {dataset.name}", len(dataset.photos), unit="photo")
+            for i, (crop, *others) in enumerate(cut):
                 if isinstance(crop, str):
                     facts["problems"][i] = crop
                 else:
                     wide[i] = crop
-                facts["faces"].append(faces)
-                facts["sizes"].append(size)
-                facts["detectors"].append(detector)
+                for name, fact in zip(("faces", "sizes", "detectors"), others, strict=True):
+                    facts[name].append(fact)
         wide.flush()
         (scratch / "facts.json").write_text(json.dumps(facts), "utf-8")
         if not folder.is_dir():  # another run may have been faster

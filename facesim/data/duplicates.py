@@ -38,13 +38,13 @@ class Copies:
     same_bytes: bool
 
 
-def find_copies(dataset: Dataset, photos: np.ndarray, processes: int | None = None) -> tuple[Copies, ...]:
-    """Compare each of `photos`, `(n,)` indices, with all others; a copy of a copy is a copy.
+def find_copies(dataset: Dataset, photos: np.ndarray) -> tuple[Copies, ...]:
+    """Compare, on all cores, each of `photos`, `(n,)` indices, with all others; a copy of a copy is a copy.
 
     A photo that cannot be read to its end is not a copy.
     """
     paths = [dataset.root / dataset.photos[i] for i in photos]
-    with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
         hashed = list(tqdm(pool.map(_hash, paths, chunksize=16), f"comparing {dataset.name}", len(paths), unit="photo"))
     readable = [i for i, found in enumerate(hashed) if found]
     if not readable:

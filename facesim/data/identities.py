@@ -4,10 +4,10 @@ import numpy as np
 
 
 class PhotosByIdentity:
-    """The photos that show `identities`, `(n,)`, grouped; an identity's number is its place in the sorted names.
+    """The photos that show `identities`, `(n,)`, grouped; identities are numbered in the order of their names.
 
-    `numbers` `(n,) int` is the number of each photo's identity; `counts` and `starts` `(k,) int` say how many photos an
-    identity has, and where they begin in `photos` `(n,) int`.
+    `numbers` `(n,) int` holds the number of each photo's identity; `counts` and `starts` `(k,) int` say how many photos
+    an identity has, and where they begin in `photos` `(n,) int`.
     """
 
     def __init__(self, identities: np.ndarray):

@@ -54,8 +54,8 @@ class Inspection:
         return reasons | self.unreadable | dict.fromkeys(self.faceless, "no face found")
 
 
-def inspect_dataset(dataset: Dataset, crops: CachedCrops, processes: int | None = None) -> Inspection:
-    """Count photos and problems, and look for copies in `processes`, by default one per core."""
+def inspect_dataset(dataset: Dataset, crops: CachedCrops) -> Inspection:
+    """Count photos and problems, and look for copies."""
     names, counts = np.unique(dataset.identities, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     opened = crops.sizes.min(axis=1) > 0
@@ -67,7 +67,7 @@ def inspect_dataset(dataset: Dataset, crops: CachedCrops, processes: int | None 
         {i: reason.removeprefix(f"{paths[i]} ") for i, reason in crops.problems.items() if not opened[i]},
         tuple(i for i in crops.problems if opened[i]),
         {i: int(crops.face_counts[i]) for i in np.flatnonzero(crops.face_counts > 1).tolist()},
-        find_copies(dataset, np.flatnonzero(opened), processes),
+        find_copies(dataset, np.flatnonzero(opened)),
     )
 
 

@@ -85,18 +85,14 @@ def _findings(inspection: Inspection) -> list[tuple[str, str, tuple[int, ...]]]:
 def _draw_finding(axes: Axes, inspection: Inspection, title: str, colour: str, photos: tuple[int, ...]) -> None:
     shown = [_thumbnail(inspection.dataset.root / inspection.dataset.photos[i]) for i in photos[:2]]
     both = Image.new("RGB", (2 * _SIDE + 8, _SIDE), "white")
-    for i, photo in enumerate(shown):
-        left = i * (_SIDE + 8) + (_SIDE - photo.width) // 2
-        if len(shown) == 1:
-            left = (both.width - photo.width) // 2
-        both.paste(photo, (left, (_SIDE - photo.height) // 2))
-    axes.imshow(both)
-    axes.set_title(title, fontsize=10, color=colour)
-    middles = (_SIDE / 2, 1.5 * _SIDE + 8) if len(shown) == 2 else (both.width / 2,)
-    for i, middle in zip(photos, middles, strict=False):
+    middles = (_SIDE // 2, both.width - _SIDE // 2) if len(shown) == 2 else (both.width // 2,)
+    for i, photo, middle in zip(photos, shown, middles, strict=False):
+        both.paste(photo, (middle - photo.width // 2, (_SIDE - photo.height) // 2))
         file = Path(inspection.dataset.photos[i]).name
         caption = f"{_shorten(str(inspection.dataset.identities[i]))}\n{_shorten(file)}"
         axes.text(middle, _SIDE + 4, caption, fontsize=7, color=INK, ha="center", va="top", parse_math=False)
+    axes.imshow(both)
+    axes.set_title(title, fontsize=10, color=colour)
 
 
 def _thumbnail(path: Path) -> Image.Image:

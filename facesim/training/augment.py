@@ -1,4 +1,4 @@
-"""Augmentation: cut a crop out of its wide crop as another detection, camera or day would have given it."""
+"""Augmentation: cut a crop out of its wide crop as another detection, camera or day might have."""
 
 import math
 
@@ -19,7 +19,7 @@ def augment(wide_crops: Tensor, random: torch.Generator, strength: float = 1.0) 
 
     The box moves by ±15 % and scales by e^±0.25; the head turns by ±15°, one in five by ±40°; half are mirrored; two in
     five lose up to 25 % of one side to the photo's edge; one in three is reduced to 32 pixels or more; gamma, contrast,
-    brightness and colour change, one in seven is grey. All but the mirror is less by `strength`, 0 to 1.
+    brightness and colour change; one in seven is grey. `strength`, 0 to 1, scales everything but the mirroring.
     """
     count = len(wide_crops)
     degrees = torch.where(_chance(0.2, count, random), 40.0, 15.0) * strength
@@ -31,23 +31,26 @@ def augment(wide_crops: Tensor, random: torch.Generator, strength: float = 1.0) 
 
 
 class Placement:
-    """Where random crops lie in their wide crops: a similarity, then for some a mirror."""
+    """Where random crops are in their wide crops: a similarity, and for some a mirror."""
 
     def __init__(self, move: Similarity, mirrored: Tensor):
         self._to_wide = Similarity(move.scale * _CROP_IN_WIDE, move.shift * _CROP_IN_WIDE)
         self._mirrored = mirrored
 
     def grid(self) -> Tensor:
-        """Return where in the wide crop each pixel of the crop is read, `(n, 160, 160, 2)`."""
+        """Return the position in the wide crop of each pixel of the crop, `(n, 160, 160, 2)`."""
         matrix = pose_matrix(self._to_wide.as_pose())
         matrix[:, :, 0] *= torch.where(self._mirrored, -1.0, 1.0)[:, None]
-        return F.affine_grid(matrix, (len(matrix), 3, CROP_SIZE, CROP_SIZE), align_corners=False)
+        return F.affine_grid(matrix, [len(matrix), 3, CROP_SIZE, CROP_SIZE], align_corners=False)
 
     def carry(self, chips: Similarity) -> Similarity:
         """Turn maps from chip to wide crop into maps from (mirrored) chip to (mirrored) crop."""
         straight = self._to_wide.inverse().after(chips)
-        turned = straight.mirrored()
-        return Similarity(*(torch.where(self._mirrored, t, s) for t, s in zip(turned, straight, strict=True)))
+        mirrored = straight.mirrored()
+        return Similarity(
+            torch.where(self._mirrored, mirrored.scale, straight.scale),
+            torch.where(self._mirrored, mirrored.shift, straight.shift),
+        )
 
 
 def _spread(count: int, reach: float, random: torch.Generator) -> Tensor:
@@ -60,7 +63,7 @@ def _chance(share: float, count: int, random: torch.Generator) -> Tensor:
 
 
 def _reduce(crops: Tensor, random: torch.Generator, strength: float) -> Tensor:
-    """Take one in three crops down to 32–128 pixels and up again."""
+    """Shrink one in three crops to 32–128 pixels and enlarge it again."""
     for i in _chance(strength / 3, len(crops), random).nonzero().flatten():
         size = int(32 * math.exp(math.log(4) * torch.rand(1, generator=random).item()))
         small = F.interpolate(crops[i, None], (size, size), mode="bilinear", antialias=True)
@@ -81,7 +84,7 @@ def _recolour(crops: Tensor, random: torch.Generator, strength: float) -> Tensor
 
 
 def _photo_edge(count: int, random: torch.Generator, strength: float) -> Tensor:
-    """Return masks `(n, 1, 160, 160)`: zero where two in five crops reach up to 25 % past one edge of the photo."""
+    """Return masks `(n, 1, 160, 160)`: zero in two of five crops, up to 25 % past one edge of the photo."""
     masks = torch.ones(count, 1, CROP_SIZE, CROP_SIZE)
     for i in _chance(0.4 * strength, count, random).nonzero().flatten():
         beyond = int(torch.randint(0, CROP_SIZE // 4, (), generator=random))

@@ -1,8 +1,8 @@
-"""Backbones: what turns a straightened face into features, to be described by the recogniser's last layer.
+"""Backbones: from a straightened face to features, which the recogniser's last layer turns into a descriptor.
 
 `resnet29` has the architecture of dlib's face recognition ResNet (King 2017), so that it can start from dlib's weights;
-`small` is the same with one block a group, a seventh of the work; `mobilefacenet` has a module of its own; the others
-are torchvision's.
+`small` is the same with one block a group, a seventh of the work; `mobilefacenet` has its own module; the others are
+torchvision's.
 """
 
 from typing import NamedTuple
@@ -21,33 +21,33 @@ GROUPS = {  # channels, blocks, whether the first halves the size
     "small": ((32, 1, False), (64, 1, True), (128, 1, True), (256, 1, True)),
 }
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels 0..1, as torchvision's want
-# dlib's weights give unnormalised descriptors, whose length tells faces apart too; beside a constant it survives
+# dlib's descriptors are not normalised, and their length tells faces apart, too. With a constant appended, it survives
 # normalisation. Chosen on folds 1-8 of LFW and on Pins.
 CONSTANT = 1.5
 
 
 class Window(NamedTuple):
-    """The square that a backbone reads: its pixels, and where it lies around dlib's chip, from −1 to 1 on each axis."""
+    """The square that a backbone reads: its size, and its position relative to dlib's chip, −1 to 1 on each axis."""
 
-    size: int = 150
+    size: int = 150  # pixels
     reach: float = 1.0  # half its side
     x: float = 0.0  # its centre
     y: float = 0.0
 
     def grid(self) -> Tensor:
-        """Return where its pixels' centres lie, as (x, y, 1): `(size², 3)`."""
+        """Return the centres of its pixels as (x, y, 1), `(size², 3)`."""
         centres = ((torch.arange(self.size) + 0.5) * 2 / self.size - 1) * self.reach
         rows, columns = torch.meshgrid(centres + self.y, centres + self.x, indexing="ij")
         return torch.stack([columns, rows, torch.ones_like(rows)], -1).reshape(-1, 3)
 
 
 class Backbone(NamedTuple):
-    """What a recogniser is made of, besides the network of its name."""
+    """The properties of a recogniser, besides its network."""
 
     window: Window = Window()
     descriptor: int = 128  # numbers
-    constant: float = CONSTANT  # beside the descriptor; 0 for none
-    share: float = 1.0  # of the squared distance, beside other recognisers
+    constant: float = CONSTANT  # appended to the descriptor; 0 for none
+    share: float = 1.0  # of the squared distance, relative to other recognisers
 
 
 BACKBONES = {
@@ -61,12 +61,12 @@ _PARTS = {"facesim": ("resnet29", "mobilefacenet")}  # backbones that are severa
 
 
 def parts_of(backbone: str) -> tuple[str, ...]:
-    """Return the backbones that one is made of, side by side: most of themselves alone."""
+    """Return the backbones side by side in one: most consist of themselves."""
     return _PARTS.get(backbone, (backbone,))
 
 
 class Affine(nn.Module):
-    """A scale and an offset per channel: what batch normalisation becomes once its statistics are fixed."""
+    """A scale and an offset per channel: batch normalisation with fixed statistics."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -92,9 +92,9 @@ def make_features(backbone: str, norm: type[nn.Module]) -> tuple[nn.Module, int]
 
 
 def load_imagenet_weights(features: nn.Module, backbone: str) -> None:
-    """Fill a torchvision backbone with torchvision's ImageNet weights, from its own cache or downloaded.
+    """Fill a torchvision backbone with torchvision's ImageNet weights, from its cache or downloaded.
 
-    Raises FaceSimError where they can be had from neither.
+    Raises FaceSimError if neither works.
     """
     weights = torchvision.models.get_model_weights(backbone).DEFAULT
     try:
@@ -105,18 +105,21 @@ def load_imagenet_weights(features: nn.Module, backbone: str) -> None:
             f"{backbone}'s ImageNet weights could not be downloaded ({error}): check the network, or fetch "
             f"{weights.url} by hand into {cache}/checkpoints."
         ) from error
-    network = features[1]  # what is left over is the classifier's
+    network = features.get_submodule("1")  # without the classifier
     network.load_state_dict({name: state[name] for name in network.state_dict() if name in state})
 
 
 class _PixelInput(nn.Module):
     """Turn our normalisation into another: pixels 0..1 minus `mean`, divided by `std`, for each channel."""
 
+    scale: Tensor
+    offset: Tensor
+
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]):
         super().__init__()
-        mean, std = torch.tensor(mean), torch.tensor(std)
-        self.register_buffer("scale", (256 / 255 / std).view(3, 1, 1), persistent=False)
-        self.register_buffer("offset", ((torch.tensor(RGB_MEAN) / 255 - mean) / std).view(3, 1, 1), persistent=False)
+        ours, theirs, deviation = (torch.tensor(values).view(3, 1, 1) for values in (RGB_MEAN, mean, std))
+        self.register_buffer("scale", 256 / 255 / deviation, persistent=False)
+        self.register_buffer("offset", (ours / 255 - theirs) / deviation, persistent=False)
 
     def forward(self, chips: Tensor) -> Tensor:
         return chips * self.scale + self.offset
@@ -128,7 +131,8 @@ class ResidualFeatures(nn.Module):
     def __init__(self, groups: tuple[tuple[int, int, bool], ...], norm: type[nn.Module]):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 32, 7, 2), norm(32), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2))
-        blocks, channels_in = [], 32
+        blocks: list[Block] = []
+        channels_in = 32
         for channels, count, halves in groups:
             for i in range(count):
                 blocks.append(Block(channels_in, channels, halves and i == 0, norm))

@@ -15,20 +15,20 @@ from facesim.files import write_whole
 
 @dataclass(slots=True)
 class Checkpoint:
-    """How far a stage has come, and with `patience` the best that it has been."""
+    """The progress of a stage, and with `patience` the best weights so far."""
 
     stage: str
     epoch: int = 0  # epochs done
-    processes: int = 1  # that train together: with another number the batches would be others
+    processes: int = 1  # that train together: with another number the batches would be different
     ended: bool = False  # before its last epoch
     best_f1: float = -1.0
     best_epoch: int = 0
     net: dict[str, Tensor] = field(default_factory=dict)
-    moments: dict[int, dict[str, Tensor]] = field(default_factory=dict)  # the optimiser's, by parameter
+    moments: dict[int, dict[str, Tensor]] = field(default_factory=dict)  # of the optimiser, by parameter
     best: dict[str, Tensor] = field(default_factory=dict)  # the network's weights after its best epoch
 
     def remember(self, net: nn.Module, f1: float, patience: int) -> None:
-        """Keep the weights where `f1` is the best so far; end where it has not been for `patience` epochs."""
+        """Keep the weights if `f1` is the best so far; end if none of the last `patience` epochs was the best."""
         if f1 > self.best_f1:
             self.best_f1, self.best_epoch = f1, self.epoch
             self.best = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
@@ -49,7 +49,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
-        """Read a checkpoint; raises FaceSimError when the file is damaged."""
+        """Read a checkpoint; raises FaceSimError if the file is damaged."""
         try:
             with safe_open(path, "pt") as file:
                 progress = json.loads(file.metadata()["progress"])

@@ -1,4 +1,4 @@
-"""Draw how a run went, epoch by epoch."""
+"""Draw the curves of a run, by epoch."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ PANELS = {
 
 
 def draw_curves(metrics: Path, path: Path) -> None:
-    """Draw the metrics file, a JSON line per epoch, to `path`: a row per stage, a panel per measure that it has."""
+    """Draw the metrics file, a JSON line per epoch, to `path`: a row per stage, a panel per measure."""
     lines = [json.loads(line) for line in metrics.read_text("utf-8").splitlines()]
     stages = list(dict.fromkeys(line["stage"] for line in lines))
     figure = Figure((4.2 * len(PANELS), 3.2 * len(stages)), layout="constrained")

@@ -1,5 +1,6 @@
-"""dlib's own files, as the package `face_recognition_models` brings them: where they lie, and the tensors in them."""
+"""dlib's own files, as installed with `face_recognition_models`: their paths, and the tensors in them."""
 
+import contextlib
 import math
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -17,23 +18,22 @@ _VERSION = b"\x01\x02"  # dlib's integer 2: one byte follows, and it is 2
 
 def find_dlib_file(name: str) -> Path:
     """Return the path of a file of `face_recognition_models`, which cannot be imported with today's setuptools."""
-    try:
-        path = Path(distribution("face_recognition_models").locate_file(f"face_recognition_models/models/{name}"))
-    except PackageNotFoundError:
-        path = None
-    if path is None or not path.is_file():
-        raise FaceSimError(
-            f"{name} comes in the package face_recognition_models, which is not installed: "
-            f"{install_command('sources')}, or train without it (--init shipped --localiser-epochs 0)."
-        )
-    return path
+    with contextlib.suppress(PackageNotFoundError):
+        package = distribution("face_recognition_models")
+        path = Path(str(package.locate_file(f"face_recognition_models/models/{name}")))
+        if path.is_file():
+            return path
+    raise FaceSimError(
+        f"{name} comes in the package face_recognition_models, which is not installed: "
+        f"{install_command('sources')}, or train without it (--init shipped --localiser-epochs 0)."
+    )
 
 
 class TensorReader:
     """Reads the tensors of a network that dlib has saved, in their order.
 
-    A tensor is a version, four dimensions, then little-endian float32. Other records lie between, so each is looked
-    for by its header.
+    A tensor is a version, four dimensions, then little-endian float32. There are other records in between, so each
+    tensor is searched for by its header.
     """
 
     def __init__(self, path: Path):
@@ -44,7 +44,7 @@ class TensorReader:
     def next(self, *dimensions: int) -> np.ndarray:
         """Return the next tensor of these four dimensions, flat: `(n,) float32`.
 
-        Raises FaceSimError where the file holds no more of them.
+        Raises FaceSimError if the file holds no more of them.
         """
         header = _VERSION + b"".join(map(_integer, dimensions))
         start = self._content.find(header, self._position) + len(header)

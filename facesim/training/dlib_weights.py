@@ -3,32 +3,31 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from facesim.training.backbones import Affine
 from facesim.training.dlib_files import RECOGNISER_FILE, TensorReader, find_dlib_file
 from facesim.training.network import Recogniser
 
 
+@torch.no_grad()
 def load_dlib_weights(recogniser: Recogniser, path: Path | None = None) -> Recogniser:
     """Fill a Recogniser made with `Affine` with dlib's weights.
 
-    A convolution's tensor is its weights and then its biases, an affine's its scales and then its offsets, the last is
-    the transposed fully connected layer.
+    A convolution's tensor is its weights, then its biases; an affine's its scales, then its offsets; the last is the
+    transposed fully connected layer.
 
-    Raises FaceSimError when the file does not hold them all.
+    Raises FaceSimError if the file does not hold them all.
     """
     tensors = TensorReader(path or find_dlib_file(RECOGNISER_FILE))
     for module in recogniser.modules():
-        if not isinstance(module, (torch.nn.Conv2d, Affine, torch.nn.Linear)):
-            continue
-        transposed = isinstance(module, torch.nn.Linear)
-        if transposed:
-            parameters, dimensions = [module.weight], (module.in_features, module.out_features, 1, 1)
-        else:
-            parameters = [module.weight, module.bias]
-            dimensions = (sum(p.numel() for p in parameters), 1, 1, 1)
-        values = torch.from_numpy(tensors.next(*dimensions))
-        with torch.no_grad():
-            for parameter, part in zip(parameters, values.split([p.numel() for p in parameters]), strict=True):
-                parameter.copy_(part.view(dimensions[:2]).T if transposed else part.view_as(parameter))
+        if isinstance(module, nn.Linear):
+            transposed = tensors.next(module.in_features, module.out_features, 1, 1)
+            module.weight.copy_(torch.from_numpy(transposed).view(module.in_features, -1).T)
+        elif isinstance(module, (nn.Conv2d, Affine)):
+            parameters = list(module.parameters())
+            sizes = [parameter.numel() for parameter in parameters]
+            values = torch.from_numpy(tensors.next(sum(sizes), 1, 1, 1)).split(sizes)
+            for parameter, part in zip(parameters, values, strict=True):
+                parameter.copy_(part.view_as(parameter))
     return recogniser

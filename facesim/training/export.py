@@ -1,4 +1,4 @@
-"""Write the model file: the network as one ONNX graph, and everything that a verdict needs as its metadata."""
+"""Write the model file: the network as one ONNX graph, with all that a verdict needs as its metadata."""
 
 import copy
 from pathlib import Path
@@ -68,7 +68,7 @@ def export(net: SiameseNet, info: ModelInfo, path: Path) -> Path:
 
 
 def _traced_once(net: SiameseNet, crops: torch.Tensor) -> onnx.ModelProto:
-    """Return the graph of `net`, its weights of no account: networks built alike, such as a run's folds, share it."""
+    """Return the graph of `net`, with any weights: networks of one architecture, such as a run's folds, share it."""
     built = (str(net), net.mirror, *((part.window, part.constant, part.share) for part in net.recognisers))
     if built not in _graphs:
         program = torch.onnx.export(
@@ -82,6 +82,7 @@ def _traced_once(net: SiameseNet, crops: torch.Tensor) -> onnx.ModelProto:
             optimize=False,  # what can be left out depends on the weights
             verbose=False,
         )
+        assert program is not None  # it is None only for a path
         _graphs[built] = program.model_proto
     return _graphs[built]
 

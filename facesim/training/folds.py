@@ -1,7 +1,6 @@
-"""Cross-validation by identity: as many models as folds, each tested on people that it never saw."""
+"""Cross-validation by identity: one model per fold, tested on people it never saw."""
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from facesim.drawing.palette import INK
 from facesim.evaluation.uncertainty import mean_with_error
 from facesim.files import write_whole
 from facesim.training.processes import Processes
-from facesim.training.record import RunFiles
+from facesim.training.record import RunFiles, read_json, write_json
 
 MEASURES = ("f1", "accuracy", "fmr", "fnmr")
 
@@ -21,40 +20,31 @@ MEASURES = ("f1", "accuracy", "fmr", "fnmr")
 def cross_validate(
     train_fold: Callable[[Split, RunFiles], dict], splits: list[Split], folder: Path, processes: Processes
 ) -> dict:
-    """Train and test on each split, in a folder of its own, and return all results, their means and standard errors.
+    """Train and test on each split, in a folder of its own; return all results, their means and standard errors.
 
-    The standard error of the mean is the standard deviation over the folds (n − 1) by the root of their number. Folds
-    that an earlier call has finished are read.
+    The results of folds that an earlier call has finished are read.
     """
     results = []
     for number, split in enumerate(splits, 1):
         files = RunFiles(folder / f"fold-{number}")
         if processes.from_main(files.results.is_file):
-            results.append(processes.from_main(functools.partial(_read, files.results)))
+            results.append(processes.from_main(functools.partial(read_json, files.results)))
         else:
             results.append(train_fold(split, files))
     summary = {"folds": results} | summarise(results)
     if processes.main:
-        with write_whole(RunFiles(folder).results) as scratch:
-            scratch.write_text(json.dumps(summary, indent=2), "utf-8")
+        write_json(RunFiles(folder).results, summary)
         draw_folds(summary, folder / "folds.png")
     return summary
 
 
-def _read(path: Path) -> dict:
-    return json.loads(path.read_text("utf-8"))
-
-
 def summarise(results: list[dict]) -> dict[str, tuple[float, float]]:
     """Return mean and standard error of each measure over the folds."""
-    summary = {}
-    for measure in MEASURES:
-        summary[measure] = mean_with_error([result[measure] for result in results])
-    return summary
+    return {measure: mean_with_error([result[measure] for result in results]) for measure in MEASURES}
 
 
 def table(summary: dict) -> str:
-    """Lay the folds out, a line each, and their means ± standard errors underneath."""
+    """Return the folds as text, a line each, with their means ± standard errors underneath."""
     lines = ["fold   threshold   F1        accuracy   FMR       FNMR      pairs"]
     for number, r in enumerate(summary["folds"], 1):
         rates = f"{r['f1']:.4f}    {r['accuracy']:.2%}     {r['fmr']:6.2%}    {r['fnmr']:6.2%}"

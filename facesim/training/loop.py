@@ -1,12 +1,13 @@
-"""The loop: epochs of a stage, each with its steps, its judgement, its line in the log and its checkpoint."""
+"""The loop: epochs of a stage, each trained, validated, logged and saved."""
 
+import functools
 import time
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from facesim.errors import FaceSimError
@@ -15,18 +16,16 @@ from facesim.training.network import SiameseNet
 from facesim.training.processes import Processes
 from facesim.training.record import Record
 from facesim.training.settings import Settings
-from facesim.training.stages import IdentityStage, LocaliserStage
+from facesim.training.stages import Stage
 
-CLIP = 1.0  # the largest gradient norm
+MAX_GRADIENT_NORM = 1.0
 WARM_UP = 0.15  # of a stage's steps
-
-Judgement = Callable[[], dict[str, float]]  # of the network as it is: "validation_f1" and what else is worth a line
 
 
 class _Step(nn.Module):
-    """What one step passes through, as a module of its own, so that its gradients can be shared."""
+    """The forward pass of a step as a module of its own, so that its gradients can be shared between processes."""
 
-    def __init__(self, net: SiameseNet, stage: LocaliserStage | IdentityStage):
+    def __init__(self, net: SiameseNet, stage: Stage):
         super().__init__()
         self.net, self._forward = net, stage.forward
 
@@ -36,33 +35,29 @@ class _Step(nn.Module):
 
 def run_stage(
     net: SiameseNet,
-    stage: LocaliserStage | IdentityStage,
+    stage: Stage,
     settings: Settings,
     processes: Processes,
-    judge: Judgement,
+    validate: Callable[[], dict[str, float]],
     record: Record,
     resumed: Checkpoint | None = None,
 ) -> None:
-    """Train `net` by `stage`, going on from `resumed` where that was saved in it.
+    """Train `net` by `stage`, continuing from `resumed` if that was saved in it.
 
-    The rate rises and falls once (one cycle), gradients are clipped, every epoch is judged on validation and saved.
-    With `patience`, the stage ends once validation F1 no longer rises, and its best weights are kept; with
-    `until_violations`, once few triplets are left to learn from.
+    The learning rate follows a one-cycle schedule, and gradients are clipped. After each epoch `validate` measures
+    "validation_f1", and more to be logged, and a checkpoint is saved. With the stage's `patience`, it ends once
+    validation F1 no longer rises, and its best weights are kept; with `until_violations`, once fewer of the triplets
+    violate the margin.
 
-    Raises FaceSimError when the loss diverges.
+    Raises FaceSimError if the loss diverges.
     """
     parameters = stage.begin(net, 0)
     optimiser = torch.optim.AdamW(parameters, stage.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, stage.learning_rate, total_steps=stage.epochs * len(stage) + 1, pct_start=WARM_UP
-    )
     state = Checkpoint(stage.name, processes=processes.count)
     if resumed and resumed.stage == stage.name:
         state = resumed
         optimiser.load_state_dict(optimiser.state_dict() | {"state": state.moments})
-        with warnings.catch_warnings(action="ignore"):  # PyTorch misses the optimiser's steps, made before the break
-            for _ in range(state.epoch * len(stage)):
-                schedule.step()
+    schedule = _one_cycle(optimiser, stage, state.epoch)
 
     while state.epoch < stage.epochs and not state.ended:
         stage.begin(net, state.epoch)
@@ -71,19 +66,20 @@ def run_stage(
         torch.manual_seed(seed)
         random = torch.Generator().manual_seed(seed + 7919 * processes.rank)  # other augmentations in each process
         bar = tqdm(
-            stage.batches(state.epoch, random, seed),
+            stage.batches(random, seed),
             f"{stage.name} {state.epoch + 1}/{stage.epochs}",
-            len(stage),
+            stage.batches_per_epoch,
             unit="batch",
             disable=not processes.main,
         )
-        started, in_network, images, losses = time.perf_counter(), 0.0, 0, []
+        started, in_network, images = time.perf_counter(), 0.0, 0
+        losses: list[float] = []
         for crops, *rest in bar:
             entered = time.perf_counter()
-            loss = stage.loss(step(crops.to(processes.device)), *_moved(rest, processes.device))
+            loss = stage.loss(step(crops.to(processes.device)), *rest)
             optimiser.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(parameters, CLIP)
+            nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
             optimiser.step()
             schedule.step()
             losses.append(loss.item())
@@ -95,9 +91,9 @@ def run_stage(
         seconds = time.perf_counter() - started
 
         state.epoch += 1
-        measured = processes.from_main(judge)
-        if settings.patience and stage.name == "identity":
-            state.remember(net, measured["validation_f1"], settings.patience)
+        measured = processes.from_main(validate)
+        if stage.patience:
+            state.remember(net, measured["validation_f1"], stage.patience)
         if settings.until_violations and measured.get("violations", 1.0) < settings.until_violations:
             state.ended = True
         if processes.main:
@@ -118,5 +114,9 @@ def run_stage(
         net.load_state_dict(state.best)
 
 
-def _moved(values: list, device: torch.device) -> list:
-    return [value.to(device) if isinstance(value, Tensor) else value for value in values]
+def _one_cycle(optimiser: torch.optim.Optimizer, stage: Stage, epochs_done: int) -> OneCycleLR:
+    """Return the learning rate's schedule: it rises for a while, then falls to nothing, as does AdamW's first beta."""
+    steps = stage.epochs * stage.batches_per_epoch
+    one_cycle = functools.partial(OneCycleLR, optimiser, stage.learning_rate, total_steps=steps + 1, pct_start=WARM_UP)
+    schedule = one_cycle()  # which notes in the optimiser what a later one continues from
+    return one_cycle(last_epoch=epochs_done * stage.batches_per_epoch - 1) if epochs_done else schedule

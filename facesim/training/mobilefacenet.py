@@ -4,14 +4,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-GROUPS = ((128, 128, 64, 4), (256, 256, 128, 6), (512, 256, 128, 2))  # widths of the first and the other blocks inside,
-FEATURES = 512  # and between them; how many others there are
+# of each group: channels inside its first block, inside the others, and between blocks; how many others there are
+GROUPS = ((128, 128, 64, 4), (256, 256, 128, 6), (512, 256, 128, 2))
+FEATURES = 512
 
 
 class PReLU(nn.Module):
     """A ReLU with a learned slope below zero for each channel.
 
-    Written as a sum, which ONNX Runtime computes in half the time that its PRelu takes.
+    Written as a sum, which takes ONNX Runtime half the time of its PRelu.
     """
 
     def __init__(self, channels: int):
@@ -23,9 +24,9 @@ class PReLU(nn.Module):
 
 
 class MobileFaceFeatures(nn.Module):
-    """Bottleneck blocks between a stem and a depthwise convolution over the whole map; normalisation is in the weights.
+    """Bottleneck blocks between a stem and a depthwise convolution over the whole map, with normalisation folded in.
 
-    A convolution of stride 2 is padded on the right and below, as TensorFlow does.
+    A convolution of stride 2 is padded on the right and below, as in TensorFlow.
     """
 
     def __init__(self):
@@ -54,7 +55,7 @@ class MobileFaceFeatures(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Widen, convolve each channel by itself, narrow; the input is added where it has the size of the output."""
+    """Widen, convolve each channel by itself, narrow; the input is added if it has the size of the output."""
 
     def __init__(self, channels: int, inside: int, out: int, stride: int):
         super().__init__()

@@ -17,7 +17,7 @@ SHA256 = "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b"
 
 
 def find_mobilefacenet_file() -> Path:
-    """Return the path of the weights in the folder for data sets; raises FaceSimError where they are not there."""
+    """Return the path of the weights in the folder for data sets; raises FaceSimError if they are not there."""
     path = data_home() / FILE
     if not path.is_file():
         raise FaceSimError(
@@ -33,7 +33,7 @@ def load_mobilefacenet_weights(recogniser: Recogniser, path: Path | None = None)
     The file lists its operators in order: convolutions with weights and biases, and PReLUs as relu(x) + a·(x − |x|),
     so that a slope is 2a. Needs the package `ai-edge-litert`.
 
-    Raises FaceSimError where that is missing, or where the file is another.
+    Raises FaceSimError if that is missing, or if it is another file.
     """
     path = path or find_mobilefacenet_file()
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
@@ -42,7 +42,7 @@ def load_mobilefacenet_weights(recogniser: Recogniser, path: Path | None = None)
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ModuleNotFoundError as error:
         raise FaceSimError(f"{path} is read with ai-edge-litert: {install_command('sources')}.") from error
-    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # which leaves the operators as they are stored
+    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # leaves the operators as they are stored
     interpreter = Interpreter(str(path), experimental_op_resolver_type=resolver)
     interpreter.allocate_tensors()
     convolutions, slopes = [], []
@@ -54,15 +54,13 @@ def load_mobilefacenet_weights(recogniser: Recogniser, path: Path | None = None)
             convolutions.append((weight.permute(channels_first), bias))
         elif name == "MUL":
             slopes.append(2 * torch.from_numpy(interpreter.get_tensor(operator["inputs"][0]).copy()))
-    (inner, inner_bias), (outer, outer_bias) = (
-        (weight.flatten(1), bias) for weight, bias in (convolutions.pop(-2), convolutions.pop())
-    )
+    (inner, inner_bias), (outer, outer_bias) = ((weight.flatten(1), bias) for weight, bias in convolutions[-2:])
     modules = list(recogniser.features.modules())
     with torch.no_grad():
         layers = [module for module in modules if isinstance(module, nn.Conv2d)]
-        for layer, (weight, bias) in zip(layers, convolutions, strict=True):
-            layer.weight.copy_(weight)
-            layer.bias.copy_(bias)
+        for layer, weight_and_bias in zip(layers, convolutions[:-2], strict=True):
+            for parameter, values in zip(layer.parameters(), weight_and_bias, strict=True):
+                parameter.copy_(values)
         activations = [module for module in modules if isinstance(module, PReLU)]
         for activation, slope in zip(activations, slopes, strict=True):
             activation.slope.copy_(slope.view(-1, 1, 1))

@@ -1,4 +1,4 @@
-"""Objectives: what a batch of embeddings costs, by pairs or by triplets, and which of them count.
+"""Objectives: the loss of a batch of embeddings, on pairs or triplets, and which of them are used.
 
 Pairs: the contrastive loss (Hadsell et al. 2006) on the distance d, max(0, d − genuine margin) for a genuine pair and
 max(0, margin − d) for an impostor pair. Triplets (Schroff et al. 2015): ‖f(A) − f(P)‖² + margin < ‖f(A) − f(N)‖².
@@ -20,20 +20,21 @@ Objective = Callable[[Tensor, Tensor], Tensor]  # unit embeddings (n, d) and ide
 
 
 def make_objective(settings: Settings, epoch: int) -> Objective:
-    """Return what `epoch`, counted from 0, learns by.
+    """Return the loss of `epoch`, counted from 0.
 
-    In the first `random_epochs` triplets are drawn at random, one for each anchor, and all count; after them only those
-    whose loss is positive. Of these, `mining` takes
+    In the first `random_epochs` one triplet for each anchor is drawn at random, and the loss is the mean over all. Then
+    it is the mean over those with a positive loss, of which `mining` selects
     random: one for each anchor, drawn at random;
-    semihard: all in which the impostor is nonetheless the farther (of pairs: all whose loss is positive);
+    semihard: all with a positive loss in which the impostor is still farther than the genuine (of pairs, all with a
+    positive loss);
     hard: for each anchor the farthest genuine and the nearest impostor.
-    Pairs are those of the triplets drawn, anchor and genuine, anchor and impostor.
+    Pairs, unless semihard, are those of the triplets: anchor and genuine, anchor and impostor.
     """
     start = epoch < settings.random_epochs
     mining = "random" if start else settings.mining
     pairs = settings.loss == "contrastive"
     distance = LpDistance(normalize_embeddings=False, power=1 if pairs else 2)
-    reducer = {"reducer": MeanReducer()} if start else {}  # by default the mean over those whose loss is positive
+    reducer = {"reducer": MeanReducer()} if start else {}  # the default is the mean over those with a positive loss
     if pairs:
         loss = ContrastiveLoss(settings.genuine_margin, settings.margin, distance=distance, **reducer)
     else:
@@ -46,20 +47,20 @@ def make_objective(settings: Settings, epoch: int) -> Objective:
     elif mining == "semihard":
         miner = TripletMarginMiner(settings.margin, "semihard", distance=distance)
 
-    def objective(embeddings: Tensor, people: Tensor) -> Tensor:
-        return loss(embeddings, people, miner(embeddings, people))
+    def objective(embeddings: Tensor, identities: Tensor) -> Tensor:
+        return loss(embeddings, identities, miner(embeddings, identities))
 
     return objective
 
 
-def _random_triplets(embeddings: Tensor, people: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return get_random_triplet_indices(people, t_per_anchor=1)
+def _random_triplets(embeddings: Tensor, identities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return get_random_triplet_indices(identities, t_per_anchor=1)
 
 
 def violations(settings: Settings, anchors: Tensor, genuine: Tensor, impostors: Tensor) -> float:
     """Return the share of triplets of unit embeddings, each `(n, d)`, that violate the margin.
 
-    A triplet of pairs violates it where the impostor pair is nearer than `margin`, or nearer than the genuine pair.
+    With the contrastive loss, those do whose impostor pair is nearer than `margin`, or nearer than the genuine pair.
     """
     near, far = (anchors - genuine).norm(dim=1), (anchors - impostors).norm(dim=1)
     if settings.loss == "contrastive":

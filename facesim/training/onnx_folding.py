@@ -1,4 +1,4 @@
-"""Let ONNX Runtime simplify a graph once, as its file is written, and not each time that it is opened."""
+"""Let ONNX Runtime simplify a graph once, when its file is written, not each time that it is opened."""
 
 import tempfile
 from pathlib import Path
@@ -8,7 +8,7 @@ import onnxruntime
 
 
 def fold_constants(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the same function with constants folded and layers fused, and without notes on where it was made."""
+    """Return the same function with constants folded and layers fused, and without notes on the code it came from."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4

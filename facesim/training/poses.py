@@ -1,11 +1,12 @@
-"""Poses: where the aligned chip lies, as complex numbers.
+"""Poses: where the aligned chip is, as complex numbers.
 
 A similarity of the plane is z ↦ scale·z + shift with complex scale and shift, so that maps compose by arithmetic.
-Everywhere, coordinates run from −1 to 1 between the edges of the square that they are measured in.
+Coordinates run from −1 to 1 between the edges of the square that they are measured in.
 """
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import dlib
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from facesim.data.cache import WideCrops
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE, WIDE_CROP_SIZE
 from facesim.training.backbones import Window
 from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
@@ -21,7 +23,8 @@ CHIP_SIZE = Window().size
 CHIP_PADDING = 0.25  # dlib's own, that its recogniser was trained with
 
 
-class Similarity(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Similarity:
     """z ↦ scale·z + shift; both are complex tensors of one shape."""
 
     scale: Tensor
@@ -34,27 +37,20 @@ class Similarity(NamedTuple):
         return Similarity(1 / self.scale, -self.shift / self.scale)
 
     def mirrored(self) -> "Similarity":
-        """Return the same map seen in a mirror: both planes have their x turned round."""
+        """Return the same map between the mirrored planes: x becomes −x in both."""
         return Similarity(self.scale.conj(), -self.shift.conj())
 
-    def __getitem__(self, index) -> "Similarity":
+    def __getitem__(self, index: Any) -> "Similarity":
         return Similarity(self.scale[index], self.shift[index])
-
-    def to(self, device: torch.device) -> "Similarity":
-        return Similarity(self.scale.to(device), self.shift.to(device))
 
     def as_pose(self) -> Tensor:
         """Return the localiser's four numbers (a, b, x, y), `(n, 4)`."""
         return torch.stack([self.scale.real, self.scale.imag, self.shift.real, self.shift.imag], -1).float()
 
 
-def from_pose(poses: Tensor) -> Similarity:
-    """Read the localiser's four numbers (a, b, x, y), `(n, 4)`."""
-    a, b, x, y = poses.unbind(-1)
-    return Similarity(torch.complex(a, b), torch.complex(x, y))
-
-
-def random_similarity(count: int, log_scale: float, degrees: Tensor | float, shift: float, random) -> Similarity:
+def random_similarity(
+    count: int, log_scale: float, degrees: Tensor | float, shift: float, random: torch.Generator
+) -> Similarity:
     """Draw `count` maps, uniform within ±`log_scale`, ±`degrees` and ±`shift` in each direction."""
 
     def uniform() -> Tensor:
@@ -64,10 +60,10 @@ def random_similarity(count: int, log_scale: float, degrees: Tensor | float, shi
     return Similarity(torch.polar(torch.exp(uniform() * log_scale), angle), torch.complex(uniform(), uniform()) * shift)
 
 
-def aligned_chips(wide_crops: np.ndarray, photos: np.ndarray) -> Similarity:
+def aligned_chips(wide_crops: WideCrops, photos: np.ndarray) -> Similarity:
     """Find the chips that dlib's five landmarks would cut: maps from each chip into its wide crop, `(n,)`.
 
-    `wide_crops` is `(…, 252, 252, 3) uint8`, `photos` the `(n,)` indices of those to look at.
+    `photos`, `(n,)`, are indices into `wide_crops`.
     """
     predictor = dlib.shape_predictor(str(find_dlib_file(LANDMARK_FILE)))
     half = WIDE_CROP_SIZE / 2

@@ -1,4 +1,4 @@
-"""The processes that train together, as torchrun starts them; alone, one process is all."""
+"""The processes that train together, as torchrun starts them; without torchrun there is one."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ PATIENCE = timedelta(hours=6)  # one process may have to cut all faces while the
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """This process's place among `count`, and the device it trains on."""
+    """This process's rank among `count`, and the device it trains on."""
 
     rank: int
     count: int
@@ -26,11 +26,11 @@ class Processes:
 
     @property
     def main(self) -> bool:
-        """Return whether this process is the one that writes."""
+        """Return whether this is the process that writes files."""
         return self.rank == 0
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """Return `module` so that its gradients are the means over all processes."""
+        """Return `module` with its gradients averaged over all processes."""
         if self.count == 1:
             return module
         cuda = self.device.type == "cuda"
@@ -39,10 +39,10 @@ class Processes:
         return nn.parallel.DistributedDataParallel(module, [self.device.index] if cuda else None)
 
     def gather(self, rows: Tensor, sizes: list[int]) -> Tensor:
-        """Return the rows of all processes, which hold `sizes` of them, `(n, d)`.
+        """Return the rows of all processes, `(n, d)`, given how many each has.
 
-        Gradients flow into our own, `count` times as large: so the mean of the processes' gradients, which `wrap`
-        takes, is what one process with all the rows would have.
+        Gradients flow into our own only, multiplied by `count`, so that their mean over processes, which `wrap` takes,
+        is the gradient that one process with all the rows would have.
         """
         if self.count == 1:
             return rows
@@ -55,9 +55,9 @@ class Processes:
         return torch.cat(parts)
 
     def from_main(self, compute: Callable[[], Any]) -> Any:
-        """Have the main process compute something, and return it in every process.
+        """Compute something in the main process, and return it in every process.
 
-        A FaceSimError is raised there, and the others end quietly.
+        If that raises a FaceSimError, the main process raises it, and the others exit.
         """
         values = [self._agreed(compute, self.main)]
         if self.count > 1:
@@ -65,13 +65,13 @@ class Processes:
         return values[0]
 
     def first_on_each_machine(self, prepare: Callable[[], Any]) -> Any:
-        """Have one process on each machine prepare files that the others then read; errors are shared as above."""
+        """Prepare files in one process on each machine, then read them in the others; errors end all, as above."""
         first = int(os.environ.get("LOCAL_RANK", 0)) == 0
         prepared = self._agreed(prepare, first)
         return prepared if first else prepare()
 
     def _agreed(self, compute: Callable[[], Any], ours: bool) -> Any:
-        """Compute where it is `ours` to; where that fails in any process, end all."""
+        """Compute if it is `ours` to; if that fails in any process, end all."""
         value, error = None, None
         try:
             value = compute() if ours else None
@@ -89,7 +89,7 @@ class Processes:
 
 @contextlib.contextmanager
 def joined() -> Iterator[Processes]:
-    """Join the processes that torchrun has started; without torchrun there is only this one."""
+    """Join the processes that torchrun has started, if it has."""
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
     if not dist.is_torchelastic_launched():

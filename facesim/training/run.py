@@ -2,13 +2,13 @@
 
     python train.py --data lfw
 
-Crops are cut (or read from the cache), identities are split, the localiser learns where the face is, the whole
-learns who it is, validation picks the threshold, the test people judge it, and all of it goes into one file.
+Crops are cut (or read from the cache) and identities split. The localiser learns where the face is, the network learns
+who it is, the validation people choose the threshold, the test people measure the errors, and one file holds it all.
 """
 
 import copy
 import functools
-import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,12 @@ from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.data.split import Split
 from facesim.errors import FaceSimError
-from facesim.evaluation.model_rates import Distances, rate_model, rate_validation
+from facesim.evaluation.model_rates import rate_model, rate_validation
 from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
-from facesim.evaluation.protocol import people_seen
-from facesim.files import check_apart, save_picture, write_whole
-from facesim.training.checkpoint import Checkpoint
+from facesim.files import save_picture
+from facesim.training import checks
 from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
-from facesim.training.embedding import changed_distances, distances_among, embed_photos
+from facesim.training.embedding import degraded_distances, embed_photos, pair_distances
 from facesim.training.export import export
 from facesim.training.folds import cross_validate
 from facesim.training.loop import run_stage
@@ -35,10 +34,10 @@ from facesim.training.network import SiameseNet
 from facesim.training.objectives import violations
 from facesim.training.poses import Similarity, aligned_chips
 from facesim.training.processes import Processes, joined
-from facesim.training.record import Record, RunFiles, check_tensorboard
+from facesim.training.record import Record, RunFiles, check_tensorboard, open_run, read_json, write_json
 from facesim.training.settings import Settings
-from facesim.training.stages import IdentityStage, LocaliserStage
-from facesim.training.start import begun_from_model, model_file, starting_network
+from facesim.training.stages import IDENTITY, IdentityStage, LocaliserStage
+from facesim.training.start import begun_from_model, starting_network
 
 TRIPLETS = 1000  # drawn after each epoch, to see how many still violate the margin
 PAIRS_SHOWN = 12  # on TensorBoard, half of them genuine
@@ -52,17 +51,17 @@ def train(
     resume: bool = False,
     tensorboard: bool = False,
 ) -> dict:
-    """Train as `settings` say, keep the run in `run_folder`, return the test results.
+    """Train with `settings`, keep the run in `run_folder`, and return the test results.
 
-    The model goes to `output`, by default `model.onnx` in the run's folder. With `folds`, each has a folder with a
-    model of its own in the run's, and the results are the means over them with their standard errors.
+    The model goes to `output`, by default `model.onnx` in the run's folder. With `folds`, each has a model in a folder
+    of its own in the run's, and the results are the means over them with their standard errors.
 
-    With `resume`, a run that was interrupted goes on after its last finished epoch, as if it had not been.
+    With `resume`, an interrupted run continues after its last finished epoch, and gives what it would have given.
 
-    Raises FaceSimError where data or settings cannot give a model; nothing is then written to `output`.
+    Raises FaceSimError if data or settings cannot give a model; nothing is then written to `output`.
     """
     settings.check()
-    _check_output(settings, output)
+    checks.check_output(settings, output)
     if tensorboard:
         check_tensorboard()
     if settings.localiser_epochs:
@@ -70,143 +69,20 @@ def train(
     with joined() as processes:
         start = processes.first_on_each_machine(lambda: starting_network(settings))
         source = processes.first_on_each_machine(lambda: _open_source(settings))
-        processes.from_main(lambda: _check_apart(settings, source, run_folder, output))
+        processes.from_main(lambda: checks.check_inputs_are_kept(settings, source, run_folder, output))
         splits = source.folds(settings.folds, settings.seed) if settings.folds else [source.split(settings.seed)]
         if settings.folds:
-            _check_unseen(settings, source, splits)
+            checks.check_start_is_unbiased(settings, source, splits)
         for split in splits:
-            _check_people(source, split.train, processes)
-        processes.from_main(lambda: _open_run(settings, run_folder, resume))
+            checks.check_training_photos(source, split.train, processes)
+        processes.from_main(lambda: open_run(settings, run_folder, resume))
         crops = processes.first_on_each_machine(source.crops)
         for split in splits:
-            _check_faces(source, crops, split, processes)
+            checks.check_faces(source, crops, split, processes)
         run = _Run(settings, source, crops, start, processes, tensorboard)
         if settings.folds:
             return cross_validate(run.train, splits, run_folder, processes)
         return run.train(splits[0], RunFiles(run_folder), output)
-
-
-class _Run:
-    """What every fold of a run shares."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        source: Source,
-        crops: CachedCrops,
-        start: SiameseNet,
-        processes: Processes,
-        tensorboard: bool,
-    ):
-        self.settings, self.source, self.crops, self.start = settings, source, crops, start
-        self.processes, self.tensorboard = processes, tensorboard
-
-    def train(self, split: Split, files: RunFiles, output: Path | None = None) -> dict:
-        """Train and judge one model, going on from its checkpoint if there is one; return the test results."""
-        settings, processes, wide_crops = self.settings, self.processes, self.crops.wide
-        photos = split.train[self.crops.usable[split.train]]
-        net = copy.deepcopy(self.start).to(processes.device, memory_format=torch.channels_last)
-        done = processes.from_main(lambda: _begin(files))
-        if done and done.processes != processes.count:
-            raise FaceSimError(f"{files.folder} was begun by {done.processes} processes: continue with as many.")
-        picture = functools.partial(self._pair_picture, net, split.validation)
-        record = Record(files, picture if self.tensorboard and processes.main else None)
-        if done:
-            net.load_state_dict(done.net)
-        processes.from_main(lambda: record.forget_after(done))
-
-        found_faces = done and (done.stage == "identity" or done.epoch >= settings.localiser_epochs)
-        if settings.localiser_epochs and not found_faces:
-            stage = LocaliserStage(wide_crops, photos, self.chips[photos], settings.localiser_epochs, processes)
-            run_stage(net, stage, settings, processes, lambda: self._judge(net, split), record, done)
-        if settings.epochs:
-            # the localiser as the stage finds it: one that has been taught keeps still, so a resumed run has the same
-            start = copy.deepcopy(net if settings.localiser_epochs else self.start).to(processes.device)
-            start.recognisers.load_state_dict(self.start.recognisers.state_dict())
-            targets = torch.from_numpy(embed_photos(start, wide_crops, photos)) if settings.hold else None
-            identities = self.source.dataset.identities[photos]
-            stage = IdentityStage(settings, wide_crops, photos, identities, targets, processes)
-            triplets = photos[sample_triplets(identities, TRIPLETS, settings.seed)]
-            run_stage(net, stage, settings, processes, lambda: self._judge(net, split, triplets), record, done)
-            _blend(start.recognisers, net.recognisers, settings.blend)
-        return processes.from_main(lambda: self._finish(net, split, files, output or files.model))
-
-    @functools.cached_property
-    def chips(self) -> Similarity:
-        """Where dlib's landmarks put the aligned chip in each wide crop, `(n,)`; zero in photos that do not count."""
-        selected = np.flatnonzero(self.crops.usable & self.source.selected)
-        found = aligned_chips(self.crops.wide, selected)
-        chips = torch.zeros(2, len(self.crops.wide), dtype=torch.cfloat)
-        chips[:, selected] = torch.stack(found)
-        return Similarity(*chips)
-
-    def _judge(self, net: SiameseNet, split: Split, triplets: np.ndarray | None = None) -> dict[str, float]:
-        pairs = split.validation
-        measured = rate_validation(distances_among(net, self.crops, pairs.photos(), mirror=False)(pairs), pairs)
-        if triplets is not None:
-            photos = np.unique(triplets)
-            embeddings = torch.from_numpy(embed_photos(net, self.crops.wide, photos, mirror=False))
-            measured["violations"] = violations(self.settings, *embeddings[np.searchsorted(photos, triplets)])
-        return measured
-
-    def _finish(self, net: SiameseNet, split: Split, files: RunFiles, output: Path) -> dict:
-        identities = self.source.dataset.identities
-        held = np.concatenate([split.validation.photos(), split.test.photos()])
-        distances = distances_among(net, self.crops, np.flatnonzero(np.isin(identities, identities[held])))
-        about = {
-            "data": self.source.dataset.name,
-            "fingerprint": self.crops.fingerprint,
-            "photos_passed_over": int((~self.source.selected).sum()),
-            "settings": self.settings.as_dict(),
-        }
-        begun_from = begun_from_model(self.settings)
-        if begun_from:
-            about["begun_from"] = begun_from.trained_on
-        changed = changed_distances(net, self.crops, split.validation)
-        info, results = rate_model(distances, self.source.dataset, self.source.selected, split, about, changed)
-        export(net, info, output)
-        self._draw_pairs(net, split, distances, info.threshold, files)
-        written = json.dumps(results, indent=2)
-        with write_whole(files.results) as scratch:
-            scratch.write_text(written, "utf-8")
-        return json.loads(written)  # as a later run will read it
-
-    def _draw_pairs(
-        self, net: SiameseNet, split: Split, held_distances: Distances, threshold: float, files: RunFiles
-    ) -> None:
-        """Show what the model gets right and wrong in each part of the split."""
-        photos = split.train[self.crops.usable[split.train]]
-        drawn = sample_pairs(self.source.dataset.identities[photos], TRAINING_PAIRS, TRAINING_PAIRS, self.settings.seed)
-        train = drawn.among(photos)
-        for part, pairs, distances in (
-            ("train", train, distances_among(net, self.crops, train.photos())),
-            ("validation", split.validation, held_distances),
-            ("test", split.test, held_distances),
-        ):
-            save_picture(draw_right_and_wrong(self.crops.wide, pairs, distances(pairs), threshold), files.pairs(part))
-
-    def _pair_picture(self, net: SiameseNet, pairs: Pairs) -> np.ndarray:
-        half = PAIRS_SHOWN // 2
-        chosen = np.concatenate([np.flatnonzero(pairs.same)[:half], np.flatnonzero(~pairs.same)[:half]])
-        distances = distances_among(net, self.crops, pairs.photos())(pairs)
-        threshold = rate_validation(distances, pairs)["validation_threshold"]
-        return np.asarray(draw_pairs(self.crops.wide, pairs.at(chosen), distances[chosen], threshold))
-
-
-def _check_output(settings: Settings, output: Path | None) -> None:
-    if output is None:
-        return
-    if settings.folds:
-        raise FaceSimError(f"--folds {settings.folds} gives as many models, each in its fold's folder: no --output.")
-    if output.suffix != ".onnx" or output.is_dir():
-        raise FaceSimError(f"--output {output} is no name for a model file: let it end in .onnx.")
-
-
-def _check_apart(settings: Settings, source: Source, folder: Path, output: Path | None) -> None:
-    """Raise FaceSimError where the run would write over a file that it reads."""
-    written = [path for run in (folder, *folder.glob("fold-*")) for path in RunFiles(run).written]
-    read = (model_file(settings), settings.exclude, *source.dataset.paths())
-    check_apart([*written, *filter(None, [output])], filter(None, read))
 
 
 def _open_source(settings: Settings) -> Source:
@@ -214,68 +90,102 @@ def _open_source(settings: Settings) -> Source:
     return open_source(settings.data, settings.identities, settings.max_per_identity, settings.seed, exclude)
 
 
-def _check_unseen(settings: Settings, source: Source, splits: list[Split]) -> None:
-    """Raise FaceSimError where the model that the run starts from has seen people whom a fold is to be tested on."""
-    begun_from = begun_from_model(settings)
-    seen = people_seen(begun_from, source.dataset) if begun_from else set()
-    tested = {person for split in splits for person in split.identities(source.dataset)["test"]}
-    if seen & tested:
-        raise FaceSimError(
-            f"the model that --init {settings.init} starts from has seen {len(seen & tested):,} of the {len(tested):,} "
-            "people to test on: add --init sources, or teach a new localiser by --localiser-epochs 16."
-        )
+@dataclass(frozen=True)
+class _Run:
+    """What all folds of a run share."""
 
+    settings: Settings
+    source: Source
+    crops: CachedCrops
+    start: SiameseNet
+    processes: Processes
+    tensorboard: bool
 
-def _check_people(source: Source, photos: np.ndarray, processes: Processes) -> None:
-    """Raise FaceSimError where `photos`, `(n,)` indices, could give a process no genuine or no impostor pair."""
-    _, counts = np.unique(source.dataset.identities[photos], return_counts=True)
-    needed = 2 * processes.count
-    if (counts > 1).sum() < needed:
-        raise FaceSimError(
-            f"{source.dataset.name}: of the {len(counts)} identities to train on, {(counts > 1).sum()} have two photos "
-            f"or more that show a face, and {needed} are needed: add photos."
-        )
+    def train(self, split: Split, files: RunFiles, output: Path | None = None) -> dict:
+        """Train and test one model, from its checkpoint if there is one; return the test results."""
+        settings, processes, wide_crops = self.settings, self.processes, self.crops.wide
+        photos = split.train[self.crops.usable[split.train]]
+        net = copy.deepcopy(self.start).to(processes.device).to(memory_format=torch.channels_last)
+        done = processes.from_main(files.open)
+        if done and done.processes != processes.count:
+            raise FaceSimError(f"{files.folder} was begun by {done.processes} processes: continue with as many.")
+        draw = functools.partial(self._draw_validation_pairs, net, split.validation)
+        record = Record(files, draw if self.tensorboard and processes.main else None)
+        if done:
+            net.load_state_dict(done.net)
+        processes.from_main(lambda: record.forget_after(done))
 
+        localiser_is_done = done and (done.stage == IDENTITY or done.epoch >= settings.localiser_epochs)
+        if settings.localiser_epochs and not localiser_is_done:
+            stage = LocaliserStage(wide_crops, photos, self.chips[photos], settings.localiser_epochs, processes)
+            run_stage(net, stage, settings, processes, lambda: self._validate(net, split.validation), record, done)
+        if settings.epochs:
+            # with the localiser as it is now: one that has been taught is fixed, so it is the same after a break
+            start = copy.deepcopy(net if settings.localiser_epochs else self.start).to(processes.device)
+            start.recognisers.load_state_dict(self.start.recognisers.state_dict())
+            targets = torch.from_numpy(embed_photos(start, self.crops, photos)) if settings.hold else None
+            identities = self.source.dataset.identities[photos]
+            triplets = photos[sample_triplets(identities, TRIPLETS, settings.seed)]
 
-def _check_faces(source: Source, crops: CachedCrops, split: Split, processes: Processes) -> None:
-    """Raise FaceSimError where photos without a face leave too little, or where another machine has other photos."""
-    usable = crops.usable
-    _check_people(source, split.train[usable[split.train]], processes)
-    split.check_faces(source.dataset, usable)
-    here = (crops.fingerprint, split.train.tolist())
-    if here != processes.from_main(lambda: here):
-        raise FaceSimError(f"{source.dataset.name} holds other photos here than on the first machine: make them equal.")
+            def validate() -> dict[str, float]:
+                return self._validate(net, split.validation) | self._violations(net, triplets)
 
+            identity_stage = IdentityStage(settings, wide_crops, photos, identities, targets, processes)
+            run_stage(net, identity_stage, settings, processes, validate, record, done)
+            _blend(start.recognisers, net.recognisers, settings.blend)
+        return processes.from_main(lambda: self._finish(net, split, files, output or files.model))
 
-def _open_run(settings: Settings, folder: Path, resume: bool) -> None:
-    files = RunFiles(folder)
-    all_files = [files, *map(RunFiles, folder.glob("fold-*"))]
-    begun = any(some.checkpoint.is_file() or some.results.is_file() for some in all_files)
-    if resume and not files.settings.is_file():
-        raise FaceSimError(f"{folder} holds no run to continue: leave out --resume.")
-    if begun and not resume:
-        raise FaceSimError(f"{folder} holds an earlier run: add --resume to continue it, or name another --run.")
-    if resume:
-        stored, now = Settings.read(files.settings).as_dict(), settings.as_dict()
-        if stored != now:
-            changed = ", ".join(name for name in now if stored[name] != now[name])
-            raise FaceSimError(f"{folder} was begun with other settings ({changed}): give the same, or no --resume.")
-        return
-    _make(folder)
-    with write_whole(files.settings) as scratch:
-        scratch.write_text(json.dumps(settings.as_dict(), indent=2), "utf-8")
+    @functools.cached_property
+    def chips(self) -> Similarity:
+        """The positions of dlib's aligned chips in the wide crops, `(n,)`; zero for photos that are not used."""
+        used = np.flatnonzero(self.crops.usable & self.source.selected)
+        found = aligned_chips(self.crops.wide, used)
+        scale, shift = torch.zeros(2, len(self.crops.wide), dtype=torch.cfloat)
+        scale[used], shift[used] = found.scale, found.shift
+        return Similarity(scale, shift)
 
+    def _validate(self, net: SiameseNet, pairs: Pairs) -> dict[str, float]:
+        return rate_validation(pair_distances(net, self.crops, pairs, mirror=False), pairs)
 
-def _begin(files: RunFiles) -> Checkpoint | None:
-    _make(files.folder)
-    return Checkpoint.load(files.checkpoint) if files.checkpoint.is_file() else None
+    def _violations(self, net: SiameseNet, triplets: np.ndarray) -> dict[str, float]:
+        photos = np.unique(triplets)
+        embeddings = torch.from_numpy(embed_photos(net, self.crops, photos, mirror=False))
+        return {"violations": violations(self.settings, *embeddings[np.searchsorted(photos, triplets)])}
 
+    def _finish(self, net: SiameseNet, split: Split, files: RunFiles, output: Path) -> dict:
+        """Choose the threshold, test, write the model file, the pictures of pairs and the results."""
+        source, crops = self.source, self.crops
+        about = source.description(crops) | {"settings": self.settings.as_dict()}
+        begun_from = begun_from_model(self.settings)
+        if begun_from:
+            about["begun_from"] = begun_from.trained_on
+        photos = split.held_out_photos(source.dataset)
+        embeddings = embed_photos(net, crops, photos)
+        degraded = degraded_distances(net, crops, split.validation, photos, embeddings)
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FaceSimError(f"{folder} cannot be written: {error.strerror}; name another --run.") from error
+        def distances(pairs: Pairs) -> np.ndarray:
+            return pairs.distances(photos, embeddings)
+
+        info, results = rate_model(distances, source.dataset, source.selected, split, about, degraded)
+        export(net, info, output)
+        trained_on = split.train[crops.usable[split.train]]
+        identities = source.dataset.identities[trained_on]
+        train = sample_pairs(identities, TRAINING_PAIRS, TRAINING_PAIRS, self.settings.seed).among(trained_on)
+        for part, pairs, measured in (
+            ("train", train, pair_distances(net, crops, train)),
+            ("validation", split.validation, distances(split.validation)),
+            ("test", split.test, distances(split.test)),
+        ):
+            save_picture(draw_right_and_wrong(crops.wide, pairs, measured, info.threshold), files.pairs(part))
+        write_json(files.results, results)
+        return read_json(files.results)  # as a later call will read them
+
+    def _draw_validation_pairs(self, net: SiameseNet, pairs: Pairs) -> np.ndarray:
+        half = PAIRS_SHOWN // 2
+        shown = np.concatenate([np.flatnonzero(pairs.same)[:half], np.flatnonzero(~pairs.same)[:half]])
+        distances = pair_distances(net, self.crops, pairs)
+        threshold = rate_validation(distances, pairs)["validation_threshold"]
+        return np.asarray(draw_pairs(self.crops.wide, pairs.at(shown), distances[shown], threshold))
 
 
 @torch.no_grad()

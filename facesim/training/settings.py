@@ -1,15 +1,15 @@
-"""The settings of a training run: each has one definition, here, and a default that is the best we know."""
+"""The settings of a training run: each is defined once, here, with the best known default."""
 
 import dataclasses
 import json
-import types
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from facesim.errors import FaceSimError
 
-STARTS = {  # the weights that each backbone can start from, the best last; besides, any goes on from its own model file
+STARTS = {  # the weights that each backbone can start from, the best last; each can continue from its model file, too
     "facesim": ("sources", "shipped"),
     "resnet29": ("scratch", "sources"),
     "small": ("scratch",),
@@ -20,7 +20,7 @@ LOSSES = ("contrastive", "triplet")
 MINING = ("random", "semihard", "hard")
 
 # The best known for each start, where it differs.
-_UNTAUGHT = {
+_UNTAUGHT: dict[str, Any] = {
     "localiser_epochs": 8,
     "epochs": 30,
     "learning_rate": 1e-3,
@@ -34,12 +34,12 @@ _UNTAUGHT = {
     "random_epochs": 2,
     "mirror": True,
 }
-RECIPES = {
+RECIPES: dict[str, dict[str, Any]] = {
     "scratch": _UNTAUGHT,
     "imagenet": _UNTAUGHT | {"epochs": 20, "learning_rate": 3e-4},
     "sources": {"localiser_epochs": 16},
 }
-KNOWN = ("sources", "shipped", "MODEL.onnx")  # starts that know faces already
+KNOWN = ("sources", "shipped", "MODEL.onnx")  # starts that can describe faces already
 MARGINS = {  # by loss, and by whether the start is one of KNOWN
     ("contrastive", True): 0.6,
     ("contrastive", False): 1.0,
@@ -59,11 +59,11 @@ class Settings:
     data: tuple[str, ...] = _setting(
         ("lfw",), "lfw, pins, or a folder with a sub-folder of photos per identity; several, by repeating it."
     )
-    identities: int | None = _setting(None, "Only so many of the people, drawn by the seed.")
-    max_per_identity: int | None = _setting(None, "Only so many photos of each person, drawn by the seed.")
+    identities: int | None = _setting(None, "Use only this many people, drawn with the seed.")
+    max_per_identity: int | None = _setting(None, "Use only this many photos of each person, drawn with the seed.")
     exclude: str | None = _setting(None, "An exclusion list, instead of the one in the data set's folder.")
     folds: int | None = _setting(
-        None, "Cross-validate: so many models, each tested on people it never saw. 10 on lfw are View 2."
+        None, "Cross-validate: train this many models, each tested on people it never saw. 10 on lfw are View 2."
     )
     backbone: str = _setting("facesim", "The network that describes the straightened face.", tuple(STARTS))
     init: str = _setting(
@@ -72,39 +72,33 @@ class Settings:
         "them), imagenet, scratch, or a MODEL.onnx to go on from.",
     )
     mirror: bool = _setting(False, "Describe each face's mirror image, too: twice the time, slightly fewer errors.")
-    localiser_epochs: int = _setting(
-        0, "Epochs of learning again where a face is, from dlib's landmarks; 0 keeps the localiser of the start."
-    )
-    epochs: int = _setting(3, "Epochs of learning who it is, at most.")
+    localiser_epochs: int = _setting(0, "Epochs of training a new localiser on dlib's landmarks; 0 keeps the start's.")
+    epochs: int = _setting(3, "Epochs of learning identities, at most.")
     freeze_until: int = _setting(0, "Until after this epoch, train the last layer only.")
-    loss: str = _setting("contrastive", "What is learned by: pairs, or triplets.", LOSSES)
-    mining: str = _setting("semihard", "Which pairs or triplets of a batch count.", MINING)
+    loss: str = _setting("contrastive", "The loss: on pairs, or on triplets.", LOSSES)
+    mining: str = _setting("semihard", "Which pairs or triplets of a batch are used.", MINING)
     random_epochs: int = _setting(0, "Epochs at the start in which they are drawn at random.")
-    margin: float = _setting(0.6, "Impostors farther apart than this (or farther than the genuine) cost nothing.")
+    margin: float = _setting(0.6, "Impostors at this distance (triplets: this much beyond the genuine) cost nothing.")
     genuine_margin: float = _setting(0.3, "Contrastive: genuine pairs nearer than this cost nothing.")
     people_per_batch: int = _setting(24, "Identities in a batch with several photos, per process.")
     photos_per_person: int = _setting(2, "Photos of each of them.")
-    singles_per_batch: int = _setting(16, "Identities in a batch who have only one photo: impostors to all others.")
-    learning_rate: float = _setting(3e-5, "The highest of the one-cycle schedule.")
-    augmentation: float = _setting(1.0, "How strongly crops are changed while learning who it is, 0 to 1.")
-    hold: float = _setting(50.0, "Weight of the squared distance to the embeddings that the start gives.")
+    singles_per_batch: int = _setting(16, "Identities in a batch with only one photo: impostors to all others.")
+    learning_rate: float = _setting(3e-5, "The peak of the one-cycle schedule.")
+    augmentation: float = _setting(1.0, "How strongly crops are augmented while identities are learned, 0 to 1.")
+    hold: float = _setting(50.0, "Weight of the squared distance to the embeddings at the start.")
     blend: float = _setting(0.5, "How far the weights go back to the start's at the end, 0 to 1.")
-    patience: int | None = _setting(
-        None, "Stop after so many epochs without a better validation F1, and keep the best epoch's weights."
-    )
-    until_violations: float | None = _setting(
-        None, "Stop once a smaller share of 1,000 random triplets still violates the margin."
-    )
+    patience: int | None = _setting(None, "Stop after so many epochs without a better validation F1; keep the best.")
+    until_violations: float | None = _setting(None, "Stop once a smaller share of random triplets violates the margin.")
     seed: int = _setting(0, "Equal seeds, equal runs (on a CPU).")
 
     @classmethod
     def best(cls, **given: Any) -> "Settings":
-        """Return the settings given, and for the others (left out, or None) the best known for this start.
+        """Return the settings given, and for those left out, or None, the best known for this start.
 
-        Raises FaceSimError where a setting makes no sense.
+        Raises FaceSimError if a setting makes no sense.
         """
         given = {name: value for name, value in given.items() if value is not None}
-        init = given.get("init", STARTS.get(given.get("backbone"), STARTS["facesim"])[-1])
+        init = given.get("init", STARTS.get(given.get("backbone", "facesim"), STARTS["facesim"])[-1])
         start = _kind(init)
         loss = given.get("loss", "contrastive")
         margin = MARGINS.get((loss, start in KNOWN), 0.2)
@@ -114,7 +108,10 @@ class Settings:
 
     @classmethod
     def read(cls, path: Path, **changed: Any) -> "Settings":
-        """Read settings that a run has written; what is in `changed`, but for None, takes their place."""
+        """Read the settings that a run has written, replaced by those in `changed` that are not None.
+
+        Raises FaceSimError if the file holds no settings, or unknown ones, or one that makes no sense.
+        """
         try:
             stored = json.loads(path.read_text("utf-8"))
             if not isinstance(stored, dict) or not isinstance(stored.get("data"), list) or "init" not in stored:
@@ -126,8 +123,7 @@ class Settings:
             raise FaceSimError(f"{path} has settings that this facesim does not know: {unknown}.")
         stored |= {name: value for name, value in changed.items() if value is not None}
         for name, kind, repeats, *_ in options():
-            values = stored.get(name)
-            for value in values if repeats else [values]:
+            for value in stored[name] if repeats else [stored.get(name)]:
                 if value is not None and type(value) is not kind and not (kind is float and type(value) is int):
                     raise FaceSimError(f"{path} has a setting of a wrong kind: {name} must be of type {kind.__name__}.")
         return cls.best(**stored | {"data": tuple(stored["data"])})
@@ -142,11 +138,11 @@ class Settings:
 
     @property
     def localiser_is_taught(self) -> bool:
-        """Return whether the localiser knows where a face is before identities are learned."""
+        """Return whether the localiser can find a face before identities are learned."""
         return self.localiser_epochs > 0 or self.start in ("shipped", "MODEL.onnx")
 
     def check(self) -> None:
-        """Raise FaceSimError where a setting makes no sense."""
+        """Raise FaceSimError if a setting makes no sense."""
         for setting in dataclasses.fields(self):
             choices, value = setting.metadata["choices"], getattr(self, setting.name)
             if choices and value not in choices:
@@ -166,24 +162,21 @@ class Settings:
             raise FaceSimError(f"--margin {self.margin} must not be over 2, the largest distance there is.")
 
 
-_DEMANDS = {
+_DEMANDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data": (bool, "name a data set"),
     "identities": (lambda n: n >= 2, "be 2 or more"),
     "max_per_identity": (lambda n: n >= 2, "be 2 or more: of one photo each no genuine pair can be made"),
     "folds": (lambda n: n >= 3, "be 3 or more: one fold to test, one to choose the threshold, one to train on"),
-    "localiser_epochs": (lambda n: n >= 0, "not be negative"),
-    "epochs": (lambda n: n >= 0, "not be negative"),
-    "freeze_until": (lambda n: n >= 0, "not be negative"),
-    "random_epochs": (lambda n: n >= 0, "not be negative"),
+    **dict.fromkeys(
+        ("localiser_epochs", "epochs", "freeze_until", "random_epochs", "singles_per_batch", "hold"),
+        (lambda n: 0 <= n < float("inf"), "not be negative"),
+    ),
     "margin": (lambda x: 0 < x <= 4, "lie between 0 and 2, the largest distance there is (for triplets 4, squared)"),
     "genuine_margin": (lambda x: 0 <= x < 2, "lie between 0 and 2, the largest distance there is"),
     "people_per_batch": (lambda n: n >= 2, "be 2 or more: else a batch can hold no impostor pair"),
     "photos_per_person": (lambda n: n >= 2, "be 2 or more: else a batch can hold no genuine pair"),
-    "singles_per_batch": (lambda n: n >= 0, "not be negative"),
     "learning_rate": (lambda x: 0 < x < 1, "lie between 0 and 1"),
-    "augmentation": (lambda x: 0 <= x <= 1, "lie between 0 and 1"),
-    "hold": (lambda x: 0 <= x < float("inf"), "not be negative"),
-    "blend": (lambda x: 0 <= x <= 1, "lie between 0 and 1"),
+    **dict.fromkeys(("augmentation", "blend"), (lambda x: 0 <= x <= 1, "lie between 0 and 1")),
     "patience": (lambda n: n >= 1, "be 1 or more"),
     "until_violations": (lambda x: 0 < x < 1, "lie between 0 and 1"),
     "seed": (lambda n: 0 <= n < 2**32, "lie between 0 and 4294967295"),
@@ -195,21 +188,18 @@ def _kind(init: str) -> str:
 
 
 def option(name: str) -> str:
-    """Return the option of the command line that sets `name`."""
+    """Return the command-line option that sets `name`."""
     return "--" + name.replace("_", "-")
 
 
 def options() -> list[tuple[str, type, bool, str, tuple[str, ...]]]:
-    """Return, for each setting: name, type, whether it repeats, help with its defaults, choices."""
+    """Return for each setting its name, type, whether it repeats, its help with defaults, and its choices."""
     hints = get_type_hints(Settings)
     listed = []
     for setting in dataclasses.fields(Settings):
-        kind = hints[setting.name]
-        if get_origin(kind) is types.UnionType:
-            kind = get_args(kind)[0]
-        repeats = get_origin(kind) is tuple
-        kind = get_args(kind)[0] if repeats else kind
-        listed.append((setting.name, kind, repeats, _help(setting), setting.metadata["choices"]))
+        hint = hints[setting.name]
+        kind, *_ = get_args(hint) or (hint,)  # of `int | None`, and of `tuple[str, ...]`, the first
+        listed.append((setting.name, kind, get_origin(hint) is tuple, _help(setting), setting.metadata["choices"]))
     return listed
 
 

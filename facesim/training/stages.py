@@ -1,7 +1,7 @@
-"""What is learned: first where the face is, then who it is. A stage gives batches and the loss on each."""
+"""What is learned: first where the face is, then who it is. A stage provides batches and the loss on each."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facesim.data.batches import IdentityBatches
+from facesim.data.cache import WideCrops
 from facesim.training.augment import augment
 from facesim.training.network import SiameseNet
 from facesim.training.objectives import make_objective
@@ -16,95 +17,114 @@ from facesim.training.poses import Similarity
 from facesim.training.processes import Processes
 from facesim.training.settings import Settings
 
+LOCALISER, IDENTITY = "localiser", "identity"  # names of the stages
 LOCALISER_BATCH = 64  # crops
 LOCALISER_RATE = 2e-3
 
 
-@dataclass(frozen=True, slots=True)
-class LocaliserStage:
-    """Teach the localiser to find the chip that dlib's landmarks would cut; it needs no identities."""
+class Stage(Protocol):
+    """What the loop trains by."""
 
-    wide_crops: np.ndarray  # (n, 252, 252, 3) uint8
-    photos: np.ndarray  # (m,) indices of those to train on
-    chips: Similarity  # (m,) from chip to wide crop
+    name: str
     epochs: int
-    processes: Processes
-    learning_rate: float = LOCALISER_RATE
-    name: str = "localiser"
+    batches_per_epoch: int
+    learning_rate: float  # the highest
+    patience: int | None  # epochs without a better validation F1 after which it ends
 
     def begin(self, net: SiameseNet, epoch: int) -> list[nn.Parameter]:
-        """Set the modes of the network's parts and return what is trained."""
+        """Prepare the parts of the network for `epoch`, counted from 0; return all that the stage ever trains."""
+
+    def batches(self, random: torch.Generator, seed: int) -> Iterator[tuple]:
+        """Yield the batches of an epoch: this process's crops `(b, 160, 160, 3)`, and what else `loss` takes."""
+
+    def forward(self, net: SiameseNet, crops: Tensor) -> Tensor:
+        """Return the output that `loss` takes."""
+
+    @property
+    def loss(self) -> Callable[..., Tensor]:
+        """The loss of the output, given the rest of the batch."""
+
+
+class LocaliserStage:
+    """Teach the localiser to find the chip that dlib's landmarks would cut; it needs no identities.
+
+    `photos` `(m,)` are indices into `wide_crops`, `chips` `(m,)` the maps from each photo's chip into its wide crop.
+    """
+
+    name = LOCALISER
+    learning_rate = LOCALISER_RATE
+    patience: int | None = None
+
+    def __init__(self, wide_crops: WideCrops, photos: np.ndarray, chips: Similarity, epochs: int, processes: Processes):
+        self.epochs = epochs
+        self._wide_crops, self._photos, self._chips, self._processes = wide_crops, photos, chips, processes
+        self._batch_size = LOCALISER_BATCH * processes.count
+        self.batches_per_epoch = max(1, len(photos) // self._batch_size)
+
+    def begin(self, net: SiameseNet, epoch: int) -> list[nn.Parameter]:
         net.recognisers.requires_grad_(False)
         net.train()
         return list(net.localiser.parameters())
 
-    def batches(self, epoch: int, random: torch.Generator, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, random: torch.Generator, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield crops `(b, 160, 160, 3)` and the poses `(b, 4)` to be found in them."""
-        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(self.photos)))
-        for batch in order.split(LOCALISER_BATCH * self.processes.count)[: len(self)]:
-            rows = batch[self.processes.rank :: self.processes.count]
-            crops, placement = augment(torch.from_numpy(self.wide_crops[self.photos[rows]]), random)
-            yield crops, placement.carry(self.chips[rows]).as_pose()
-
-    def __len__(self) -> int:
-        """Return the batches per epoch."""
-        return max(1, len(self.photos) // (LOCALISER_BATCH * self.processes.count))
+        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(self._photos)))
+        for batch in order.split(self._batch_size)[: self.batches_per_epoch]:
+            rows = batch[self._processes.rank :: self._processes.count]
+            crops, placement = augment(torch.from_numpy(self._wide_crops[self._photos[rows]]), random)
+            yield crops, placement.carry(self._chips[rows]).as_pose()
 
     def forward(self, net: SiameseNet, crops: Tensor) -> Tensor:
         return net.localiser.measure(net.normalise(crops))
 
     def loss(self, output: Tensor, poses: Tensor) -> Tensor:
-        return F.smooth_l1_loss(output, poses)
+        return F.smooth_l1_loss(output, poses.to(output.device))
 
 
 class IdentityStage:
     """Teach the network who is who, by pairs or triplets of batches of P identities × K photos.
 
-    `targets` `(m, d)` are the embeddings that the start gives: where they are given, new ones are held near them, so
-    that what was known of other people is not lost. A localiser that has been taught keeps still.
+    `photos` `(m,)` are indices into `wide_crops`, and show `identities` `(m,) str`. `targets` `(m, d)`, if given, are
+    the embeddings at the start; new ones are held near them, so that what was learned of other people is not lost. A
+    localiser that has been taught is not trained.
     """
 
-    name = "identity"
+    name = IDENTITY
 
     def __init__(
         self,
         settings: Settings,
-        wide_crops: np.ndarray,
+        wide_crops: WideCrops,
         photos: np.ndarray,
         identities: np.ndarray,
         targets: Tensor | None,
         processes: Processes,
     ):
-        self.epochs, self.learning_rate = settings.epochs, settings.learning_rate
+        self.epochs, self.learning_rate, self.patience = settings.epochs, settings.learning_rate, settings.patience
         self._settings, self._processes, self._targets = settings, processes, targets
         self._wide_crops, self._photos = wide_crops, photos
         people, singles = settings.people_per_batch * processes.count, settings.singles_per_batch * processes.count
         self._batches = IdentityBatches(identities, people, settings.photos_per_person, singles)
+        self.batches_per_epoch = len(self._batches)
 
     def begin(self, net: SiameseNet, epoch: int) -> list[nn.Parameter]:
-        """Set the modes of the network's parts for `epoch`, counted from 0; return what the stage trains in all."""
         net.train().requires_grad_(True)
-        trained = net
-        if self._settings.localiser_is_taught:
+        trained = net.recognisers if self._settings.localiser_is_taught else net
+        if self._settings.localiser_is_taught or epoch < self._settings.freeze_until:
             net.localiser.eval().requires_grad_(False)
-            trained = net.recognisers
         if epoch < self._settings.freeze_until:
-            net.localiser.eval().requires_grad_(False)
             for recogniser in net.recognisers:
                 recogniser.features.eval().requires_grad_(False)
         self._objective = make_objective(self._settings, epoch)
         return list(trained.parameters())
 
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def batches(self, epoch: int, random: torch.Generator, seed: int) -> Iterator[tuple]:
-        """Yield our crops `(b, 160, 160, 3)`, and of all processes' crops the identity numbers and the targets."""
+    def batches(self, random: torch.Generator, seed: int) -> Iterator[tuple]:
+        """Yield our crops `(b, 160, 160, 3)`, and the identity numbers and targets of all processes' crops."""
         for shares in self._batches.draw(seed, self._processes.count):
             wide = torch.from_numpy(self._wide_crops[self._photos[shares[self._processes.rank]]])
             crops, _ = augment(wide, random, self._settings.augmentation)
-            people = [torch.from_numpy(self._batches.people[rows]) for rows in shares]
-            yield crops, people, None if self._targets is None else self._targets[np.concatenate(shares)]
+            identities = [torch.from_numpy(self._batches.identity_numbers[rows]) for rows in shares]
+            yield crops, identities, None if self._targets is None else self._targets[np.concatenate(shares)]
 
     def forward(self, net: SiameseNet, crops: Tensor) -> Tensor:
         pixels = net.normalise(crops)
@@ -114,10 +134,11 @@ class IdentityStage:
             descriptors = net.describe(chips)
         return net.unite([part.float() for part in descriptors])
 
-    def loss(self, output: Tensor, people: list[Tensor], targets: Tensor | None) -> Tensor:
+    def loss(self, output: Tensor, identities: list[Tensor], targets: Tensor | None) -> Tensor:
         """Return the loss over the embeddings of all processes, of which `output` `(b, d)` are ours."""
-        embeddings = self._processes.gather(output, [len(part) for part in people])
-        loss = self._objective(embeddings, torch.cat(people).to(output.device))
+        embeddings = self._processes.gather(output, [len(part) for part in identities])
+        loss = self._objective(embeddings, torch.cat(identities).to(output.device))
         if targets is not None:
-            loss = loss + self._settings.hold * (embeddings - targets).square().sum(1).mean()
+            distances = embeddings - targets.to(output.device)
+            loss = loss + self._settings.hold * distances.square().sum(1).mean()
         return loss

@@ -1,4 +1,4 @@
-"""Starting weights: build the network that a run begins with."""
+"""The start: build the network that a run begins with."""
 
 from pathlib import Path
 
@@ -24,11 +24,11 @@ _SOURCES = {"resnet29": load_dlib_weights, "mobilefacenet": load_mobilefacenet_w
 
 
 def starting_network(settings: Settings) -> SiameseNet:
-    """Build the network and fill it with the weights that `init` names; the rest is drawn by the seed.
+    """Build the network with the weights that `init` names; others are random, drawn with the seed.
 
-    A localiser that is to be taught starts from nothing, so that it has seen nobody before.
+    A localiser that is to be taught starts from random weights, so that it has seen nobody.
 
-    Raises FaceSimError where those weights cannot be had.
+    Raises FaceSimError if the weights cannot be read.
     """
     torch.manual_seed(settings.seed)
     path = model_file(settings)
@@ -49,16 +49,17 @@ def starting_network(settings: Settings) -> SiameseNet:
 
 
 def model_file(settings: Settings) -> Path | None:
-    """Return the model file that a run starts from; None where it starts from other weights."""
+    """Return the model file that a run starts from, or None if it starts from other weights."""
     if settings.start == "shipped":
         return default_model()
     return Path(settings.init) if settings.start == "MODEL.onnx" else None
 
 
 def begun_from_model(settings: Settings) -> ModelInfo | None:
-    """Return what is said of the model that a run starts from; None where nothing that it takes over saw anybody.
+    """Return the metadata of the model file that a run starts from, or None if it starts from other weights.
 
-    That is so, too, where the model's own run taught its localiser only, and the new one learns another.
+    None, too, if that model's run taught only its localiser, and the new run teaches another: it then keeps no weights
+    that have seen anybody.
     """
     path = model_file(settings)
     info = Model(path, quick=True).info if path else None
@@ -80,9 +81,9 @@ def make_network(
 
 
 def read_network(path: Path, backbone: str) -> SiameseNet:
-    """Read a network out of a model file, by the names of its weights; normalisation is part of them there.
+    """Read a network from a model file by the names of its weights, into which normalisation is folded.
 
-    Raises FaceSimError when the file is not a model with this backbone.
+    Raises FaceSimError if the file is not a model with this backbone.
     """
     model = Model(path)
     settings = model.info.trained_on.get("settings", {})

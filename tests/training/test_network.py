@@ -78,7 +78,7 @@ def test_a_mirror_image_is_embedded_as_the_face_itself_where_both_count():
 
 def test_mobilefacenets_window_lies_around_the_chip_where_it_was_chosen_to():
     """Its pixel (u, v) lies at the chip's (74 + 1.6 (u - 55.9), 43.7 + 1.6 (v - 51.6))."""
-    grid = SiameseNet().grid1.view(112, 112, 3)
+    grid = SiameseNet().recognisers[1].grid.view(112, 112, 3)
     for u, v in ((0, 0), (56, 52), (111, 20)):
         expected = [(74 + 1.6 * (u - 55.9) + 0.5) / 75 - 1, (43.7 + 1.6 * (v - 51.6) + 0.5) / 75 - 1, 1]
         assert grid[v, u].tolist() == pytest.approx(expected, abs=1e-3)

@@ -35,9 +35,9 @@ def gradients(rank, count, loss, mining):
     stage = IdentityStage(settings, None, np.arange(len(IDENTITIES)), IDENTITIES, targets, processes)
     stage.begin(net, 0)
     shares = next(stage._batches.draw(0, count))
-    people = [torch.from_numpy(stage._batches.people[rows]) for rows in shares]
+    identities = [torch.from_numpy(stage._batches.identity_numbers[rows]) for rows in shares]
     step = processes.wrap(_Step(net, stage))
-    stage.loss(step(crops[shares[rank]]), people, targets[np.concatenate(shares)]).backward()
+    stage.loss(step(crops[shares[rank]]), identities, targets[np.concatenate(shares)]).backward()
     return {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
 
 
