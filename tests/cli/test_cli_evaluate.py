@@ -147,7 +147,8 @@ def test_an_open_set_is_judged_as_by_a_plain_loop(run, people, model, walls):
     assert (at["threshold"], at["misses"], at["false_positives"]) == (threshold, missed, positives)
     assert (told["enrolled_without_face"], told["mated_without_face"]) == (walls, 6 - walls)
     assert told["mated_not_enrolled"] == 4 * walls
-    assert Image.open(told["picture"]).format == "PNG"
+    with Image.open(told["picture"]) as picture:
+        assert picture.format == "PNG"
 
 
 def _walls(open_set, photos):
@@ -164,7 +165,8 @@ def test_an_open_set_is_told_and_drawn(run, people, tmp_path):
     assert "non-mated     2 probes of 2 people not enrolled" in lines
     assert "FNIR at FPIR 10 %   too few to say: 2 non-mated probes, 100 are needed" in lines
     assert lines[-1] == "drawn               curve.jpg"
-    assert Image.open(tmp_path / "here" / "curve.jpg").format == "JPEG"
+    with Image.open(tmp_path / "here" / "curve.jpg") as picture:
+        assert picture.format == "JPEG"
 
 
 @pytest.fixture
@@ -186,7 +188,8 @@ def test_errors_are_told_and_drawn_by_group(run, by_region, tmp_path):
     assert [row[:2] for row in rows[:3]] == [["north", "2"], ["south", "1"], ["unknown", "3"]]
     assert "too few pairs to say (36)" in printed  # 6 photos of each of the two in the north
     assert lines[-1] == "drawn         groups.png"
-    assert Image.open(tmp_path / "here" / "groups.png").width > 1000
+    with Image.open(tmp_path / "here" / "groups.png") as picture:
+        assert picture.width > 1000
 
 
 def test_json_holds_the_groups_at_each_threshold_of_the_model(run, by_region, model):
@@ -234,7 +237,8 @@ def test_models_are_compared_and_the_pairs_on_which_they_disagree_are_drawn(run,
     assert "only A right  1 of the pairs" in printed
     assert "McNemar       p = 1: may be chance alone" in printed
     assert "no face       in 2 of the pairs" in printed
-    assert Image.open(tmp_path / "here" / "disagreements.png").height > 100
+    with Image.open(tmp_path / "here" / "disagreements.png") as picture:
+        assert picture.height > 100
 
 
 def test_a_model_equals_itself(run, pairs, model, tmp_path):

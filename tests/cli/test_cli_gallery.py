@@ -160,9 +160,9 @@ def test_identify_says_when_a_gallery_is_too_large_for_the_threshold(run, galler
 def test_the_faces_are_drawn_with_their_names(run, gallery, both, tmp_path, hopper):
     run("forget", gallery, "Eileen Collins")
     assert run("identify", gallery, both, "--draw", tmp_path / "shown.png")[0] == 1
-    shown = Image.open(tmp_path / "shown.png")
-    assert shown.size == Image.open(both).size
-    colours = {colour for _, colour in shown.convert("RGB").getcolors(2**24)}
+    with Image.open(tmp_path / "shown.png") as shown, Image.open(both) as photo:
+        assert shown.size == photo.size
+        colours = {colour for _, colour in shown.convert("RGB").getcolors(2**24)}
     assert {(26, 127, 55), (198, 40, 40)} <= colours
     assert run("identify", gallery, both, hopper, "--draw", tmp_path / "other.png")[0] == 2
     assert run("identify", gallery, both, "--draw", tmp_path / "other.xyz")[0] == 2
@@ -243,7 +243,8 @@ def test_cluster_groups_photos_writes_and_draws_them(run, tmp_path, hopper, coll
         rows = list(csv.DictReader(file))
     assert [row["group"] for row in rows] == ["1", "1", "2"]
     assert rows[2] == {"group": "2", "photo": str(odd), "box": "121,83,88,88", "name": ""}
-    assert Image.open(picture).size[0] > 250
+    with Image.open(picture) as drawn:
+        assert drawn.size[0] > 250
     groups = [json.loads(line) for line in run("cluster", tmp_path / "photos", "--json")[1].splitlines()]
     assert [len(group["faces"]) for group in groups] == [2, 1]
 

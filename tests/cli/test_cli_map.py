@@ -42,7 +42,8 @@ def test_map_draws_a_page_and_a_picture_and_says_what_they_hold(run, people, tmp
     assert printed.startswith(
         "18 photos of 3 identities; 1 more without a face is left out.\nPCA: component 1 explains "
     )
-    assert Image.open("people-map.png").format == "PNG"
+    with Image.open("people-map.png") as picture:
+        assert picture.format == "PNG"
     assert "Hugo_Chavez" in (tmp_path / "here" / "people-map.html").read_text("utf-8")
 
 
@@ -156,7 +157,8 @@ def test_neighbours_finds_the_other_photos_of_the_person(run, people):
     verdict = Verifier().verify(query, first["photo"])
     assert first["distance"] == pytest.approx(verdict.distance, abs=1e-6)
     assert first["same"] == verdict.same
-    assert Image.open("neighbours.png").format == "PNG"
+    with Image.open("neighbours.png") as picture:
+        assert picture.format == "PNG"
 
 
 def test_neighbours_prints_a_line_for_each(run, people, hopper, tmp_path):
@@ -166,7 +168,8 @@ def test_neighbours_prints_a_line_for_each(run, people, hopper, tmp_path):
     assert lines[2].split() == ["rank", "distance", "verdict", "identity", "photo"]
     assert [line.split()[0] for line in lines[3:6]] == ["1", "2", "3"]
     assert all(line.split()[2] == "different" for line in lines[3:6])
-    assert Image.open(tmp_path / "near.jpg").format == "JPEG"
+    with Image.open(tmp_path / "near.jpg") as picture:
+        assert picture.format == "JPEG"
 
 
 def test_neighbours_gives_all_there_are_and_takes_the_querys_name(run, portraits, hopper):

@@ -69,7 +69,8 @@ def test_errors_by_group_stand_in_every_part_of_the_report(run, pairs, tmp_path)
     assert "Errors by &lt;kind&gt;" in page
     assert "too few pairs to say (2)" in page
     assert "No group has 100 genuine pairs." in page
-    assert Image.open(folder / "groups.png").format == "PNG"
+    with Image.open(folder / "groups.png") as picture:
+        assert picture.format == "PNG"
 
 
 def test_json_is_what_metrics_json_holds(run, pairs, tmp_path):
