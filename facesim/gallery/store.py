@@ -65,7 +65,7 @@ def open_or_create_gallery(address: str, model: Model) -> "Gallery":
             ours = {tables.LOCK, f"{TABLE}.lance"}  # of a process that is creating the gallery, or was killed then
             if folder.is_dir() and {path.name for path in folder.iterdir()} - ours:
                 raise FaceSimError(f"{printable(address)} holds other files, and is no gallery: name a new folder.")
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(0o700, parents=True, exist_ok=True)  # readable by its owner alone
         with tables.locked(address, tables.EXCLUSIVE), tables.translate_errors(address):
             table = tables.open_table(address, TABLE)
             if table is None:  # no other process has created it meanwhile

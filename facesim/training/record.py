@@ -44,7 +44,7 @@ class RunFiles:
     def open(self) -> Checkpoint | None:
         """Make the folder, and return the checkpoint in it if there is one."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(0o700, parents=True, exist_ok=True)  # its pictures show faces
         except OSError as error:
             raise FaceSimError(f"{self.folder} cannot be written: {error.strerror}; name another --run.") from error
         return Checkpoint.load(self.checkpoint) if self.checkpoint.is_file() else None

@@ -43,6 +43,7 @@ def test_a_cached_crop_is_the_crop_that_a_verdict_is_given_on(dataset, tmp_path)
 def test_a_second_run_reads_what_the_first_has_cut(dataset, tmp_path):
     first = cached_crops(dataset, tmp_path / "cache")
     (folder,) = (tmp_path / "cache").iterdir()
+    assert folder.stat().st_mode & 0o077 == 0  # faces are for their owner alone
     written = (folder / "crops.npy").stat().st_mtime_ns
     again = cached_crops(dataset, tmp_path / "cache")
     assert (folder / "crops.npy").stat().st_mtime_ns == written

@@ -53,6 +53,11 @@ def files_with(folder: Path, part: bytes) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file() and part in path.read_bytes()]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="access is not by mode here")
+def test_a_new_gallery_is_its_owners_alone(gallery):
+    assert Path(gallery.address).stat().st_mode & 0o777 == 0o700
+
+
 def test_the_nearest_are_those_of_a_plain_search(gallery, fill):
     embeddings = fill(*map(str, range(500)))
     for query in unit(5, gallery.embedding_size, 1):
