@@ -34,10 +34,10 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     facesim evaluate -w my.onnx --data pins --record    write the rates into the model file
     facesim evaluate --open-set           find people among many, with strangers among the probes
 
-    If the model was trained on people of the view, there is no figure, but a line that says so. Nobody knows who is in
-    a CSV file. A pair in which no face is found is a non-match (a failure to acquire, ISO/IEC 19795-1); F1 and accuracy
-    are also stated as if it were an error. Intervals are 95 %. Calibration is measured as if half of all pairs were
-    genuine.
+    If the model was trained on people of the view, no figure is given. A CSV file does not say who is in it, so nobody
+    can check that there. A pair in which no face is found counts as a non-match (a failure to acquire, ISO/IEC
+    19795-1); F1 and accuracy are also given with such pairs as errors. Intervals are 95 %. Calibration is measured as
+    if half of all pairs were genuine.
 
     --by states FMR and FNMR at each threshold in the model file, by group. COLUMN is one of people.csv in the data
     set's folder (identity,COLUMN,...), or of the CSV file of pairs (COLUMN, or COLUMN1 and COLUMN2 for its two photos);
@@ -47,9 +47,9 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     --record writes FMR and FNMR, on all pairs and by group, into the model file, and replaces those recorded on the
     same data. From then on predict --json, identify and sweep state the highest FMR. The network does not change.
 
-    --open-set enrols a photo each of people whom the model has not seen, and searches for their other photos and for
+    --open-set enrols one photo of each person whom the model has not seen, and searches for their other photos and for
     people who are not enrolled: rank-1, FPIR and FNIR (ISO/IEC 19795-1; NIST FRTE). --enrolled adds people whom the
-    model has seen, until so many are enrolled. See docs/evaluation.md.
+    model has seen, up to that number. See docs/evaluation.md.
     """
     if open_set and (view or pairs or count or by or record):
         other = "--view, --pairs, --count, --by and --record"
