@@ -107,7 +107,7 @@ def rate_intervals(wrong: np.ndarray, identities: np.ndarray | None) -> list[Int
     return [interval if interval[0] < interval[1] else plain for interval, plain in zip(intervals, wilson, strict=True)]
 
 
-def mean_with_error(values: Sequence[float]) -> tuple[float, float]:
+def mean_with_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Return the mean over k folds and its standard error: their standard deviation (n − 1) by the root of k."""
     return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
