@@ -7,7 +7,7 @@ import click
 
 from facesim.cli import verb
 from facesim.cli.messages import note
-from facesim.cli.options import GPU, JSON_LINES, MODEL, THRESHOLD, draw_option, faces_option, output_option
+from facesim.cli.options import GPU, JSON_LINES, MODEL, draw_option, faces_option, output_option, threshold_option
 from facesim.detector.selection import box_text
 from facesim.files import check_apart, check_picture_path, check_writable, save_picture, utf8_text, write_whole
 from facesim.text import pluralise, printable
@@ -15,7 +15,7 @@ from facesim.text import pluralise, printable
 
 @verb(status="0 success, 2 trouble (some photos could not be read; the others are grouped).")
 @click.argument("photos", nargs=-1, required=True)
-@THRESHOLD
+@threshold_option("by the number of faces")
 @faces_option("all")
 @MODEL
 @GPU

@@ -7,7 +7,7 @@ import click
 from facesim.cli import verb
 from facesim.cli.identification import IDENTIFIED_COLUMNS, identified_line, note_named_strangers, open_identifier
 from facesim.cli.messages import note
-from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, THRESHOLD, draw_option, faces_option
+from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, draw_option, faces_option, threshold_option
 from facesim.errors import FaceSimError
 from facesim.files import check_apart, check_picture_path, save_picture
 
@@ -16,7 +16,7 @@ from facesim.files import check_apart, check_picture_path, save_picture
 @GALLERY
 @click.argument("photos", nargs=-1, required=True)
 @FMR
-@THRESHOLD
+@threshold_option("as --fmr picks it")
 @faces_option("all")
 @MODEL
 @GPU
@@ -27,12 +27,13 @@ def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, dr
 
     \b
     facesim identify GALLERY photo.jpg --draw named.jpg
-    facesim identify GALLERY photo.jpg --fmr 0.01    name at most one stranger in a hundred
+    facesim identify GALLERY photo.jpg --fmr 0.1     name up to one stranger in ten, and miss fewer people
     facesim identify GALLERY folder --json
 
-    A face is known if its nearest enrolled face is closer than the threshold. The model's own threshold is meant for
-    two photos: each enrolled face is one more chance for a stranger to match. --fmr picks the threshold in the model
-    file at which, with a gallery of this size, at most that share of strangers is named; if there is none, it says so.
+    A face is known if its nearest enrolled face is closer than the threshold. Each enrolled face is one more chance for
+    a stranger to match, so the threshold is the one in the model file at which, with a gallery of this size, at most
+    1 % of strangers are named. If there is none so strict, it is the strictest, and a line says how many strangers are
+    named; --fmr asks for another share, and fails where the model cannot promise it. -t sets the threshold itself.
 
     The probability that a name is right assumes that half of all faces shown are of people enrolled, and that each
     enrolled face is equally likely.
@@ -49,7 +50,7 @@ def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, dr
         check_apart([draw], [*photos, model or default_model()])
     identifier = open_identifier(address, model, gpu, fmr, threshold, selection)
     if fmr is None:
-        note_named_strangers(identifier)
+        note_named_strangers(identifier, threshold)
     status, recorded = 0, identifier.info.worst_at(identifier.threshold)
     if not as_json:
         worst = identifier.info.worst_text(identifier.threshold)

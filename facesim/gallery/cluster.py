@@ -5,7 +5,7 @@ import math
 import dlib
 import numpy as np
 
-from facesim.gallery.identify import claimed_fmr
+from facesim.gallery.thresholds import claimed_fmr
 from facesim.model_info import ModelInfo
 from facesim.verifier import check_threshold
 
