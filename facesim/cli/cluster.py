@@ -7,7 +7,16 @@ import click
 
 from facesim.cli import verb
 from facesim.cli.messages import note
-from facesim.cli.options import GPU, JSON_LINES, MODEL, draw_option, faces_option, output_option, threshold_option
+from facesim.cli.options import (
+    ALLOW_TWICE,
+    GPU,
+    JSON_LINES,
+    MODEL,
+    draw_option,
+    faces_option,
+    output_option,
+    threshold_option,
+)
 from facesim.detector.selection import box_text
 from facesim.files import check_apart, check_picture_path, check_writable, save_picture, utf8_text, write_whole
 from facesim.text import pluralise, printable
@@ -17,12 +26,13 @@ from facesim.text import pluralise, printable
 @click.argument("photos", nargs=-1, required=True)
 @threshold_option("by the number of faces")
 @faces_option("all")
+@ALLOW_TWICE
 @MODEL
 @GPU
 @output_option("Write group, photo, box and name of each face as CSV.")
 @draw_option("Draw the faces, group by group.")
 @JSON_LINES
-def cluster(photos, threshold, selection, model, gpu, output, draw, as_json):
+def cluster(photos, threshold, selection, allow_twice, model, gpu, output, draw, as_json):
     """Group the faces on PHOTOS by person: files, folders of them, or a gallery.
 
     \b
@@ -31,6 +41,7 @@ def cluster(photos, threshold, selection, model, gpu, output, draw, as_json):
 
     Nobody needs to be known. A group is meant to be one person, but some people are split into two groups, and people
     who look alike may share one: check the picture that --draw makes. A face that matches no other is a group of one.
+    Two faces on one photo are two people, and in two groups, unless --allow-twice is given.
     Without -t, the threshold follows from the model's false match rates and is stricter the more faces there are.
     """
     import numpy as np
@@ -64,7 +75,9 @@ def cluster(photos, threshold, selection, model, gpu, output, draw, as_json):
     if threshold is None:
         threshold = threshold_for(verifier.model.info, len(rows))
     check_apart(written, (row.photo for row in rows))  # a gallery's photos
-    groups = [[rows[i] for i in group] for group in group_faces(np.array([row.embedding for row in rows]), threshold)]
+    embeddings = np.array([row.embedding for row in rows])
+    photo_of = None if allow_twice else [row.photo for row in rows]
+    groups = [[rows[i] for i in group] for group in group_faces(embeddings, threshold, photo_of)]
     if output:
         with write_whole(output) as scratch, utf8_text(open(scratch, "wb")) as file:
             writer = csv.writer(file)

@@ -9,7 +9,7 @@ from facesim.text import pluralise, printable
 IDENTIFIED_COLUMNS = f"{'name':<24}  distance  probability  {'face (x,y,w,h)':<19}  photo"
 
 
-def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False):
+def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False, allow_twice=False):
     """Return an `Identifier` as the options of these names ask for; raises UsageError if two say how strict to be."""
     from facesim.gallery.identify import Identifier
     from facesim.gallery.store import open_gallery
@@ -18,7 +18,7 @@ def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False)
     if fmr is not None and threshold is not None:
         raise click.UsageError("--fmr picks the threshold: leave out -t.")
     verifier = Verifier(model, threshold, gpu)
-    return Identifier(open_gallery(address, verifier.model), verifier, fmr, selection, quick)
+    return Identifier(open_gallery(address, verifier.model), verifier, fmr, selection, quick, allow_twice)
 
 
 def identified_line(face):

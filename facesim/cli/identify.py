@@ -7,7 +7,17 @@ import click
 from facesim.cli import verb
 from facesim.cli.identification import IDENTIFIED_COLUMNS, identified_line, note_named_strangers, open_identifier
 from facesim.cli.messages import note
-from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, draw_option, faces_option, threshold_option
+from facesim.cli.options import (
+    ALLOW_TWICE,
+    FMR,
+    GALLERY,
+    GPU,
+    JSON_LINES,
+    MODEL,
+    draw_option,
+    faces_option,
+    threshold_option,
+)
 from facesim.errors import FaceSimError
 from facesim.files import check_apart, check_picture_path, save_picture
 
@@ -18,11 +28,12 @@ from facesim.files import check_apart, check_picture_path, save_picture
 @FMR
 @threshold_option("as --fmr picks it")
 @faces_option("all")
+@ALLOW_TWICE
 @MODEL
 @GPU
 @JSON_LINES
 @draw_option("Draw the photo with its faces and their names.", former=["--show"])
-def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, draw):
+def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu, as_json, draw):
     """Say who each face on PHOTOS is: somebody enrolled in GALLERY, or unknown. PHOTOS are files or folders.
 
     \b
@@ -34,6 +45,9 @@ def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, dr
     a stranger to match, so the threshold is the one in the model file at which, with a gallery of this size, at most
     1 % of strangers are named. If there is none so strict, it is the strictest, and a line says how many strangers are
     named; --fmr asks for another share, and fails where the model cannot promise it. -t sets the threshold itself.
+
+    Two faces on one photo are two people: of several that would get one name, the closest gets it, and the others are
+    unknown, unless --allow-twice is given.
 
     The probability that a name is right assumes that half of all faces shown are of people enrolled, and that each
     enrolled face is equally likely.
@@ -48,7 +62,7 @@ def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, dr
             raise click.UsageError("--draw is for one photo: give one.")
         check_picture_path(draw)
         check_apart([draw], [*photos, model or default_model()])
-    identifier = open_identifier(address, model, gpu, fmr, threshold, selection)
+    identifier = open_identifier(address, model, gpu, fmr, threshold, selection, allow_twice=allow_twice)
     if fmr is None:
         note_named_strangers(identifier, threshold)
     status, recorded = 0, identifier.info.worst_at(identifier.threshold)

@@ -34,6 +34,9 @@ FMR = click.option(
     type=float,
     help="Name at most this share of strangers.  [default: 0.01, or as few as the model can promise]",
 )
+ALLOW_TWICE = click.option(
+    "--allow-twice", is_flag=True, help="A person may be on a photo twice, as on a collage or in a mirror."
+)
 BY = click.option(
     "--by",
     multiple=True,

@@ -1,5 +1,6 @@
 """Say who is on a photo: somebody enrolled in a gallery, or a stranger."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Identifier:
         fmr: float | None = None,
         selection: str = "all",
         quick: bool = False,
+        allow_twice: bool = False,
     ):
         """Name a face under the threshold at which at most 1 % of strangers are named, or at most `fmr` of them.
 
@@ -68,10 +70,11 @@ class Identifier:
         given counts.
 
         `selection` says which of a photo's faces count, as in `Verifier.verify`. With `quick`, faces are detected in a
-        single pass, as frames of a video need it.
+        single pass, as frames of a video need it. On a photo, a name is given once, to the closest of the faces that
+        match it, and the others are unknown; with `allow_twice`, as for a collage, each face that matches gets it.
         """
         self._gallery, self._verifier = gallery, verifier
-        self._selection, self._quick = selection, quick
+        self._selection, self._quick, self._allow_twice = selection, quick, allow_twice
         self.enrolled = gallery.count_named()
         self.info = verifier.model.info
         if fmr is not None:
@@ -92,7 +95,8 @@ class Identifier:
 
     def identify_embedded(self, embedded: EmbeddedPhoto) -> list[Identified]:
         """Say who each face of an embedded photo is."""
-        return [self._identify_face(face, embedding) for face, embedding in zip(*embedded, strict=True)]
+        found = [self._identify_face(face, embedding) for face, embedding in zip(*embedded, strict=True)]
+        return found if self._allow_twice else _name_once(found)
 
     def _embed(self, photo: PhotoSource | Photo) -> EmbeddedPhoto:
         return self._verifier.embed_faces(photo, self._selection, quick=self._quick)
@@ -109,6 +113,16 @@ class Identifier:
     def strangers_named(self) -> float:
         """Return the share of strangers that match anybody, by the model's FMR and the number of enrolled faces."""
         return strangers_named(self.info, self.threshold, self.enrolled)
+
+
+def _name_once(found: list[Identified]) -> list[Identified]:
+    """Return the faces of a photo, each name being left only to the closest of those that have it."""
+    closest = {face.name: face for face in sorted(found, key=_distance, reverse=True)}  # the last of a name stays
+    return [face if face is closest[face.name] else dataclasses.replace(face, name=None) for face in found]
+
+
+def _distance(face: Identified) -> float:
+    return face.nearest.distance if face.nearest else math.inf
 
 
 def probabilities(info: ModelInfo, matches: Sequence[Match], enrolled: int) -> dict[str | None, float]:

@@ -78,6 +78,24 @@ def test_identify_names_the_known_and_its_status_says_whether_all_are(run, galle
     assert run("identify", gallery, collins, "-t", "2")[0] == 0
 
 
+def test_nobody_is_on_a_photo_twice_unless_it_is_a_collage(run, gallery, tmp_path, hopper):
+    with Image.open(hopper) as one, Image.open(hopper.with_name("grace_hopper_print.jpg")) as other:
+        collage = Image.new("RGB", (one.width + other.width, max(one.height, other.height)))
+        collage.paste(one, (0, 0))
+        collage.paste(other, (one.width, 0))
+    collage.save(tmp_path / "collage.png")
+    status, printed, _ = run("identify", gallery, tmp_path / "collage.png", "--json")
+    told = list(map(json.loads, printed.splitlines()))
+    assert status == 1
+    assert sorted(face["name"] or "" for face in told) == ["", "Grace Hopper"]
+    assert {face["nearest"]["name"] for face in told} == {"Grace Hopper"}
+    status, printed, _ = run("identify", gallery, tmp_path / "collage.png", "--allow-twice")
+    assert (status, printed.count("Grace Hopper")) == (0, 2)
+    assert run("cluster", tmp_path / "collage.png")[1] == "2 faces: 0 groups, and 2 faces alone.\n"
+    grouped = run("cluster", tmp_path / "collage.png", "--allow-twice")[1]
+    assert grouped.startswith("2 faces: 1 group, and 0 faces alone.\n")
+
+
 def test_forget_says_how_much_it_removed_and_asks_nothing(run, gallery, hopper, both, tmp_path):
     run("embed", both, "--to", gallery)
     assert run("forget", gallery, "--unnamed") == (0, "forgot those without a name, with 2 faces of 1 photo.\n", "")
@@ -319,6 +337,7 @@ def test_a_killed_enrolment_has_every_photo_that_it_told_of_and_is_continued(tmp
         lines = [child.stdout.readline()]
         child.kill()
         lines += child.stdout
+        child.stdout.close()
         assert child.wait() in (-signal.SIGKILL, 1)  # a fast machine may be done before
         told += [json.loads(line)["name"] for line in lines if line.endswith("}\n")]
         assert set(told) <= open_gallery(str(address), model).names().keys()

@@ -165,6 +165,27 @@ def test_each_face_of_a_photo_is_named(gallery, verifier, hopper, both):
     assert isinstance(second, FaceSimError)
 
 
+def test_a_photo_has_each_person_once_unless_it_is_a_collage(gallery, verifier, place):
+    probe = place(("Ana", 0.2), ("Ben", 0.2))
+    faces = np.zeros((4, len(probe)), np.float32)
+    for row, (cosine, to) in zip(faces, ((1, 1), (0.99, 1), (0.97, 2), (-1, 3)), strict=True):
+        row[0], row[to] = cosine, math.sqrt(1 - cosine**2)
+    photo = EmbeddedPhoto([FACE] * 4, faces)
+    twice = Identifier(gallery, verifier, allow_twice=True).identify_embedded(photo)
+    assert [face.name for face in twice] == ["Ana", "Ana", "Ben", None]
+    assert twice[1].nearest.distance < twice[0].nearest.distance
+    once = Identifier(gallery, verifier).identify_embedded(photo)
+    assert [face.name for face in once] == [None, "Ana", "Ben", None]
+    assert [face.nearest for face in once] == [face.nearest for face in twice]
+    backwards = EmbeddedPhoto([FACE] * 4, faces[::-1])
+    assert [face.name for face in Identifier(gallery, verifier).identify_embedded(backwards)] == [
+        None,
+        "Ben",
+        "Ana",
+        None,
+    ]
+
+
 def test_strangers_are_computed_from_the_models_own_rates(gallery, verifier, model, place):
     place(*(("Ana", 0.3) for _ in range(50)))
     rate = model.info.operating_points[0].fmr
