@@ -44,12 +44,10 @@ def cluster(photos, threshold, selection, allow_twice, model, gpu, output, draw,
     Two faces on one photo are two people, and in two groups, unless --allow-twice is given.
     Without -t, the threshold follows from the model's false match rates and is stricter the more faces there are.
     """
-    import numpy as np
     from tqdm import tqdm
 
     from facesim.errors import FaceSimError, NoFaceError
-    from facesim.gallery.cluster import cluster as group_faces
-    from facesim.gallery.cluster import threshold_for
+    from facesim.gallery.cluster import group_rows, threshold_for
     from facesim.gallery.embed import faces_on
     from facesim.gallery.picture import draw_groups
     from facesim.verifier import Verifier
@@ -75,20 +73,18 @@ def cluster(photos, threshold, selection, allow_twice, model, gpu, output, draw,
     if threshold is None:
         threshold = threshold_for(verifier.model.info, len(rows))
     check_apart(written, (row.photo for row in rows))  # a gallery's photos
-    embeddings = np.array([row.embedding for row in rows])
-    photo_of = None if allow_twice else [row.photo for row in rows]
-    groups = [[rows[i] for i in group] for group in group_faces(embeddings, threshold, photo_of)]
+    groups = group_rows(rows, threshold, allow_twice)
     if output:
         with write_whole(output) as scratch, utf8_text(open(scratch, "wb")) as file:
             writer = csv.writer(file)
             writer.writerow(("group", "photo", "box", "name"))
             for number, group in enumerate(groups, 1):
-                writer.writerows((number, row.photo, box_text(row.box), row.name) for row in group)
+                writer.writerows((number, row.photo, box_text(row.face.box), row.name) for row in group)
     if draw:
         save_picture(draw_groups(groups), draw)
     if as_json:
         for number, group in enumerate(groups, 1):
-            members = [{"photo": row.photo, "box": row.box._asdict(), "name": row.name} for row in group]
+            members = [{"photo": row.photo, "box": row.face.box._asdict(), "name": row.name} for row in group]
             click.echo(json.dumps({"group": number, "faces": members}))
     else:
         several = [group for group in groups if len(group) > 1]

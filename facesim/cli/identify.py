@@ -20,6 +20,7 @@ from facesim.cli.options import (
 )
 from facesim.errors import FaceSimError
 from facesim.files import check_apart, check_picture_path, save_picture
+from facesim.text import printable
 
 
 @verb(status="0 every face is known, 1 some face is unknown, 2 trouble (a photo cannot be read, or shows no face).")
@@ -80,6 +81,9 @@ def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu
             continue
         for face in found:
             click.echo(json.dumps(face.as_dict() | recorded) if as_json else identified_line(face))
+            if not face.name and face.nearest and face.nearest.distance < face.threshold:
+                name = printable(face.nearest.name)
+                note(f"{face.face.photo}: two faces look like {name}; the closer one is named (--allow-twice: both).")
             for warning in face.face.warnings:
                 note(f"{face.face.photo}: {warning}; the name may be wrong.")
         if status != 2 and not all(face.name for face in found):

@@ -1,11 +1,14 @@
 """Group faces by person, without names."""
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 
 import dlib
 import numpy as np
 
+from facesim.detector.box import SAME_FACE, overlap
+from facesim.gallery.rows import FaceRow
 from facesim.gallery.thresholds import claimed_fmr
 from facesim.model_info import ModelInfo
 from facesim.verifier import check_threshold
@@ -16,6 +19,18 @@ NEIGHBOURS = 20  # nearest faces that a face may be linked to: with more, people
 # which outvote a false link. `python benchmarks/clustering.py lfw pins` tries other values.
 SMALL_FMR, GROWTH = 0.0012, 0.75
 _MAX_COMPARED = 2**25  # pairs of faces at once: 130 MB
+
+
+def group_rows(rows: Sequence[FaceRow], threshold: float, allow_twice: bool = False) -> list[list[FaceRow]]:
+    """Return rows with faces in groups, one per person, the largest first, as `cluster` makes them.
+
+    No group has two faces of one photo, unless `allow_twice`. Rows of one face, as where a photo has been both enrolled
+    and embedded, stay together.
+    """
+    faces = [[row] for row in rows] if allow_twice else _by_face(rows)
+    embeddings = np.array([face[0].embedding for face in faces])
+    groups = cluster(embeddings, threshold, None if allow_twice else [face[0].photo for face in faces])
+    return sorted(([row for i in group for row in faces[i]] for group in groups), key=len, reverse=True)
 
 
 def cluster(embeddings: np.ndarray, threshold: float, photos: Sequence[str] | None = None) -> list[np.ndarray]:
@@ -57,6 +72,20 @@ def threshold_for(info: ModelInfo, face_count: int) -> float:
         slope = (thresholds[1] - thresholds[0]) / (fmrs[1] - fmrs[0])
         threshold = max(thresholds[0] / 2, thresholds[0] + (target - fmrs[0]) * slope)
     return float(min(threshold, info.threshold))
+
+
+def _by_face(rows: Sequence[FaceRow]) -> list[list[FaceRow]]:
+    """Return rows by the face that they show: the same if it is at the same place of the same photo."""
+    by_photo: defaultdict[str, list[list[FaceRow]]] = defaultdict(list)
+    for row in rows:
+        others = by_photo[row.photo]
+        same = (face for face in others if overlap(face[0].face.box, row.face.box) >= SAME_FACE)
+        face = next(same, None)
+        if face is None:
+            others.append([row])
+        else:
+            face.append(row)
+    return [face for faces in by_photo.values() for face in faces]
 
 
 def _links(embeddings: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesim.gallery.cluster import GROWTH, NEIGHBOURS, SMALL_FMR, cluster, threshold_for
+from facesim.detector.box import Box
+from facesim.gallery.cluster import GROWTH, NEIGHBOURS, SMALL_FMR, cluster, group_rows, threshold_for
+from facesim.gallery.rows import FaceRow
 
 
 def at(*angles) -> np.ndarray:
@@ -62,6 +64,22 @@ def test_no_group_has_two_faces_of_one_photo_whatever_the_faces():
         groups = cluster(faces, threshold, photos)
         assert sorted(np.concatenate(groups)) == list(range(400))
         assert all(len({photos[i] for i in group}) == len(group) for group in groups)
+
+
+def test_a_face_that_has_been_enrolled_and_embedded_is_one_face():
+    left, right = Box(0, 0, 100, 100), Box(200, 0, 300, 100)
+    seen = (
+        ("a", None, 0, left),
+        ("a", "Ana", 0.001, Box(1, 1, 101, 101)),
+        ("a", None, 0.1, right),
+        ("b", None, 0.01, left),
+    )
+    rows = [FaceRow(photo, 0, name, embedding, box) for (photo, name, angle, box) in seen for embedding in at(angle)]
+    assert [[(row.photo, row.name, row.box.left) for row in group] for group in group_rows(rows, 0.2)] == [
+        [("a", None, 0), ("a", "Ana", 1), ("b", None, 0)],
+        [("a", None, 200)],
+    ]
+    assert list(map(len, group_rows(rows, 0.2, allow_twice=True))) == [4]
 
 
 def test_people_side_by_side_on_group_photos_are_separated_better(lfw, verifier):
