@@ -81,11 +81,12 @@ def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu
             continue
         for face in found:
             click.echo(json.dumps(face.as_dict() | recorded) if as_json else identified_line(face))
-            if not face.name and face.nearest and face.nearest.distance < face.threshold:
-                name = printable(face.nearest.name)
-                note(f"{face.face.photo}: two faces look like {name}; the closer one is named (--allow-twice: both).")
             for warning in face.face.warnings:
                 note(f"{face.face.photo}: {warning}; the name may be wrong.")
+        for name in sorted({face.nearest.name for face in found if face.outdone}):
+            note(
+                f"{printable(photo)}: several faces look like {printable(name)}; the closest is named (--allow-twice: all)."
+            )
         if status != 2 and not all(face.name for face in found):
             status = 1
         if draw:

@@ -36,6 +36,11 @@ class Identified:
         """Return the probability as a percentage that claims no certainty."""
         return probability_text(self.probability)
 
+    @property
+    def outdone(self) -> bool:
+        """Return whether the name went to another face of the photo, which matches it better."""
+        return self.name is None and _distance(self) < self.threshold
+
     def as_dict(self) -> dict[str, Any]:
         """Return the answer as JSON has it."""
         nearest = self.nearest

@@ -85,13 +85,13 @@ def test_nobody_is_on_a_photo_twice_unless_it_is_a_collage(run, gallery, tmp_pat
         collage.paste(other, (one.width, 0))
     collage.save(tmp_path / "collage.png")
     status, printed, notes = run("identify", gallery, tmp_path / "collage.png", "--json")
-    assert f"{tmp_path / 'collage.png'}: two faces look like Grace Hopper; the closer one is named" in notes
+    assert f"{tmp_path / 'collage.png'}: several faces look like Grace Hopper; the closest is named" in notes
     told = list(map(json.loads, printed.splitlines()))
     assert status == 1
     assert sorted(face["name"] or "" for face in told) == ["", "Grace Hopper"]
     assert {face["nearest"]["name"] for face in told} == {"Grace Hopper"}
     status, printed, notes = run("identify", gallery, tmp_path / "collage.png", "--allow-twice")
-    assert (status, printed.count("Grace Hopper"), "two faces" in notes) == (0, 2, False)
+    assert (status, printed.count("Grace Hopper"), "several faces" in notes) == (0, 2, False)
     assert run("cluster", tmp_path / "collage.png")[1] == "2 faces: 0 groups, and 2 faces alone.\n"
     grouped = run("cluster", tmp_path / "collage.png", "--allow-twice")[1]
     assert grouped.startswith("2 faces: 1 group, and 0 faces alone.\n")

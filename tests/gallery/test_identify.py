@@ -176,6 +176,7 @@ def test_a_photo_has_each_person_once_unless_it_is_a_collage(gallery, verifier, 
     assert twice[1].nearest.distance < twice[0].nearest.distance
     once = Identifier(gallery, verifier).identify_embedded(photo)
     assert [face.name for face in once] == [None, "Ana", "Ben", None]
+    assert [face.outdone for face in once] == [True, False, False, False]
     assert [face.nearest for face in once] == [face.nearest for face in twice]
     backwards = EmbeddedPhoto([FACE] * 4, faces[::-1])
     assert [face.name for face in Identifier(gallery, verifier).identify_embedded(backwards)] == [
