@@ -319,6 +319,7 @@ def asked():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield asked, f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+    server.server_close()
 
 
 PLAYLISTS = {  # that OpenCV follows
