@@ -78,9 +78,9 @@ class Verifier:
 
         Raises FaceSimError when the model cannot be used or the threshold is not a number from 0 to 2.
         """
-        given = None if threshold is None else check_threshold(threshold)
+        self.given_threshold = None if threshold is None else check_threshold(threshold)
         self.model = model if isinstance(model, Model) else Model(model, gpu)
-        self.threshold = self.model.info.threshold if given is None else given
+        self.threshold = self.model.info.threshold if self.given_threshold is None else self.given_threshold
 
     def verify(
         self,
