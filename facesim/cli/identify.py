@@ -84,8 +84,8 @@ def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu
             for warning in face.face.warnings:
                 note(f"{face.face.photo}: {warning}; the name may be wrong.")
         for name in sorted({face.nearest.name for face in found if face.outdone}):
-            message = f"several faces look like {printable(name)}; the closest is named (--allow-twice: all)"
-            note(f"{printable(photo)}: {message}.")
+            several = f"several faces look like {printable(name)}; the closest is named (--allow-twice: all)"
+            note(f"{printable(photo)}: {several}.")
         if status != 2 and not all(face.name for face in found):
             status = 1
         if draw:

@@ -334,12 +334,11 @@ def test_a_killed_enrolment_has_every_photo_that_it_told_of_and_is_continued(tmp
     command = [*FACESIM, "enrol", str(address), str(people(300)), "--json"]
     told = []
     for _ in range(2):
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        lines = [child.stdout.readline()]
-        child.kill()
-        lines += child.stdout
-        child.stdout.close()
-        assert child.wait() in (-signal.SIGKILL, 1)  # a fast machine may be done before
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+            lines = [child.stdout.readline()]
+            child.kill()
+            lines += child.stdout
+        assert child.returncode in (-signal.SIGKILL, 1)  # a fast machine may be done before
         told += [json.loads(line)["name"] for line in lines if line.endswith("}\n")]
         assert set(told) <= open_gallery(str(address), model).names().keys()
     assert 1 <= len(told) == len(set(told))
