@@ -27,6 +27,7 @@ COMMANDS = {  # in an order in which each finds what it needs
     "preview": ["people --draw preview.png"],
     "evaluate": ["--data people --by detector", "--data people --open-set"],
     "sweep": ["--data people --output report"],
+    "calibrate": ["--data people --output calibrated.onnx"],
     "compare": ["small.onnx small.onnx --data people"],
     "map": ["people --output map.html"],
     "neighbours": ["grace.jpg people --draw near.png"],
