@@ -37,5 +37,5 @@ def point_text(info: ModelInfo, threshold: float) -> str:
         return "its FMR was not measured"
     on = f" on {info.measured_on}" if info.measured_on else ""
     if point.threshold == threshold:
-        return printable(f"{point.name}: FMR {100 * point.fmr:.2g} %{on}")
-    return printable(f"stricter than {point.name}, whose FMR is {100 * point.fmr:.2g} %{on}")
+        return printable(f"{point.name}: FMR measured as {100 * point.fmr:.2g} %{on}")
+    return printable(f"stricter than {point.name}, whose FMR was measured as {100 * point.fmr:.2g} %{on}")
