@@ -95,11 +95,11 @@ class Verifier:
         """
         if threshold is not None and fmr is not None:
             raise FaceSimError("a threshold and an FMR are two ways to say the same: give one of them.")
-        given = None if threshold is None else check_threshold(threshold)
+        self.given_threshold = None if threshold is None else check_threshold(threshold)
         self.model = model if isinstance(model, Model) else Model(model, gpu)
         if fmr is not None:
-            given = point_for_fmr(self.model.info, fmr).threshold
-        self.threshold = self.model.info.threshold if given is None else given
+            self.given_threshold = point_for_fmr(self.model.info, fmr).threshold
+        self.threshold = self.model.info.threshold if self.given_threshold is None else self.given_threshold
 
     def verify(
         self,

@@ -247,11 +247,13 @@ def test_few_photos_in_memory_are_read_ahead_and_fewer_of_large_ones(monkeypatch
 
 def test_a_single_photo_given_for_many_is_refused(verifier, hopper):
     data = hopper.read_bytes()
-    for photo in (str(hopper), hopper, data, io.BytesIO(data), Image.open(hopper), np.asarray(Image.open(hopper))):
+    with Image.open(hopper) as image:
+        pixels = np.asarray(image)
+    for photo in (str(hopper), hopper, data, io.BytesIO(data), image, pixels):
         with pytest.raises(FaceSimError, match="a list of photos"):
             verifier.embed(photo)
     assert not verifier.embed(np.array([str(hopper)])).failures
-    assert not verifier.embed(np.asarray(Image.open(hopper))[None]).failures
+    assert not verifier.embed(pixels[None]).failures
     for pairs in ([str(hopper)], (str(hopper), str(hopper)), [(hopper,)], [(hopper, hopper, hopper)]):
         with pytest.raises(FaceSimError, match="a list of pairs"):
             list(verifier.verify_many(pairs))

@@ -51,7 +51,7 @@ import numpy as np
 from facesim.evaluation.metrics import SortedDistances
 from facesim.evaluation.sweep.curve import write_csv
 thresholds = np.array([0.1, {"old": 0.2, "new": 0.3}[text]])
-write_csv(SortedDistances.of(np.arange(10) / 10, np.arange(10) < 5).rates(thresholds), target)
+write_csv(SortedDistances.of(np.arange(10) / 10, np.arange(10) < 5).curve(thresholds), target)
 """,
 }
 EXPORT = """

@@ -7,7 +7,16 @@ import click
 
 from facesim.cli import verb
 from facesim.cli.messages import note
-from facesim.cli.options import GPU, JSON_LINES, MODEL, THRESHOLD, draw_option, faces_option, output_option
+from facesim.cli.options import (
+    ALLOW_TWICE,
+    GPU,
+    JSON_LINES,
+    MODEL,
+    draw_option,
+    faces_option,
+    output_option,
+    threshold_option,
+)
 from facesim.detector.selection import box_text
 from facesim.files import check_apart, check_picture_path, check_writable, save_picture, utf8_text, write_whole
 from facesim.text import pluralise, printable
@@ -15,14 +24,15 @@ from facesim.text import pluralise, printable
 
 @verb(status="0 success, 2 trouble (some photos could not be read; the others are grouped).")
 @click.argument("photos", nargs=-1, required=True)
-@THRESHOLD
+@threshold_option("by the number of faces")
 @faces_option("all")
+@ALLOW_TWICE
 @MODEL
 @GPU
 @output_option("Write group, photo, box and name of each face as CSV.")
 @draw_option("Draw the faces, group by group.")
 @JSON_LINES
-def cluster(photos, threshold, selection, model, gpu, output, draw, as_json):
+def cluster(photos, threshold, selection, allow_twice, model, gpu, output, draw, as_json):
     """Group the faces on PHOTOS by person: files, folders of them, or a gallery.
 
     \b
@@ -31,14 +41,13 @@ def cluster(photos, threshold, selection, model, gpu, output, draw, as_json):
 
     Nobody needs to be known. A group is meant to be one person, but some people are split into two groups, and people
     who look alike may share one: check the picture that --draw makes. A face that matches no other is a group of one.
+    Two faces on one photo are two people, and in two groups, unless --allow-twice is given.
     Without -t, the threshold follows from the model's false match rates and is stricter the more faces there are.
     """
-    import numpy as np
     from tqdm import tqdm
 
     from facesim.errors import FaceSimError, NoFaceError
-    from facesim.gallery.cluster import cluster as group_faces
-    from facesim.gallery.cluster import threshold_for
+    from facesim.gallery.cluster import group_rows, threshold_for
     from facesim.gallery.embed import faces_on
     from facesim.gallery.picture import draw_groups
     from facesim.verifier import Verifier
@@ -64,18 +73,18 @@ def cluster(photos, threshold, selection, model, gpu, output, draw, as_json):
     if threshold is None:
         threshold = threshold_for(verifier.model.info, len(rows))
     check_apart(written, (row.photo for row in rows))  # a gallery's photos
-    groups = [[rows[i] for i in group] for group in group_faces(np.array([row.embedding for row in rows]), threshold)]
+    groups = group_rows(rows, threshold, allow_twice)
     if output:
         with write_whole(output) as scratch, utf8_text(open(scratch, "wb")) as file:
             writer = csv.writer(file)
             writer.writerow(("group", "photo", "box", "name"))
             for number, group in enumerate(groups, 1):
-                writer.writerows((number, row.photo, box_text(row.box), row.name) for row in group)
+                writer.writerows((number, row.photo, box_text(row.face.box), row.name) for row in group)
     if draw:
         save_picture(draw_groups(groups), draw)
     if as_json:
         for number, group in enumerate(groups, 1):
-            members = [{"photo": row.photo, "box": row.box._asdict(), "name": row.name} for row in group]
+            members = [{"photo": row.photo, "box": row.face.box._asdict(), "name": row.name} for row in group]
             click.echo(json.dumps({"group": number, "faces": members}))
     else:
         several = [group for group in groups if len(group) > 1]

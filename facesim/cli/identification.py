@@ -4,12 +4,12 @@ import click
 
 from facesim.cli.messages import note
 from facesim.detector.selection import box_text
-from facesim.text import printable
+from facesim.text import pluralise, printable
 
 IDENTIFIED_COLUMNS = f"{'name':<24}  distance  probability  {'face (x,y,w,h)':<19}  photo"
 
 
-def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False):
+def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False, allow_twice=False):
     """Return an `Identifier` as the options of these names ask for; raises UsageError if two say how strict to be."""
     from facesim.gallery.identify import Identifier
     from facesim.gallery.store import open_gallery
@@ -18,7 +18,7 @@ def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False)
     if fmr is not None and threshold is not None:
         raise click.UsageError("--fmr picks the threshold: leave out -t.")
     verifier = Verifier(model, threshold, gpu)
-    return Identifier(open_gallery(address, verifier.model), verifier, fmr, selection, quick)
+    return Identifier(open_gallery(address, verifier.model), verifier, fmr, selection, quick, allow_twice)
 
 
 def identified_line(face):
@@ -29,11 +29,16 @@ def identified_line(face):
     return f"{name:<24}  {distance:<8}  {face.probability_text:<11}  {where}"
 
 
-def note_named_strangers(identifier):
-    """Print how many strangers an identifier's threshold lets pass for somebody enrolled, if more than a tenth."""
-    share = identifier.strangers_named()
-    if share > 0.1:
+def note_named_strangers(identifier, threshold):
+    """Print how many strangers are named, if more than 1 % by default, or more than 10 % at a `threshold` asked for."""
+    from facesim.gallery.thresholds import DEFAULT_FMR
+
+    share, enrolled = identifier.strangers_named(), pluralise(identifier.enrolled, "enrolled face")
+    named = f"about {100 * share:.2g} % of strangers are" if share < 0.99 else "nearly all strangers may be"
+    if threshold is None and share > DEFAULT_FMR:
         note(
-            f"each of {identifier.enrolled:,} enrolled faces is a chance for a stranger to match: at threshold "
-            f"{identifier.threshold:.4f} some {100 * min(share, 0.99):.0f} % of strangers do. --fmr asks for fewer."
+            f"the model has no threshold by which at most {100 * DEFAULT_FMR:g} % of strangers are named among "
+            f"{enrolled}: at its strictest, {identifier.threshold:.4f}, {named}."
         )
+    elif threshold is not None and share > 0.1:
+        note(f"at threshold {identifier.threshold:.4f}, {named} named among {enrolled}: leave out -t for fewer.")

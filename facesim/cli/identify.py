@@ -7,32 +7,48 @@ import click
 from facesim.cli import verb
 from facesim.cli.identification import IDENTIFIED_COLUMNS, identified_line, note_named_strangers, open_identifier
 from facesim.cli.messages import note
-from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, THRESHOLD, draw_option, faces_option
+from facesim.cli.options import (
+    ALLOW_TWICE,
+    FMR,
+    GALLERY,
+    GPU,
+    JSON_LINES,
+    MODEL,
+    draw_option,
+    faces_option,
+    threshold_option,
+)
 from facesim.errors import FaceSimError
 from facesim.files import check_apart, check_picture_path, save_picture
+from facesim.text import printable
 
 
 @verb(status="0 every face is known, 1 some face is unknown, 2 trouble (a photo cannot be read, or shows no face).")
 @GALLERY
 @click.argument("photos", nargs=-1, required=True)
 @FMR
-@THRESHOLD
+@threshold_option("as --fmr picks it")
 @faces_option("all")
+@ALLOW_TWICE
 @MODEL
 @GPU
 @JSON_LINES
 @draw_option("Draw the photo with its faces and their names.", former=["--show"])
-def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, draw):
+def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu, as_json, draw):
     """Say who each face on PHOTOS is: somebody enrolled in GALLERY, or unknown. PHOTOS are files or folders.
 
     \b
     facesim identify GALLERY photo.jpg --draw named.jpg
-    facesim identify GALLERY photo.jpg --fmr 0.01    name at most one stranger in a hundred
+    facesim identify GALLERY photo.jpg --fmr 0.1     name up to one stranger in ten, and miss fewer people
     facesim identify GALLERY folder --json
 
-    A face is known if its nearest enrolled face is closer than the threshold. The model's own threshold is meant for
-    two photos: each enrolled face is one more chance for a stranger to match. --fmr picks the threshold in the model
-    file at which, with a gallery of this size, at most that share of strangers is named; if there is none, it says so.
+    A face is known if its nearest enrolled face is closer than the threshold. Each enrolled face is one more chance for
+    a stranger to match, so the threshold is the one in the model file at which, with a gallery of this size, at most
+    1 % of strangers are named. If there is none so strict, it is the strictest, and a line says how many strangers are
+    named; --fmr asks for another share, and fails where the model cannot promise it. -t sets the threshold itself.
+
+    Two faces on one photo are two people: of several that would get one name, the closest gets it, and the others are
+    unknown, unless --allow-twice is given.
 
     The probability that a name is right assumes that half of all faces shown are of people enrolled, and that each
     enrolled face is equally likely.
@@ -47,9 +63,9 @@ def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, dr
             raise click.UsageError("--draw is for one photo: give one.")
         check_picture_path(draw)
         check_apart([draw], [*photos, model or default_model()])
-    identifier = open_identifier(address, model, gpu, fmr, threshold, selection)
+    identifier = open_identifier(address, model, gpu, fmr, threshold, selection, allow_twice=allow_twice)
     if fmr is None:
-        note_named_strangers(identifier)
+        note_named_strangers(identifier, threshold)
     status, recorded = 0, identifier.info.worst_at(identifier.threshold)
     if not as_json:
         worst = identifier.info.worst_text(identifier.threshold)
@@ -67,6 +83,9 @@ def identify(address, photos, fmr, threshold, selection, model, gpu, as_json, dr
             click.echo(json.dumps(face.as_dict() | recorded) if as_json else identified_line(face))
             for warning in face.face.warnings:
                 note(f"{face.face.photo}: {warning}; the name may be wrong.")
+        for name in sorted({face.nearest.name for face in found if face.outdone}):
+            several = f"several faces look like {printable(name)}; the closest is named (--allow-twice: all)"
+            note(f"{printable(photo)}: {several}.")
         if status != 2 and not all(face.name for face in found):
             status = 1
         if draw:

@@ -28,17 +28,27 @@ GPU = click.option("-g", "--gpu", type=int, default=-1, show_default=True, help=
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 JSON_LINES = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text, a line for each result.")
 SEED = click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed.")
-THRESHOLD = click.option(
-    "-t", "--threshold", type=float, help="Faces match below this distance, 0 to 2.  [default: from the model file]"
-)
 GALLERY = click.argument("address", metavar="GALLERY")
-FMR = click.option("--fmr", type=float, help="Name at most this share of strangers as somebody enrolled: 0.01, say.")
+FMR = click.option(
+    "--fmr",
+    type=float,
+    help="Name at most this share of strangers.  [default: 0.01, or as few as the model can promise]",
+)
+ALLOW_TWICE = click.option(
+    "--allow-twice", is_flag=True, help="A person may be on a photo twice, as on a collage or in a mirror."
+)
 BY = click.option(
     "--by",
     multiple=True,
     metavar="COLUMN",
     help="Errors by a column of people.csv or of the pairs, by detector, or by prefix.",
 )
+
+
+def threshold_option(default="from the model file"):
+    """Return the option `--threshold`, with words for where its default comes from."""
+    help = f"Faces match below this distance, 0 to 2.  [default: {default}]"
+    return click.option("-t", "--threshold", type=float, help=help)
 
 
 def faces_option(default):

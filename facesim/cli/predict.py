@@ -11,7 +11,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more threads only cost tim
 
 from facesim.cli import verb
 from facesim.cli.messages import note, note_several_faces
-from facesim.cli.options import GPU, JSON_LINES, MODEL, THRESHOLD, draw_option, faces_option, output_option
+from facesim.cli.options import GPU, JSON_LINES, MODEL, draw_option, faces_option, output_option, threshold_option
 from facesim.detector.box import Box
 from facesim.detector.selection import box_text
 from facesim.files import check_apart, check_picture_path, save_picture
@@ -46,7 +46,7 @@ class _BoxType(click.ParamType):
 @click.option("-box1", "box1", type=_BoxType(), help="Where the face is in the first photo, in pixels.")
 @click.option("-box2", "box2", type=_BoxType(), help="The same in the second photo.")
 @MODEL
-@THRESHOLD
+@threshold_option()
 @click.option("--fmr", type=float, help="Use the operating point that the model file stores for this FMR: 0.001, say.")
 @GPU
 @JSON_LINES

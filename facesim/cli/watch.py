@@ -8,7 +8,7 @@ import click
 
 from facesim.cli import verb
 from facesim.cli.identification import IDENTIFIED_COLUMNS, identified_line, note_named_strangers, open_identifier
-from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, THRESHOLD, draw_option, faces_option
+from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, draw_option, faces_option, threshold_option
 
 
 @verb(status="0 somebody known was seen, 1 nobody known was seen, 2 trouble (the video is damaged, say).")
@@ -16,7 +16,7 @@ from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, THRESHOLD,
 @click.argument("source")
 @click.option("--every", type=click.FloatRange(0), default=0, metavar="SECONDS", help="Look only this often.")
 @FMR
-@THRESHOLD
+@threshold_option("as --fmr picks it")
 @faces_option("all")
 @MODEL
 @GPU
@@ -36,8 +36,8 @@ def watch(address, source, every, fmr, threshold, selection, model, gpu, as_json
     frames are skipped while one is looked at. In a video, every frame is looked at, some 15 to 30 a second: with
     --every 1, an hour takes 3,600 frames instead of 90,000.
 
-    In every frame, a stranger has another chance to match: use --fmr, and never act on a single frame. Threshold and
-    probability are those of facesim identify.
+    In every frame, a stranger has another chance to match: never act on a single frame. Threshold and probability are
+    those of facesim identify.
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # facesim reports damaged videos itself
     from tqdm import tqdm
@@ -55,7 +55,7 @@ def watch(address, source, every, fmr, threshold, selection, model, gpu, as_json
         rate = min(video.rate, 1 / every) if every else video.rate
         writer = stack.enter_context(write_video(draw, rate)) if draw else None
         if fmr is None:
-            note_named_strangers(identifier)
+            note_named_strangers(identifier, threshold)
         if not as_json:
             click.echo(f"seconds  {IDENTIFIED_COLUMNS}")
         disable = video.is_camera or None  # None: unless stderr is a terminal

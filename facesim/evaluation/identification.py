@@ -15,6 +15,7 @@ from facesim.evaluation.metrics import Interval, SortedDistances
 from facesim.evaluation.open_set import OpenSet
 from facesim.evaluation.scoring import embed_crops
 from facesim.evaluation.uncertainty import bootstrap_by_identity, wilson_interval
+from facesim.gallery.thresholds import default_threshold
 from facesim.model import Model
 from facesim.model_info import ModelInfo
 
@@ -81,6 +82,7 @@ class Identification:
     enrolled: int  # people, one photo each
     enrolled_seen: int  # of them, people whom the model has seen; none has a probe
     enrolled_without_face: int
+    default_threshold: float  # that `facesim identify` uses with so many people enrolled
     mated: int  # probes
     mated_people: int
     mated_without_face: int  # missed
@@ -112,6 +114,7 @@ def identify(open_set: OpenSet, model: Model) -> Identification:
         enrolled=count,
         enrolled_seen=open_set.seen,
         enrolled_without_face=int((~face[:count]).sum()),
+        default_threshold=default_threshold(model.info, int(face[:count].sum())),
         mated=mated_count,
         mated_people=len(np.unique(identities[:mated_count])),
         mated_without_face=int((~mated_face).sum()),

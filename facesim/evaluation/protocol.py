@@ -89,10 +89,15 @@ def open_data(info: ModelInfo, data: tuple[str, ...] = ()) -> Source:
 
     Raises FaceSimError where one cannot be read, or where the model file names none.
     """
-    names = data or info.trained_on.get("settings", {}).get("data") or info.trained_on.get("data")
+    return open_source(data or training_data(info))
+
+
+def training_data(info: ModelInfo) -> tuple[str, ...]:
+    """Return the names of the data sets that a model was trained on; raises FaceSimError where its file has none."""
+    names = info.trained_on.get("settings", {}).get("data") or info.trained_on.get("data")
     if not names:
         raise FaceSimError("the model file does not say what it was trained on: name a data set to evaluate it on.")
-    return open_source((names,) if isinstance(names, str) else tuple(names))
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def read_pairs(path: Path) -> Protocol:

@@ -169,7 +169,9 @@ def identification_text(found: Identification) -> str:
     ]
     for at in rates.points:
         cells = (with_interval(at.fpir, at.fpir_interval, percent), with_interval(at.fnir, at.fnir_interval, percent))
-        lines.append(f"{number(at.threshold):<11} " + "".join(f"{cell:<28}" for cell in cells) + printable(at.name))
+        default = "; identify's default" if number(at.threshold) == number(found.default_threshold) else ""
+        stored = printable(at.name) + default
+        lines.append(f"{number(at.threshold):<11} " + "".join(f"{cell:<28}" for cell in cells) + stored)
     lines.append("")
     for fpir, fnir in rates.fnir_at_fpir.items():
         text = _too_few(found.non_mated, "non-mated probes", fpir)

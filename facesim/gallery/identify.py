@@ -1,5 +1,6 @@
 """Say who is on a photo: somebody enrolled in a gallery, or a stranger."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError
 from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
-from facesim.model_info import MIN_FALSE_MATCHES, ModelInfo, OperatingPoint
+from facesim.gallery.thresholds import default_threshold, strangers_named, threshold_among
+from facesim.model_info import ModelInfo
 from facesim.photo import Photo, PhotoSource
 from facesim.verifier import Verifier, probability_text
 
@@ -33,6 +35,11 @@ class Identified:
     def probability_text(self) -> str:
         """Return the probability as a percentage that claims no certainty."""
         return probability_text(self.probability)
+
+    @property
+    def outdone(self) -> bool:
+        """Return whether the name went to another face of the photo, which matches it better."""
+        return self.name is None and _distance(self) < self.threshold
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer as JSON has it."""
@@ -59,21 +66,28 @@ class Identifier:
         fmr: float | None = None,
         selection: str = "all",
         quick: bool = False,
+        allow_twice: bool = False,
     ):
-        """Use the verifier's threshold, or the one at which at most `fmr` of all strangers match anybody.
+        """Name a face under the threshold at which at most 1 % of strangers are named, or at most `fmr` of them.
+
+        Where the model has none so strict for so many enrolled faces, its strictest is used, and `strangers_named` says
+        what that promises; with `fmr`, FaceSimError is raised instead. Without `fmr`, a threshold that the verifier was
+        given counts.
 
         `selection` says which of a photo's faces count, as in `Verifier.verify`. With `quick`, faces are detected in a
-        single pass, as frames of a video need it.
-
-        Raises FaceSimError where the model has no threshold so strict.
+        single pass, as frames of a video need it. On a photo, a name is given once, to the closest of the faces that
+        match it, and the others are unknown; with `allow_twice`, as for a collage, each face that matches gets it.
         """
         self._gallery, self._verifier = gallery, verifier
-        self._selection, self._quick = selection, quick
+        self._selection, self._quick, self._allow_twice = selection, quick, allow_twice
         self.enrolled = gallery.count_named()
-        self.threshold = verifier.threshold
         self.info = verifier.model.info
         if fmr is not None:
             self.threshold = threshold_among(self.info, fmr, self.enrolled)
+        elif verifier.given_threshold is not None:
+            self.threshold = verifier.given_threshold
+        else:
+            self.threshold = default_threshold(self.info, self.enrolled)
 
     def identify(self, photo: PhotoSource | Photo) -> list[Identified]:
         """Say who each face of a photo is; raises FaceSimError where it cannot be read, NoFaceError without a face."""
@@ -86,7 +100,8 @@ class Identifier:
 
     def identify_embedded(self, embedded: EmbeddedPhoto) -> list[Identified]:
         """Say who each face of an embedded photo is."""
-        return [self._identify_face(face, embedding) for face, embedding in zip(*embedded, strict=True)]
+        found = [self._identify_face(face, embedding) for face, embedding in zip(*embedded, strict=True)]
+        return found if self._allow_twice else _name_once(found)
 
     def _embed(self, photo: PhotoSource | Photo) -> EmbeddedPhoto:
         return self._verifier.embed_faces(photo, self._selection, quick=self._quick)
@@ -102,29 +117,17 @@ class Identifier:
 
     def strangers_named(self) -> float:
         """Return the share of strangers that match anybody, by the model's FMR and the number of enrolled faces."""
-        rates = [claimed_fmr(point) for point in self.info.operating_points if point.threshold >= self.threshold]
-        return 1 - (1 - min(rates, default=1.0)) ** self.enrolled
+        return strangers_named(self.info, self.threshold, self.enrolled)
 
 
-def threshold_among(info: ModelInfo, fmr: float, enrolled: int) -> float:
-    """Return a model's least strict threshold at which at most `fmr` of strangers match any of `enrolled` faces.
+def _name_once(found: list[Identified]) -> list[Identified]:
+    """Return the faces of a photo, each name being left only to the closest of those that have it."""
+    closest = {face.name: face for face in sorted(found, key=_distance, reverse=True)}  # the last of a name stays
+    return [face if face is closest[face.name] else dataclasses.replace(face, name=None) for face in found]
 
-    A stranger is compared with each enrolled face, so the model's own FMR must be at most `fmr` / `enrolled` there
-    (Bonferroni's bound).
 
-    Raises FaceSimError where the model has no threshold so strict.
-    """
-    if not 0 < fmr <= 1:
-        raise FaceSimError(f"{fmr:g} is no false match rate: give one above 0, and up to 1.")
-    strict = [point.threshold for point in info.operating_points if claimed_fmr(point) * enrolled <= fmr]
-    if not strict:
-        strictest = min((claimed_fmr(point) for point in info.operating_points), default=1.0)
-        promise = f"the least that it can promise is {min(1, strictest * enrolled):.2g}"
-        raise FaceSimError(
-            f"a false match rate of {fmr:g} among {enrolled:,} enrolled faces takes a threshold whose own is "
-            f"{fmr / max(1, enrolled):.1g}; the model's strictest has {strictest:.1g}: {promise}."
-        )
-    return max(strict)
+def _distance(face: Identified) -> float:
+    return face.nearest.distance if face.nearest else math.inf
 
 
 def probabilities(info: ModelInfo, matches: Sequence[Match], enrolled: int) -> dict[str | None, float]:
@@ -139,8 +142,3 @@ def probabilities(info: ModelInfo, matches: Sequence[Match], enrolled: int) -> d
     for match, share in zip(matches, odds, strict=True):
         shares[match.name] = shares.get(match.name, 0.0) + share / whole
     return shares
-
-
-def claimed_fmr(point: OperatingPoint) -> float:
-    """Return an operating point's FMR, but none so low that it would rest on too few false matches."""
-    return max(point.fmr, MIN_FALSE_MATCHES / max(1, point.impostor))

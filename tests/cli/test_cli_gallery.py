@@ -78,6 +78,25 @@ def test_identify_names_the_known_and_its_status_says_whether_all_are(run, galle
     assert run("identify", gallery, collins, "-t", "2")[0] == 0
 
 
+def test_nobody_is_on_a_photo_twice_unless_it_is_a_collage(run, gallery, tmp_path, hopper):
+    with Image.open(hopper) as one, Image.open(hopper.with_name("grace_hopper_print.jpg")) as other:
+        collage = Image.new("RGB", (one.width + other.width, max(one.height, other.height)))
+        collage.paste(one, (0, 0))
+        collage.paste(other, (one.width, 0))
+    collage.save(tmp_path / "collage.png")
+    status, printed, notes = run("identify", gallery, tmp_path / "collage.png", "--json")
+    assert f"{tmp_path / 'collage.png'}: several faces look like Grace Hopper; the closest is named" in notes
+    told = list(map(json.loads, printed.splitlines()))
+    assert status == 1
+    assert sorted(face["name"] or "" for face in told) == ["", "Grace Hopper"]
+    assert {face["nearest"]["name"] for face in told} == {"Grace Hopper"}
+    status, printed, notes = run("identify", gallery, tmp_path / "collage.png", "--allow-twice")
+    assert (status, printed.count("Grace Hopper"), "several faces" in notes) == (0, 2, False)
+    assert run("cluster", tmp_path / "collage.png")[1] == "2 faces: 0 groups, and 2 faces alone.\n"
+    grouped = run("cluster", tmp_path / "collage.png", "--allow-twice")[1]
+    assert grouped.startswith("2 faces: 1 group, and 0 faces alone.\n")
+
+
 def test_forget_says_how_much_it_removed_and_asks_nothing(run, gallery, hopper, both, tmp_path):
     run("embed", both, "--to", gallery)
     assert run("forget", gallery, "--unnamed") == (0, "forgot those without a name, with 2 faces of 1 photo.\n", "")
@@ -122,8 +141,10 @@ def test_no_photo_at_all_opens_no_door(run, gallery, tmp_path):
         assert notes == f"facesim: there is no photo in {tmp_path / 'empty'}: give .jpg or .png files.\n"
 
 
-def test_identify_is_as_strict_as_it_is_asked_to_be(run, gallery, hopper):
-    told = json.loads(run("identify", gallery, hopper, "--fmr", "0.01", "--json")[1])
+def test_identify_is_strict_and_as_strict_as_it_is_asked_to_be(run, gallery, hopper):
+    told = json.loads(run("identify", gallery, hopper, "--json")[1])
+    assert told == json.loads(run("identify", gallery, hopper, "--fmr", "0.01", "--json")[1])
+    assert told["threshold"] < json.loads(run("identify", gallery, hopper, "--fmr", "0.02", "--json")[1])["threshold"]
     assert told["threshold"] < open_gallery_threshold()
     status, printed, notes = run("identify", gallery, hopper, "--fmr", "0.0001")
     assert (status, printed) == (2, "")
@@ -150,11 +171,17 @@ def test_identify_says_when_a_gallery_is_too_large_for_the_threshold(run, galler
     embedding = next(opened.rows()).embedding
     with opened.writing():
         opened.add([FaceRow(f"/{i}.jpg", 0, "Many", embedding, Box(0, 0, 9, 9)) for i in range(98)])
+    assert "strangers" not in run("identify", gallery, hopper)[2]
+    status, _, notes = run("identify", gallery, hopper, "-t", "0.4353")
+    assert status == 0
+    assert "at threshold 0.4353, about 60 % of strangers are named among 100 enrolled faces: leave out -t" in notes
+    with opened.writing():
+        opened.add([FaceRow(f"/{i}.jpg", 0, "More", embedding, Box(0, 0, 9, 9)) for i in range(98, 398)])
     status, _, notes = run("identify", gallery, hopper)
     assert status == 0
-    assert "each of 100 enrolled faces is a chance" in notes
-    assert "some 60 % of strangers" in notes
-    assert "is a chance" not in run("identify", gallery, hopper, "--fmr", "0.05")[2]
+    expected = "at most 1 % of strangers are named among 400 enrolled faces: at its strictest, 0.3624, about 2.9 %"
+    assert expected in notes
+    assert "at its strictest" not in run("identify", gallery, hopper, "--fmr", "0.05")[2]
 
 
 def test_the_faces_are_drawn_with_their_names(run, gallery, both, tmp_path, hopper):
@@ -307,11 +334,11 @@ def test_a_killed_enrolment_has_every_photo_that_it_told_of_and_is_continued(tmp
     command = [*FACESIM, "enrol", str(address), str(people(300)), "--json"]
     told = []
     for _ in range(2):
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        lines = [child.stdout.readline()]
-        child.kill()
-        lines += child.stdout
-        assert child.wait() in (-signal.SIGKILL, 1)  # a fast machine may be done before
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+            lines = [child.stdout.readline()]
+            child.kill()
+            lines += child.stdout
+        assert child.returncode in (-signal.SIGKILL, 1)  # a fast machine may be done before
         told += [json.loads(line)["name"] for line in lines if line.endswith("}\n")]
         assert set(told) <= open_gallery(str(address), model).names().keys()
     assert 1 <= len(told) == len(set(told))

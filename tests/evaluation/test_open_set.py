@@ -302,6 +302,7 @@ def found(placed):
         enrolled=100,
         enrolled_seen=45,
         enrolled_without_face=3,
+        default_threshold=0.3,
         mated=220,
         mated_people=55,
         mated_without_face=2,
@@ -324,6 +325,7 @@ def test_the_text_says_who_came_and_what_was_found(found):
     )
     assert "FNIR at FPIR 1 %    too few to say: 280 non-mated probes, 1,000 are needed" in lines
     assert any(line.startswith("0.5000      ") and line.endswith("the model's own, best, lax") for line in lines)
+    assert [line for line in lines if "identify's default" in line] == [line for line in lines if "strict too" in line]
     assert "in 3 of the enrolled photos, 2 of the mated probes (missed), 4 of the non-mated" in lines[-2]
     assert lines[-1].strip() == "1 more probe missed: the enrolled photo of that person shows no face"
 

@@ -1,9 +1,13 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from facesim.gallery.cluster import GROWTH, NEIGHBOURS, SMALL_FMR, cluster, threshold_for
+from facesim.detector.box import Box
+from facesim.gallery.cluster import GROWTH, NEIGHBOURS, SMALL_FMR, cluster, group_rows, threshold_for
+from facesim.gallery.rows import FaceRow
 
 
 def at(*angles) -> np.ndarray:
@@ -32,6 +36,80 @@ def test_every_face_is_in_one_group_however_many_neighbours_it_has():
     groups = cluster(faces, 0.1)
     assert sorted(np.concatenate(groups)) == list(range(len(faces)))
     assert len(groups[0]) == 10 * NEIGHBOURS
+
+
+def sorted_groups(groups) -> list[list[int]]:
+    return sorted(sorted(group.tolist()) for group in groups)
+
+
+def test_two_faces_of_one_photo_are_two_people_and_the_weakest_links_are_cut():
+    faces = at(0, 0.02, 0.05, 0.14, 0.16, 0.18)  # without photos, all are linked
+    assert sorted_groups(cluster(faces, 0.2)) == [[0, 1, 2, 3, 4, 5]]
+    assert sorted_groups(cluster(faces, 0.2, ["a", "b", "c", "a", "b", "d"])) == [[0, 1, 2], [3, 4, 5]]
+    assert sorted_groups(cluster(faces, 0.2, ["a", "b", "c", "a", "c", "c"])) == [[0, 1, 2], [3, 4], [5]]
+    assert sorted_groups(cluster(faces, 0.2, ["a"] * 6)) == [[i] for i in range(6)]
+
+
+def test_groups_without_two_faces_of_one_photo_stay_as_they_are():
+    faces = at(*np.random.default_rng(1).normal(0, 0.3, 60), *np.linspace(2, 4, 40))
+    everywhere = [f"{i}.jpg" for i in range(100)]
+    assert sorted_groups(cluster(faces, 0.05, everywhere)) == sorted_groups(cluster(faces, 0.05))
+    assert cluster(np.empty((0, 2), np.float32), 0.2, []) == []
+
+
+def test_no_group_has_two_faces_of_one_photo_whatever_the_faces():
+    random = np.random.default_rng(2)
+    faces, photos = at(*random.normal(0, 0.5, 400)), [f"{i}" for i in random.integers(0, 60, 400)]
+    for threshold in (0.01, 0.1, 1, 2):
+        groups = cluster(faces, threshold, photos)
+        assert sorted(np.concatenate(groups)) == list(range(400))
+        assert all(len({photos[i] for i in group}) == len(group) for group in groups)
+
+
+def test_a_face_that_has_been_enrolled_and_embedded_is_one_face():
+    left, right = Box(0, 0, 100, 100), Box(200, 0, 300, 100)
+    seen = (
+        ("a", None, 0, left),
+        ("a", "Ana", 0.001, Box(1, 1, 101, 101)),
+        ("a", None, 0.1, right),
+        ("b", None, 0.01, left),
+    )
+    rows = [FaceRow(photo, 0, name, embedding, box) for (photo, name, angle, box) in seen for embedding in at(angle)]
+    assert [[(row.photo, row.name, row.box.left) for row in group] for group in group_rows(rows, 0.2)] == [
+        [("a", None, 0), ("a", "Ana", 1), ("b", None, 0)],
+        [("a", None, 200)],
+    ]
+    assert list(map(len, group_rows(rows, 0.2, allow_twice=True))) == [4]
+
+
+def test_people_side_by_side_on_group_photos_are_separated_better(lfw, verifier):
+    people = [name for name in sorted(verifier.model.info.trained_on["test_identities"])
+              if len(list((lfw / name).iterdir())) >= 4][:9]  # fmt: skip
+    if len(people) < 9:
+        pytest.skip("this is not all of LFW")
+    embeddings, shown, photos = [], [], []
+    for number in range(12):
+        together = people[number % 3 :: 3]  # three people, four times
+        photo = Image.new("RGB", (750, 250))
+        for place, name in enumerate(together):
+            with Image.open(sorted((lfw / name).iterdir())[number // 3]) as one:
+                photo.paste(one, (250 * place, 0))
+        found = verifier.embed_faces(photo, "all")
+        for face, embedding in zip(*found, strict=True):
+            embeddings.append(embedding)
+            shown.append(together[(face.box.left + face.box.right) // 500])
+            photos.append(f"{number}")
+
+    def pairs(photo_of) -> tuple[int, int]:
+        """Return how many pairs of faces are rightly and how many are wrongly in one group."""
+        groups = cluster(np.array(embeddings), 0.6, photo_of)  # at a threshold at which many people look alike
+        same = [shown[i] == shown[j] for group in groups for i, j in itertools.combinations(group, 2)]
+        return sum(same), len(same) - sum(same)
+
+    (right, wrong), (right_before, wrong_before) = pairs(photos), pairs(None)
+    genuine = sum(one == other for one, other in itertools.combinations(shown, 2))
+    assert wrong < wrong_before / 2
+    assert 2 * right / (right + wrong + genuine) > 2 * right_before / (right_before + wrong_before + genuine)
 
 
 def test_the_threshold_falls_as_the_faces_grow_in_number_by_the_models_false_match_rates(model):

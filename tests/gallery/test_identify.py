@@ -8,10 +8,12 @@ from facesim.detector.box import Box
 from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError
 from facesim.gallery.enrol import enrol
-from facesim.gallery.identify import Identifier, threshold_among
+from facesim.gallery.identify import Identifier
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_or_create_gallery
+from facesim.gallery.thresholds import default_threshold, strangers_named, threshold_among
 from facesim.model_info import OperatingPoint
+from facesim.verifier import Verifier
 
 FACE = FoundFace("probe.jpg", Box(0, 0, 9, 9), 1)
 
@@ -45,10 +47,10 @@ def name(gallery, verifier, probe, fmr=None):
     return Identifier(gallery, verifier, fmr).identify_embedded(EmbeddedPhoto([FACE], probe[None]))[0]
 
 
-def test_the_nearest_under_the_threshold_is_named(gallery, verifier, place):
+def test_the_nearest_under_the_threshold_is_named(gallery, verifier, model, place):
     probe = place(("Ana", 0.2), ("Ben", 0.15), ("Ana", 0.4), (None, 0.01))
     found = name(gallery, verifier, probe)
-    assert (found.name, found.nearest.name, found.threshold) == ("Ben", "Ben", verifier.threshold)
+    assert (found.name, found.nearest.name, found.threshold) == ("Ben", "Ben", threshold_among(model.info, 0.01, 3))
     assert found.nearest.distance == pytest.approx(0.15, abs=1e-4)
 
 
@@ -121,6 +123,30 @@ def test_what_no_threshold_can_promise_is_refused(model, fmr, enrolled):
         threshold_among(info, fmr, enrolled)
 
 
+@pytest.mark.parametrize(
+    ("enrolled", "expected"),
+    [(0, 0.29), (1, 0.28), (2, 0.25), (14, 0.25), (15, 0.2), (100, 0.2), (101, 0.2), (10_000, 0.2)],
+)
+def test_by_default_one_stranger_in_a_hundred_is_named_or_as_few_as_can_be(model, enrolled, expected):
+    info = dataclasses.replace(model.info, threshold=0.29, operating_points=POINTS)
+    assert default_threshold(info, enrolled) == expected  # 0.29: never looser than for two photos
+    assert (strangers_named(info, expected, enrolled) <= 0.01) == (enrolled <= 100)
+
+
+def test_a_model_without_strict_thresholds_is_used_with_its_own(model):
+    info = dataclasses.replace(model.info, operating_points=())
+    assert default_threshold(info, 10) == model.info.threshold
+    assert strangers_named(info, model.info.threshold, 10) == 1  # for all that it states
+
+
+def test_a_threshold_that_is_given_counts(gallery, model, place):
+    probe = place(*((f"Ana {i}", 0.42) for i in range(20)))
+    assert name(gallery, Verifier(model), probe).name is None
+    own = Verifier(model, model.info.threshold)  # even that which two photos are compared by
+    assert name(gallery, own, probe).name is not None
+    assert name(gallery, own, probe, fmr=0.01).name is None
+
+
 def test_the_model_that_ships_has_strict_thresholds_for_small_galleries(model):
     assert threshold_among(model.info, 0.01, 10) < threshold_among(model.info, 0.01, 1)
     with pytest.raises(FaceSimError, match=r"least that it can promise is 0\.37"):
@@ -139,8 +165,32 @@ def test_each_face_of_a_photo_is_named(gallery, verifier, hopper, both):
     assert isinstance(second, FaceSimError)
 
 
+def test_a_photo_has_each_person_once_unless_it_is_a_collage(gallery, verifier, place):
+    probe = place(("Ana", 0.2), ("Ben", 0.2))
+    faces = np.zeros((4, len(probe)), np.float32)
+    for row, (cosine, to) in zip(faces, ((1, 1), (0.99, 1), (0.97, 2), (-1, 3)), strict=True):
+        row[0], row[to] = cosine, math.sqrt(1 - cosine**2)
+    photo = EmbeddedPhoto([FACE] * 4, faces)
+    twice = Identifier(gallery, verifier, allow_twice=True).identify_embedded(photo)
+    assert [face.name for face in twice] == ["Ana", "Ana", "Ben", None]
+    assert twice[1].nearest.distance < twice[0].nearest.distance
+    once = Identifier(gallery, verifier).identify_embedded(photo)
+    assert [face.name for face in once] == [None, "Ana", "Ben", None]
+    assert [face.outdone for face in once] == [True, False, False, False]
+    assert [face.nearest for face in once] == [face.nearest for face in twice]
+    backwards = EmbeddedPhoto([FACE] * 4, faces[::-1])
+    assert [face.name for face in Identifier(gallery, verifier).identify_embedded(backwards)] == [
+        None,
+        "Ben",
+        "Ana",
+        None,
+    ]
+
+
 def test_strangers_are_computed_from_the_models_own_rates(gallery, verifier, model, place):
     place(*(("Ana", 0.3) for _ in range(50)))
     rate = model.info.operating_points[0].fmr
-    assert Identifier(gallery, verifier).strangers_named() == pytest.approx(1 - (1 - rate) ** 50)
-    assert Identifier(gallery, verifier, 0.01).strangers_named() < 0.01
+    at_the_models_own = Verifier(model, model.info.threshold)
+    assert Identifier(gallery, at_the_models_own).strangers_named() == pytest.approx(1 - (1 - rate) ** 50)
+    assert Identifier(gallery, verifier).strangers_named() < 0.01
+    assert Identifier(gallery, verifier, 0.1).strangers_named() < 0.1

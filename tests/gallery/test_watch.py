@@ -442,6 +442,6 @@ def test_a_cameras_watch_ends_in_order(run, gallery, camera, grace, tmp_path, en
 
 def test_what_may_pass_for_somebody_is_said_as_identify_says_it(run, gallery, clip, monkeypatch):
     monkeypatch.setattr("facesim.gallery.identify.Identifier.strangers_named", lambda _: 0.5)
-    assert "some 50 % of strangers are" in run("watch", gallery, clip, "--every", "9")[2]
+    assert "about 50 % of strangers are" in run("watch", gallery, clip, "--every", "9")[2]
     assert run("watch", gallery, clip, "--every", "9", "--fmr", "0.01")[2] == ""
     assert run("watch", gallery, clip, "--fmr", "0.01", "-t", "0.3")[0] == 2

@@ -144,7 +144,8 @@ def test_what_is_no_ordinary_file_is_refused_by_name_at_once(tmp_path, refuses, 
         case "socket":
             import socket
 
-            socket.socket(socket.AF_UNIX).bind(str(path))
+            with socket.socket(socket.AF_UNIX) as unix:
+                unix.bind(str(path))
         case "empty":
             path.touch()
         case "hole":

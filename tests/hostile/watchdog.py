@@ -60,18 +60,22 @@ class Watchdog:
         return self._process.stdout.readline() if ready else None
 
     def _ended(self, outcome: str) -> Answer:
-        self._process.kill()
-        status = self._process.wait()
-        self._process = None
+        status = self._stop()
         self._complaints.seek(0)
         said = self._complaints.read()[-2000:].decode(errors="replace")
         return Answer(outcome, f"status {status}: {said}", _PATIENCE, 0)
 
     def close(self) -> None:
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            self._stop()
         self._complaints.close()
+
+    def _stop(self) -> int:
+        with self._process as process:  # its pipes are closed, too
+            process.kill()
+            status = process.wait()
+        self._process = None
+        return status
 
 
 def memory(kind: str) -> float:
@@ -84,7 +88,7 @@ def _answer(verifier, crop, path: str, verify: bool = True) -> tuple[str, str]:
     import traceback
 
     from facesim.errors import FaceSimError
-    from facesim.evaluation.protocol import _own_data
+    from facesim.evaluation.protocol import training_data
     from facesim.model import Model
     from facesim.photo import open_photo
 
@@ -96,7 +100,7 @@ def _answer(verifier, crop, path: str, verify: bool = True) -> tuple[str, str]:
             model.embed(crop)
             model.info.probability(1.0)
             with contextlib.suppress(FaceSimError):
-                _own_data(model.info)
+                training_data(model.info)
         else:
             found = verifier.embed([path])
             if found.failures:

@@ -88,9 +88,11 @@ def test_a_run_leaves_a_model_that_says_on_whom_it_was_tested(people, tmp_path):
     assert results["f1"] > 0.9
     assert [epoch["stage"] for epoch in epochs(tmp_path / "run")] == ["localiser", "identity"]
     assert 0 <= epochs(tmp_path / "run")[1]["violations"] <= 1
-    assert Image.open(tmp_path / "run" / "curves.png").width > 500
+    with Image.open(tmp_path / "run" / "curves.png") as picture:
+        assert picture.width > 500
     for part in parts:
-        assert Image.open(tmp_path / "run" / f"pairs-{part}.png").height > 200
+        with Image.open(tmp_path / "run" / f"pairs-{part}.png") as picture:
+            assert picture.height > 200
 
 
 @pytest.mark.parametrize(
@@ -247,7 +249,8 @@ def test_folds_test_everybody_once_and_state_their_error(few, tmp_path):
         Model(tmp_path / "run" / f"fold-{i}" / "model.onnx").info.trained_on["test_identities"] for i in range(1, 5)
     ]
     assert sorted(itertools.chain(*tested)) == sorted(set(read_folder(few).identities.tolist()))
-    assert Image.open(tmp_path / "run" / "folds.png").width > 500
+    with Image.open(tmp_path / "run" / "folds.png") as picture:
+        assert picture.width > 500
     (tmp_path / "run" / "fold-2" / "results.json").unlink()
     assert train(settings, tmp_path / "run", resume=True) == summary
 

@@ -222,7 +222,8 @@ def test_names_are_escaped_and_pairs_without_a_face_explained(open_page, report)
 
 def test_the_folder_holds_what_it_promises(report):
     for name in ("threshold", "distances", "roc", "det", "reliability", "errors"):
-        assert Image.open(report.folder / f"{name}.png").format == "PNG"
+        with Image.open(report.folder / f"{name}.png") as picture:
+            assert picture.format == "PNG"
     metrics = json.loads((report.folder / "metrics.json").read_text())
     assert metrics == json.loads(json.dumps(report.metrics))
     assert (metrics["pairs"], metrics["people"], metrics["seed"]) == (400, 7, None)
