@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
+from facesim.json_checks import an_object, count, exactly, list_of, number, text, texts
 from facesim.text import printable
 
 FORMAT_VERSION = 1
@@ -18,7 +19,6 @@ _MAX_DISTANCE = 2.00001  # that two unit embeddings can lie apart, with float32 
 MAX_POINTS = 1000
 MIN_FALSE_MATCHES = 10  # that a threshold for a given FMR, or a claim of an FMR, must rest on
 MAX_MEASURED = 1000  # of an operating point
-T = TypeVar("T")
 _MAX_DEPTH = 100  # of nested lists and objects: a model that started from another holds that one's `trained_on`, too
 
 
@@ -82,6 +82,12 @@ class ModelInfo:
         less_strict = (point for point in self.operating_points if point.threshold >= threshold)
         return min(less_strict, key=lambda point: point.threshold, default=None)
 
+    @property
+    def measured_on(self) -> str:
+        """Return the data of the operating points' rates; "" where the file does not say."""
+        data = (self.trained_on.get("calibrated_on") or self.trained_on).get("data", "")
+        return data if isinstance(data, str) else "+".join(data)
+
     def worst_at(self, threshold: float) -> dict[str, Any]:
         """Return for JSON the FMR stated at a threshold, and the highest recorded; empty where none is recorded."""
         point = self.point_at(threshold)
@@ -95,8 +101,7 @@ class ModelInfo:
         worst = point and point.worst
         if not point or not worst or worst.fmr is None or worst.fmr <= point.fmr:
             return ""
-        data = self.trained_on.get("data", "")
-        own = f" on {data if isinstance(data, str) else '+'.join(data)}" if data else ""
+        own = f" on {self.measured_on}" if self.measured_on else ""
         group = f" ({worst.group})" if worst.group else ""
         return printable(f"FMR {100 * point.fmr:.3g} %{own}; up to {100 * worst.fmr:.3g} % on {worst.data}{group}")
 
@@ -127,89 +132,45 @@ def info_from_metadata(metadata: dict[str, str], path: Path) -> ModelInfo:
     return ModelInfo(**values)
 
 
-def _exactly(expected: T) -> Callable[[Any], T]:
-    def check(value: Any) -> T:
-        if value != expected:
-            raise ValueError(f"{value} is not {expected}")
-        return value
-
-    return check
-
-
-def _finite(value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{value} is not a number")
-    if not low <= value <= high:
-        raise ValueError(f"{value} is not within {low} to {high}")
-    return float(value)
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**63:
-        raise ValueError(f"{value} is not a count")
-    return value
-
-
-def _kind(kind: type[T]) -> Callable[[Any], T]:
-    def check(value: Any) -> T:
-        if not isinstance(value, kind):
-            raise TypeError(f"{value} is not a {kind.__name__}")
-        return value
-
-    return check
-
-
-_text, _list, _object = _kind(str), _kind(list), _kind(dict)
-
-
 def _threshold(value: Any) -> float:
-    return _finite(value, 0, _MAX_DISTANCE)
+    return number(value, 0, _MAX_DISTANCE)
 
 
 def _rate(value: Any) -> float:
-    return _finite(value, 0, 1)
+    return number(value, 0, 1)
 
 
 def _calibration(value: Any) -> tuple[float, float]:
     intercept, slope = value
-    return _finite(intercept), _finite(slope, high=0)
+    return number(intercept), number(slope, high=0)
 
 
 def _rate_or_none(value: Any) -> float | None:
     return None if value is None else _rate(value)
 
 
-def _list_of(kind: type[T], checks: dict[str, Callable[[Any], Any]], most: int) -> Callable[[Any], tuple[T, ...]]:
-    def check(value: Any) -> tuple[T, ...]:
-        if len(_list(value)) > most:
-            raise ValueError(f"{len(value)} entries are too many")
-        return tuple(kind(**{name: checks[name](field) for name, field in _object(item).items()}) for item in value)
-
-    return check
-
-
 _MEASURED_CHECKS = {
-    "data": _text,
-    "group": _text,
+    "data": text,
+    "group": text,
     "fmr": _rate_or_none,
     "fnmr": _rate_or_none,
-    "genuine": _count,
-    "impostor": _count,
+    "genuine": count,
+    "impostor": count,
 }
 _POINT_CHECKS = {
-    "name": _text,
+    "name": text,
     "threshold": _threshold,
     "fmr": _rate,
     "fnmr": _rate,
-    "genuine": _count,
-    "impostor": _count,
-    "measured": _list_of(Measured, _MEASURED_CHECKS, MAX_MEASURED),
+    "genuine": count,
+    "impostor": count,
+    "measured": list_of(Measured, _MEASURED_CHECKS, MAX_MEASURED),
 }
 
 
 def _trained_on(value: Any) -> dict[str, Any]:
     """Check the parts that facesim reads: the data, people and settings of a model, and of the one it started from."""
-    level: list[Any] = [_object(value)]
+    level: list[Any] = [an_object(value)]
     for _ in range(_MAX_DEPTH):
         inner = (item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer))
         level = [item for item in inner if isinstance(item, (dict, list))]
@@ -218,27 +179,32 @@ def _trained_on(value: Any) -> dict[str, Any]:
     about = value
     while about:
         for people in ("train_identities", "validation_identities", "test_identities"):
-            _texts(about.get(people, []))
-        settings = _object(about.get("settings", {}))
-        _text(settings.get("backbone", ""))
+            texts(about.get(people, []))
+        settings = an_object(about.get("settings", {}))
+        text(settings.get("backbone", ""))
         for data in (about.get("data", ""), settings.get("data", "")):
-            _texts(data if isinstance(data, list) else [data])
-        about = _object(about.get("begun_from", {}))
+            texts(data if isinstance(data, list) else [data])
+        _calibrated_on(an_object(about.get("calibrated_on", {})))
+        about = an_object(about.get("begun_from", {}))
     return value
 
 
-def _texts(value: Any) -> None:
-    if not all(isinstance(text, str) for text in _list(value)):
-        raise TypeError("that is not a list of texts")
+def _calibrated_on(about: dict[str, Any]) -> None:
+    """Check what facesim reads of a calibration: its data, who chose, and what it replaced."""
+    text(about.get("data", ""))
+    texts(about.get("identities", []))
+    if about:
+        before = an_object(about["before"])
+        _threshold(before["threshold"]), _calibration(before["calibration"])
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    "format": _exactly(FORMAT_VERSION),
+    "format": exactly(FORMAT_VERSION),
     "threshold": _threshold,
-    "distance": _exactly("euclidean"),
-    "crop_size": _exactly(CROP_SIZE),
-    "crop_margin": _exactly(CROP_MARGIN),
+    "distance": exactly("euclidean"),
+    "crop_size": exactly(CROP_SIZE),
+    "crop_margin": exactly(CROP_MARGIN),
     "calibration": _calibration,
-    "operating_points": _list_of(OperatingPoint, _POINT_CHECKS, MAX_POINTS),
+    "operating_points": list_of(OperatingPoint, _POINT_CHECKS, MAX_POINTS),
     "trained_on": _trained_on,
 }

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ import numpy as np
 from facesim.detector.selection import EmbeddedPhoto, FoundFace, cut_faces
 from facesim.errors import FaceSimError
 from facesim.model import Model
+from facesim.model_info import OperatingPoint
+from facesim.operating_points import point_as_dict, point_for_fmr
 from facesim.photo import Photo, PhotoSource, is_path, take_photos
 
 
@@ -28,6 +30,8 @@ class Verdict:
     face1: FoundFace
     face2: FoundFace
     model: str
+    # of the model file: the one at this threshold, or the next less strict one; None where there is none
+    operating_point: OperatingPoint | None = field(default=None, compare=False)
 
     @property
     def probability_text(self) -> str:
@@ -36,7 +40,9 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON has it, the boxes by their edges."""
-        return dataclasses.asdict(self) | {"face1": self.face1.as_dict(), "face2": self.face2.as_dict()}
+        fields = dataclasses.asdict(dataclasses.replace(self, operating_point=None))  # it may hold 1,000 measures
+        faces = {"face1": self.face1.as_dict(), "face2": self.face2.as_dict()}
+        return fields | faces | {"operating_point": point_as_dict(self.operating_point)}
 
 
 def check_threshold(threshold: float) -> float:
@@ -73,13 +79,26 @@ class Verifier:
     share a Verifier, also after a fork; it can be pickled: another process opens the model again, by its path.
     """
 
-    def __init__(self, model: Model | str | Path | None = None, threshold: float | None = None, gpu: int = -1):
+    def __init__(
+        self,
+        model: Model | str | Path | None = None,
+        threshold: float | None = None,
+        gpu: int = -1,
+        fmr: float | None = None,
+    ):
         """Use the model that ships, or the one given, with its own threshold or another, on the CPU or GPU `gpu`.
 
-        Raises FaceSimError when the model cannot be used or the threshold is not a number from 0 to 2.
+        Instead of a threshold, `fmr` picks the operating point that the model file stores for this false match rate.
+
+        Raises FaceSimError when the model cannot be used, when the threshold is not a number from 0 to 2, or when the
+        model file has no such operating point.
         """
+        if threshold is not None and fmr is not None:
+            raise FaceSimError("a threshold and an FMR are two ways to say the same: give one of them.")
         self.given_threshold = None if threshold is None else check_threshold(threshold)
         self.model = model if isinstance(model, Model) else Model(model, gpu)
+        if fmr is not None:
+            self.given_threshold = point_for_fmr(self.model.info, fmr).threshold
         self.threshold = self.model.info.threshold if self.given_threshold is None else self.given_threshold
 
     def verify(
@@ -154,7 +173,14 @@ class Verifier:
         probability = self.model.info.probability(distance)
         face1, face2 = first.faces[one], second.faces[other]
         return Verdict(
-            distance < self.threshold, distance, self.threshold, probability, face1, face2, str(self.model.path)
+            distance < self.threshold,
+            distance,
+            self.threshold,
+            probability,
+            face1,
+            face2,
+            str(self.model.path),
+            self.model.info.point_at(self.threshold),
         )
 
 

@@ -27,6 +27,7 @@ COMMANDS = {  # in an order in which each finds what it needs
     "preview": ["people --draw preview.png"],
     "evaluate": ["--data people --by detector", "--data people --open-set"],
     "sweep": ["--data people --output report"],
+    "calibrate": ["--data people --output calibrated.onnx"],
     "compare": ["small.onnx small.onnx --data people"],
     "map": ["people --output map.html"],
     "neighbours": ["grace.jpg people --draw near.png"],
@@ -59,7 +60,8 @@ def place(copy_people, hopper, collins, tmp_path_factory) -> Path:
         (place / folder).mkdir()
     here = place / "here"
     copy_people(12, 4).rename(here / "people")
-    next((here / "people").iterdir()).rename(here / "people" / "Ana")
+    for i, folder in enumerate(sorted((here / "people").iterdir())):  # under names of people whom no model has seen
+        folder.rename(here / "people" / (f"Person {i}" if i else "Ana"))
     shutil.copy(hopper, here / "grace.jpg")
     shutil.copy(collins, here / "eileen.jpg")
     (here / "pairs.csv").write_text("photo1,photo2\ngrace.jpg,eileen.jpg\n")

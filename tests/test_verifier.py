@@ -87,6 +87,28 @@ def test_a_threshold_that_no_distance_can_have_is_refused(model, threshold):
         Verifier(model, threshold=threshold)
 
 
+def test_an_fmr_picks_a_stored_operating_point_and_the_verdict_says_which(model, verifier, hopper):
+    points = {point.name: point for point in model.info.operating_points}
+    strict = Verifier(model, fmr=0.001)
+    assert strict.threshold == points["FMR 0.1 %"].threshold
+    assert strict.verify(hopper, hopper).operating_point == points["FMR 0.1 %"]
+    assert verifier.verify(hopper, hopper).operating_point == points["best F1"]
+
+
+def test_between_points_the_next_less_strict_one_is_stated_and_beyond_all_of_them_none(model, hopper):
+    strict, loose = sorted(point.threshold for point in model.info.operating_points)[:2]
+    verdict = Verifier(model, (strict + loose) / 2).verify(hopper, hopper)
+    assert verdict.operating_point.threshold == loose
+    assert Verifier(model, 2).verify(hopper, hopper).as_dict()["operating_point"] is None
+
+
+def test_an_fmr_that_is_not_stored_is_refused_with_those_that_are(model):
+    with pytest.raises(FaceSimError, match=r"no operating point FMR 2 %: it has best F1, FMR 1 %, FMR 0\.1 %"):
+        Verifier(model, fmr=0.02)
+    with pytest.raises(FaceSimError, match="give one of them"):
+        Verifier(model, threshold=0.4, fmr=0.01)
+
+
 def test_a_model_may_be_given_by_its_path(write_model, hopper):
     path = write_model(threshold="0.123")
     verdict = Verifier(path).verify(hopper, hopper)

@@ -16,6 +16,7 @@ from facesim.detector.box import Box
 from facesim.detector.selection import box_text
 from facesim.files import check_apart, check_picture_path, save_picture
 from facesim.model import Model, default_model
+from facesim.operating_points import point_text
 from facesim.verifier import Verifier
 
 atexit.register(gc.freeze)  # else the last garbage collection, at exit, takes as long as a photo
@@ -46,15 +47,19 @@ class _BoxType(click.ParamType):
 @click.option("-box2", "box2", type=_BoxType(), help="The same in the second photo.")
 @MODEL
 @threshold_option()
+@click.option("--fmr", type=float, help="Use the operating point that the model file stores for this FMR: 0.001, say.")
 @GPU
 @JSON_LINES
 @draw_option("Draw the two photos, their faces, the crops and the verdict.", former=["--show"])
-def predict(photos, photo1, photo2, pairs, output, resume, selection, box1, box2, model, threshold, gpu, as_json, draw):
+def predict(
+    photos, photo1, photo2, pairs, output, resume, selection, box1, box2, model, threshold, fmr, gpu, as_json, draw
+):
     """Say whether two photos show the same person.
 
     \b
     facesim predict a.jpg b.jpg                two photos; also -img1 a.jpg -img2 b.jpg
     facesim predict a.jpg b.jpg --draw out.png
+    facesim predict a.jpg b.jpg --fmr 0.001    stricter: one in a thousand strangers matches, as the model file has it
     facesim predict who.jpg photos             one photo with each in a folder, nearest first
     facesim predict --pairs pairs.csv          many pairs; a row of CSV for each
 
@@ -77,7 +82,7 @@ def predict(photos, photo1, photo2, pairs, output, resume, selection, box1, box2
             raise click.UsageError("--resume continues a file: name it with --output.")
         from facesim.cli.predict_many import compare_pairs
 
-        return compare_pairs(Verifier(model, threshold, gpu), pairs, output, resume, selection, as_json)
+        return compare_pairs(Verifier(model, threshold, gpu, fmr), pairs, output, resume, selection, as_json)
     if output is not None or resume:
         raise click.UsageError("--output and --resume belong to --pairs.")
     if len(named) + len(photos) != 2 or len(named) == 1:
@@ -88,11 +93,11 @@ def predict(photos, photo1, photo2, pairs, output, resume, selection, box1, box2
             raise click.UsageError("boxes and --draw are for two photos, not for a folder.")
         from facesim.cli.predict_many import compare_with_folder
 
-        return compare_with_folder(Verifier(model, threshold, gpu), first, second, selection, as_json)
+        return compare_with_folder(Verifier(model, threshold, gpu, fmr), first, second, selection, as_json)
     if draw:
         check_picture_path(draw)
         check_apart([draw], [first, second, model or default_model()])
-    verifier = Verifier(Model(model, gpu, quick=True), threshold)
+    verifier = Verifier(Model(model, gpu, quick=True), threshold, fmr=fmr)
     verdict = verifier.verify(first, second, selection, box1, box2)
     if draw:
         from facesim.drawing.verdict import draw_verdict
@@ -104,16 +109,20 @@ def predict(photos, photo1, photo2, pairs, output, resume, selection, box1, box2
         for warning in face.warnings:
             note(f"{face.photo}: {warning}; the verdict may be wrong.")
     if as_json:
-        click.echo(json.dumps(verdict.as_dict() | verifier.model.info.worst_at(verdict.threshold)))
+        click.echo(json.dumps(verdict.as_dict()))
     else:
-        _print(verdict, selection == "all" or box1 is not None or box2 is not None)
+        _print(
+            verdict,
+            point_text(verifier.model.info, verdict.threshold),
+            selection == "all" or box1 is not None or box2 is not None,
+        )
     return 0 if verdict.same else 1
 
 
-def _print(verdict, boxes):
+def _print(verdict, point, boxes):
     click.echo("Same person." if verdict.same else "Different people.")
     click.echo(f"distance     {verdict.distance:.4f}")
-    click.echo(f"threshold    {verdict.threshold:.4f}")
+    click.echo(f"threshold    {verdict.threshold:.4f} ({point})")
     contradicted = ""
     if verdict.same != (verdict.probability >= 0.5):
         contradicted = f"; the threshold asks for {'less' if verdict.same else 'more'}"

@@ -29,6 +29,7 @@ SECTIONS = {
     "Evaluate a model": {
         "evaluate": Verb("measure how accurate a model is on people it has never seen", "reports"),
         "sweep": Verb("report what every threshold costs, with charts and the worst errors", "reports"),
+        "calibrate": Verb("choose a threshold for your own photos, and check it", "reports"),
         "compare": Verb("test whether one model is better than another, or was lucky", "reports"),
         "map": Verb("draw which faces a model finds similar, as a map", "reports"),
         "neighbours": Verb("find the photos in a data set that are nearest to one", "reports"),

@@ -15,6 +15,7 @@ from facesim.evaluation.calibration import fit_calibration
 from facesim.evaluation.metrics import SortedDistances, failures_as_errors
 from facesim.evaluation.uncertainty import f1_interval, wilson_interval
 from facesim.model_info import FORMAT_VERSION, ModelInfo, OperatingPoint
+from facesim.operating_points import fmr_name
 
 OPERATING_FMRS = (0.01, 0.001, 0.0001, 0.00001)
 GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to choose and to measure the strict thresholds
@@ -61,7 +62,7 @@ def rate_model(
     development, evaluation = (_many_pairs(dataset, selected, pairs) for pairs in (split.validation, split.test))
     chosen_on = SortedDistances.of(distances(development), development.same)
     measured = SortedDistances.of(distances(evaluation), evaluation.same)
-    strict = {f"FMR {100 * fmr:g} %": chosen_on.threshold_for_fmr(fmr) for fmr in OPERATING_FMRS}
+    strict = {fmr_name(fmr): chosen_on.threshold_for_fmr(fmr) for fmr in OPERATING_FMRS}
     thresholds = {"best F1": threshold} | {name: value for name, value in strict.items() if value is not None}
     at = {name: measured.rates(value) for name, value in thresholds.items()}
     points = [OperatingPoint(name, r.threshold, r.fmr, r.fnmr, r.genuine, r.impostor) for name, r in at.items()]

@@ -132,13 +132,15 @@ def read_pairs(path: Path) -> Protocol:
 def people_seen(info: ModelInfo, dataset: Dataset) -> set[str]:
     """Return who in a data set may have been in the model's training, or in the choice of its threshold.
 
-    This includes whom the model that it was begun from has seen. A model file that does not name whom it was trained on
-    is taken to have seen everybody in a data set of the same name except its test people.
+    This includes whom the model that it was begun from has seen, and who chose when it was calibrated. A model file
+    that does not name whom it was trained on is taken to have seen everybody in a data set of the same name except its
+    test people.
     """
     people = {name_key(name): name for name in set(dataset.identities.tolist()) - {""}}
     seen: set[str] = set()
     trained_on: dict[str, Any] | None = info.trained_on
     while trained_on:
+        seen |= people.keys() & set(map(name_key, trained_on.get("calibrated_on", {}).get("identities", ())))
         if "train_identities" in trained_on:
             chose = {*trained_on["train_identities"], *trained_on.get("validation_identities", ())}
             seen |= people.keys() & set(map(name_key, chose))

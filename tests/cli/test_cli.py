@@ -157,6 +157,26 @@ def test_the_threshold_option_replaces_the_models(run, hopper, collins, option, 
     assert run(hopper, collins, option, threshold)[0] == status
 
 
+def test_the_text_says_which_operating_point_is_used_and_its_fmr(run, model, hopper):
+    for arguments, name in (((), "best F1"), (("--fmr", "0.001"), "FMR 0.1 %")):
+        point = next(point for point in model.info.operating_points if point.name == name)
+        said = f"{point.threshold:.4f} ({name}: FMR measured as {100 * point.fmr:.2g} % on lfw)"
+        assert f"threshold    {said}\n" in run(hopper, hopper, *arguments)[1]
+    assert "0.4000 (stricter than best F1, whose FMR" in run(hopper, hopper, "-t", "0.4")[1]
+    assert "2.0000 (its FMR was not measured)" in run(hopper, hopper, "-t", "2")[1]
+
+
+def test_an_fmr_goes_with_folders_and_lists_too_but_not_with_a_threshold(run, trouble, tmp_path, hopper, model):
+    (tmp_path / "a.jpg").symlink_to(hopper)
+    (tmp_path / "pairs.csv").write_text("photo1,photo2\na.jpg,a.jpg\n")
+    point = next(point for point in model.info.operating_points if point.name == "FMR 1 %")
+    for arguments in ((hopper.with_name("grace_hopper_print.jpg"), tmp_path), ("--pairs", tmp_path / "pairs.csv")):
+        used = json.loads(run(*arguments, "--fmr", "0.01", "--json")[1])["operating_point"]
+        assert (used["name"], used["threshold"], used["fmr"]) == (point.name, point.threshold, point.fmr)
+    assert "no operating point FMR 5 %: it has best F1" in trouble(hopper, hopper, "--fmr", "0.05")
+    assert "give one of them" in trouble(hopper, hopper, "--fmr", "0.01", "-t", "0.4")
+
+
 @pytest.mark.parametrize("option", ["-w", "--weight-path"])
 def test_the_weight_path_option_replaces_the_model(run, hopper, write_model, option):
     path = write_model(threshold="0.123")

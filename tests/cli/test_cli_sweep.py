@@ -46,6 +46,7 @@ def test_sweep_writes_a_report_on_ones_own_pairs(run, pairs, tmp_path, model):
     assert "FNMR          33.33 %, 1 missed" in printed
     assert "no face in    1 of 6 photos; 1 pair counts as a non-match" in printed
     assert "sweep-mine/index.html" in printed
+    assert "facesim calibrate" in printed.splitlines()[-1]
     rows = list(csv.DictReader((folder / "sweep.csv").read_text().splitlines()))
     assert list(rows[0]) == list(COLUMNS)
     stored = next(row for row in rows if float(row["threshold"]) == model.info.threshold)

@@ -124,4 +124,7 @@ def as_text(report: Report) -> str:
     if report.groups:
         lines += ["", groups_text(report.groups), ""]
     lines.append(f"report        {report.folder / 'index.html'}")
+    lines.append(
+        "To choose a threshold for such photos: facesim calibrate --data FOLDER, or --pairs FILE, -o mine.onnx"
+    )
     return "\n".join(lines)

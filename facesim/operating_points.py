@@ -1,0 +1,41 @@
+"""The thresholds that a model file stores, by name: which one is asked for, and which one is in use."""
+
+import dataclasses
+from typing import Any
+
+from facesim.errors import FaceSimError
+from facesim.model_info import ModelInfo, OperatingPoint
+from facesim.text import printable
+
+
+def fmr_name(fmr: float) -> str:
+    """Return the name of the operating point for an FMR."""
+    return f"FMR {100 * fmr:g} %"
+
+
+def point_for_fmr(info: ModelInfo, fmr: float) -> OperatingPoint:
+    """Return the operating point stored for an FMR; raises FaceSimError, naming those there are, if there is none."""
+    for point in info.operating_points:
+        if point.name == fmr_name(fmr):
+            return point
+    names = ", ".join(printable(point.name) for point in info.operating_points) or "none at all"
+    raise FaceSimError(f"the model file has no operating point {fmr_name(fmr)}: it has {names}.")
+
+
+def point_as_dict(point: OperatingPoint | None) -> dict[str, Any] | None:
+    """Return an operating point for JSON, with the highest FMR recorded on other data, `worst`, if there is one."""
+    if point is None:
+        return None
+    worst = {"worst": dataclasses.asdict(point.worst)} if point.worst else {}
+    return {"name": point.name, "threshold": point.threshold, "fmr": point.fmr} | worst
+
+
+def point_text(info: ModelInfo, threshold: float) -> str:
+    """Return which operating point a threshold is, and its FMR; between points, what the next less strict one says."""
+    point = info.point_at(threshold)
+    if point is None:
+        return "its FMR was not measured"
+    on = f" on {info.measured_on}" if info.measured_on else ""
+    if point.threshold == threshold:
+        return printable(f"{point.name}: FMR measured as {100 * point.fmr:.2g} %{on}")
+    return printable(f"stricter than {point.name}, whose FMR was measured as {100 * point.fmr:.2g} %{on}")
