@@ -109,19 +109,19 @@ def test_the_slope_lies_between_both_and_a_hundred_genuine_pairs_weigh_as_much_a
 
 
 def test_halves_share_nobody_and_folds_are_checked_by_people_who_are_not_in_them():
-    trial = divide(made_up(30, 5), seed=0)
-    assert trial.halves
-    assert set(trial.choosing.people.ravel()) & set(trial.checking.people.ravel()) == set()
+    division = divide(made_up(30, 5), seed=0)
+    assert division.halves
+    assert set(division.choosing.people.ravel()) & set(division.checking.people.ravel()) == set()
     few = made_up(12, 5)
-    trial = divide(few, seed=0)
-    assert not trial.halves
+    division = divide(few, seed=0)
+    assert not division.halves
     seen = []
 
     def choose(pairs):
         seen.append(set(pairs.people.ravel()))
         return float(len(seen))
 
-    thresholds = trial.thresholds(choose)
+    thresholds = division.thresholds(choose)
     for i, people in enumerate(seen, 1):
         assert people
         assert people & set(few.people[thresholds == i].ravel()) == set()

@@ -19,7 +19,7 @@ import numpy as np
 from facesim.data.pairs import all_pairs, sample_pairs
 from facesim.data.source import Source, draw_subset, open_source
 from facesim.errors import FaceSimError
-from facesim.evaluation.calibrate.check import CheckedRates, Trial, check, divide
+from facesim.evaluation.calibrate.check import CheckedRates, Division, check, divide
 from facesim.evaluation.calibrate.choice import (
     EER,
     MAX_F1,
@@ -56,7 +56,7 @@ class Point:
 class Calibrated:
     """What was chosen, on whom, and how it did on people who did not choose it."""
 
-    trial: str
+    protocol: str
     criterion: str
     model: str  # the new file
     by_identity: bool  # else nobody knows who is on the photos, and pairs are taken as independent
@@ -100,15 +100,15 @@ def calibrate(
     every = MeasuredPairs(scores.distances, protocol.pairs.same, protocol.identities_of_pairs())
     if every.lacking():
         raise FaceSimError(f"{protocol.name}: {every.lacking()}, counting pairs with two faces: add photos.")
-    trial = divide(every, seed)
-    result = _choose(trial, info, criterion, protocol.name, output)
+    division = divide(every, seed)
+    result = _choose(division, info, criterion, protocol.name, output)
     names = np.unique(protocol.source.dataset.identities)
-    chose = [] if trial.choosing.people is None else names[np.unique(trial.choosing.people)].tolist()
+    chose = [] if division.choosing.people is None else names[np.unique(division.choosing.people)].tolist()
     record = {
         "data": protocol.source.dataset.name,
         "fingerprint": scores.crops.fingerprint,
         "criterion": result.criterion,
-        "checked_on": "the other half" if trial.halves else "folds",
+        "checked_on": "the other half" if division.halves else "folds",
         **result.chosen_on,
         "identities": chose,
         "before": {"threshold": info.threshold, "calibration": list(info.calibration)},
@@ -152,14 +152,14 @@ def _pairs_of_people(info: ModelInfo, source: Source) -> Protocol:
     return Protocol(name, source, pairs.among(photos))
 
 
-def _choose(trial: Trial, info: ModelInfo, criterion: Criterion, name: str, output: Path) -> Calibrated:
-    choosing, checking = trial.choosing, trial.checking
+def _choose(division: Division, info: ModelInfo, criterion: Criterion, name: str, output: Path) -> Calibrated:
+    choosing, checking = division.choosing, division.checking
 
     def choose(pairs: MeasuredPairs, criterion: Criterion) -> float:
         return choose_threshold(pairs, criterion, info.threshold).threshold
 
     def point(name: str, threshold: float, choose_here: Callable[[MeasuredPairs], float]) -> Point:
-        return Point(name, threshold, check(checking, trial.thresholds(choose_here)))
+        return Point(name, threshold, check(checking, division.thresholds(choose_here)))
 
     best_f1 = choose_threshold(choosing, MAX_F1, info.threshold)
     choice = best_f1 if criterion == MAX_F1 else choose_threshold(choosing, criterion, info.threshold)
@@ -183,11 +183,11 @@ def _choose(trial: Trial, info: ModelInfo, criterion: Criterion, name: str, outp
             missing[fmr_name(fmr)] = lacking
     chosen = BEST_F1 if criterion == MAX_F1 else criterion if isinstance(criterion, str) else fmr_name(criterion)
     return Calibrated(
-        trial=name,
+        protocol=name,
         criterion=chosen,
         model=str(output),
         by_identity=choosing.people is not None,
-        halves=trial.halves,
+        halves=division.halves,
         chosen_on=choosing.counts(),
         checked_on=checking.counts(),
         choice=choice,

@@ -28,7 +28,7 @@ class CheckedRates:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Division:
     """Pairs dealt out to those that choose and those that check."""
 
     choosing: MeasuredPairs  # on which the model file's figures are chosen
@@ -46,14 +46,14 @@ class Trial:
         return thresholds
 
 
-def divide(pairs: MeasuredPairs, seed: int) -> Trial:
+def divide(pairs: MeasuredPairs, seed: int) -> Division:
     """Halve the people, if either half is enough to choose a threshold; else deal them out to five folds."""
     parts = pairs.deal_out(2, seed)
     first, second = (pairs.at((parts == half).all(axis=1)) for half in (0, 1))
     if not first.lacking() and not second.lacking():
-        return Trial(first, second, True, ())
+        return Division(first, second, True, ())
     parts = np.sort(pairs.deal_out(FOLDS, seed), axis=1)
-    return Trial(pairs, pairs, False, tuple(_folds(parts)))
+    return Division(pairs, pairs, False, tuple(_folds(parts)))
 
 
 def _folds(parts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

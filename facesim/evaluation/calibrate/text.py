@@ -21,7 +21,7 @@ def calibration_text(result: Calibrated) -> str:
         ]
     slope, slope_before = result.calibration[1], result.calibration_before[1]
     lines = [
-        f"calibrated    {printable(result.trial)}",
+        f"calibrated    {printable(result.protocol)}",
         *on,
         f"threshold     {_moved(result)}",
         f"probability   slope {slope:.1f}, before {slope_before:.1f}; {result.calibration_weight:.0%} of it from "
