@@ -1,7 +1,7 @@
 """How figures are written in every report: as text, and as JSON."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,12 @@ def with_interval(value: float, interval: Interval, write: Callable[[float], str
     if np.isnan(value) or np.isnan(low) or low == high:
         return write(value)
     return f"{write(value)} ({write(low).removesuffix(' %')} to {write(high).removesuffix(' %')})"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table's rows as lines, with their columns under each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def as_dict(result: Any) -> Any:

@@ -3,7 +3,7 @@
 import math
 
 from facesim.evaluation.comparison import Comparison
-from facesim.evaluation.formatting import number, percent, rate_text, with_interval
+from facesim.evaluation.formatting import aligned, number, percent, rate_text, with_interval
 from facesim.evaluation.groups import GroupReport, Rate, Ratio
 from facesim.evaluation.identification import Identification
 from facesim.evaluation.metrics import pairs_needed
@@ -122,10 +122,7 @@ def groups_text(report: GroupReport) -> str:
             people = "–" if group.people is None else f"{group.people:,}"
             cells = [cell for rate in (group.fmr, group.fnmr) for cell in (rate_in_words(rate), f"{rate.pairs:,}")]
             rows.append([printable(group.group), people, *cells])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines += ["", f"{printable(at.name)}: threshold {number(at.threshold)}"]
-        for row in rows:
-            lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        lines += ["", f"{printable(at.name)}: threshold {number(at.threshold)}", *aligned(rows)]
         for kind, ratio in (("FMR", at.fmr_ratio), ("FNMR", at.fnmr_ratio)):
             lines.append(f"max/min ratio of {kind} between groups: {ratio_text(ratio)}")
     return "\n".join(lines)

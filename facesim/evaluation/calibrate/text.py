@@ -2,10 +2,8 @@
 
 from facesim.evaluation.calibrate.calibrate import Calibrated
 from facesim.evaluation.calibrate.check import FOLDS, CheckedRates
-from facesim.evaluation.formatting import number, rate_text, with_interval
+from facesim.evaluation.formatting import aligned, number, rate_text, with_interval
 from facesim.text import printable
-
-_POINT = ["operating point", "threshold", "FMR", "FNMR"]
 
 
 def calibration_text(result: Calibrated) -> str:
@@ -19,6 +17,7 @@ def calibration_text(result: Calibrated) -> str:
             f"chosen on     {chosen}, everybody: too few for halves",
             f"checked on    the same in {FOLDS} folds, each at the thresholds that the others choose",
         ]
+    before_and_after = (result.before, result.after)
     slope, slope_before = result.calibration[1], result.calibration_before[1]
     lines = [
         f"calibrated    {printable(result.protocol)}",
@@ -27,16 +26,23 @@ def calibration_text(result: Calibrated) -> str:
         f"probability   slope {slope:.1f}, before {slope_before:.1f}; {result.calibration_weight:.0%} of it from "
         "these pairs, the rest from before",
         "",
-        *_table(
-            ["", f"before, at {number(result.threshold_before)}", f"after, at {number(result.choice.threshold)}"],
-            ["F1", *(with_interval(rates.f1, rates.f1_interval, number) for rates in (result.before, result.after))],
-            ["FMR", *(_fmr(rates) for rates in (result.before, result.after))],
-            ["FNMR", *(_fnmr(rates) for rates in (result.before, result.after))],
+        *aligned(
+            [
+                ["", f"before, at {number(result.threshold_before)}", f"after, at {number(result.choice.threshold)}"],
+                ["F1", *(with_interval(rates.f1, rates.f1_interval, number) for rates in before_and_after)],
+                ["FMR", *map(_fmr, before_and_after)],
+                ["FNMR", *map(_fnmr, before_and_after)],
+            ]
         ),
         "",
-        *_table(
-            _POINT,
-            *([point.name, number(point.threshold), _fmr(point.rates), _fnmr(point.rates)] for point in result.points),
+        *aligned(
+            [
+                ["operating point", "threshold", "FMR", "FNMR"],
+                *(
+                    [point.name, number(point.threshold), _fmr(point.rates), _fnmr(point.rates)]
+                    for point in result.points
+                ),
+            ]
         ),
     ]
     lines += [
@@ -74,8 +80,3 @@ def _fmr(rates: CheckedRates) -> str:
 
 def _fnmr(rates: CheckedRates) -> str:
     return with_interval(rates.fnmr, rates.fnmr_interval, rate_text)
-
-
-def _table(*rows: list[str]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
