@@ -31,12 +31,12 @@ def test_a_wheel_carries_what_it_needs_and_works_from_any_folder(repository, tmp
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    pages = [path for path in (repository / "facesim").rglob("*") if path.suffix in (".html", ".css", ".js")]
-    assert pages
-    for page in pages:
-        assert (tmp_path / "site" / page.relative_to(repository)).read_bytes() == page.read_bytes()
-    for file in ("hog.svm", "cnn.onnx", "ORIGIN.md"):
-        assert (tmp_path / "site" / "facesim" / "detector" / file).is_file()
+    files = [path for path in (repository / "facesim").rglob("*") if path.suffix in (".py", ".html", ".css", ".js")]
+    assert {file.suffix for file in files} == {".py", ".html", ".css", ".js"}
+    for file in files:
+        assert (tmp_path / "site" / file.relative_to(repository)).read_bytes() == file.read_bytes()
+    for name in ("hog.svm", "cnn.onnx", "ORIGIN.md"):
+        assert (tmp_path / "site" / "facesim" / "detector" / name).is_file()
     call = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); from facesim.cli import main; main()"
     command = [sys.executable, "-c", call, "predict", "--json", str(hopper), str(collins)]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
