@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ class Measured:
 class OperatingPoint:
     """A threshold and the error rates measured there, on `genuine` and `impostor` pairs of unseen people.
 
-    A pair in which no face is found is a non-match. `measured` is what `facesim evaluate --record` has added.
+    A pair in which no face is found is a non-match. `data` is where they were measured, if not on the data that the
+    file's other points are from. `measured` is what `facesim evaluate --record` has added.
     """
 
     name: str
@@ -47,6 +48,7 @@ class OperatingPoint:
     fnmr: float
     genuine: int
     impostor: int
+    data: str = ""
     measured: tuple[Measured, ...] = ()
 
     @property
@@ -82,10 +84,9 @@ class ModelInfo:
         less_strict = (point for point in self.operating_points if point.threshold >= threshold)
         return min(less_strict, key=lambda point: point.threshold, default=None)
 
-    @property
-    def measured_on(self) -> str:
-        """Return the data of the operating points' rates; "" where the file does not say."""
-        data = (self.trained_on.get("calibrated_on") or self.trained_on).get("data", "")
+    def measured_on(self, point: OperatingPoint) -> str:
+        """Return the data on which an operating point's rates were measured; "" where the file does not say."""
+        data = point.data or (self.trained_on.get("calibrated_on") or self.trained_on).get("data", "")
         return data if isinstance(data, str) else "+".join(data)
 
     def worst_at(self, threshold: float) -> dict[str, Any]:
@@ -101,18 +102,23 @@ class ModelInfo:
         worst = point and point.worst
         if not point or not worst or worst.fmr is None or worst.fmr <= point.fmr:
             return ""
-        own = f" on {self.measured_on}" if self.measured_on else ""
+        data = self.measured_on(point)
+        own = f" on {data}" if data else ""
         group = f" ({worst.group})" if worst.group else ""
         return printable(f"FMR {100 * point.fmr:.3g} %{own}; up to {100 * worst.fmr:.3g} % on {worst.data}{group}")
 
 
 def info_to_metadata(info: ModelInfo) -> dict[str, str]:
     """Return the ONNX metadata entries that `Model` reads back."""
-    fields = dataclasses.asdict(info)
-    for point in fields["operating_points"]:
-        if not point["measured"]:
-            del point["measured"]  # so that an earlier facesim reads the file
+    fields = dataclasses.asdict(info) | {"operating_points": points_as_list(info.operating_points)}
     return {METADATA_PREFIX + key: json.dumps(value) for key, value in fields.items()}
+
+
+def points_as_list(points: Iterable[OperatingPoint]) -> list[dict[str, Any]]:
+    """Return operating points for JSON, as `check_points` reads them; without empty fields that earlier files lack."""
+    optional = ("data", "measured")
+    fields = map(dataclasses.asdict, points)
+    return [{name: value for name, value in point.items() if value or name not in optional} for point in fields]
 
 
 def info_from_metadata(metadata: dict[str, str], path: Path) -> ModelInfo:
@@ -164,8 +170,10 @@ _POINT_CHECKS = {
     "fnmr": _rate,
     "genuine": count,
     "impostor": count,
+    "data": text,
     "measured": list_of(Measured, _MEASURED_CHECKS, MAX_MEASURED),
 }
+check_points = list_of(OperatingPoint, _POINT_CHECKS, MAX_POINTS)
 
 
 def _trained_on(value: Any) -> dict[str, Any]:
@@ -196,6 +204,7 @@ def _calibrated_on(about: dict[str, Any]) -> None:
     if about:
         before = an_object(about["before"])
         _threshold(before["threshold"]), _calibration(before["calibration"])
+        check_points(before.get("operating_points", []))
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
@@ -205,6 +214,6 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "crop_size": exactly(CROP_SIZE),
     "crop_margin": exactly(CROP_MARGIN),
     "calibration": _calibration,
-    "operating_points": list_of(OperatingPoint, _POINT_CHECKS, MAX_POINTS),
+    "operating_points": check_points,
     "trained_on": _trained_on,
 }
