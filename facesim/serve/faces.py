@@ -13,7 +13,7 @@ from facesim.detector.box import SAME_FACE, Box, Face, overlap
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.detector.selection import EmbeddedPhoto, FoundFace, box_from_text, cut_faces
 from facesim.errors import FaceSimError
-from facesim.model_info import ModelInfo
+from facesim.model_info import ModelInfo, OperatingPoint
 from facesim.operating_points import point_as_dict, point_text
 from facesim.photo import Photo, open_photo
 from facesim.serve.forms import Form, read_form
@@ -37,7 +37,7 @@ def model_as_dict(verifier: Verifier) -> dict[str, Any]:
     }
 
 
-def _point_as_dict(info: ModelInfo, point) -> dict[str, Any]:
+def _point_as_dict(info: ModelInfo, point: OperatingPoint) -> dict[str, Any]:
     return {"fnmr": point.fnmr, "data": info.measured_on(point)} | (point_as_dict(point) or {})
 
 
