@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from typing import NamedTuple
 
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -50,10 +50,9 @@ async def read_form(
     Each of the `photos` must be there, once unless `several` may be, and nothing but them and the `fields`. Raises
     RequestError where the form is not so, is too large, or takes too long.
     """
-    content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != _MULTIPART:
+    if content_type(request) != _MULTIPART:
         raise RequestError(415, f"photos are sent as {_MULTIPART}: curl does so with -F photo=@a.jpg.")
-    with workers.place(_announced_size(request)):
+    with workers.place(_announced_size(request, MAX_BODY)):
         form = Form([], {})
         for name, value in await _parts(request):
             expected = photos if isinstance(value, bytes) else fields
@@ -77,42 +76,65 @@ async def read_form(
 async def _parts(request: Request) -> list[tuple[str, bytes | str]]:
     """Return the parts of a form, by their names: the bytes of files, the text of fields."""
     parser = _InMemory(
-        request.headers, _limited(request), max_files=_MAX_PARTS, max_fields=_MAX_PARTS, max_part_size=MAX_FIELD
+        request.headers,
+        _limited(request, MAX_BODY),
+        max_files=_MAX_PARTS,
+        max_fields=_MAX_PARTS,
+        max_part_size=MAX_FIELD,
     )
-    try:
+    with _translated_errors():
         async with asyncio.timeout(BODY_SECONDS):
             parsed = await parser.parse()
-    except MultiPartException as error:
-        raise RequestError(400, f"the form is malformed ({error.message.rstrip('.')}): send {_MULTIPART}.") from error
-    except TimeoutError as error:
-        raise RequestError(408, f"the photos did not arrive within {BODY_SECONDS:g} s: try again.") from error
-    except ClientDisconnect as error:
-        raise RequestError(400, "the request was cut short.") from error
     try:
         return [(name, value if isinstance(value, str) else await value.read()) for name, value in parsed.multi_items()]
     finally:
         await parsed.close()
 
 
-def _announced_size(request: Request) -> int:
+def content_type(request: Request) -> str:
+    """Return the content type of a request, without its parameters; empty where it has none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return a request's body of up to `limit` bytes; raises RequestError where it is longer, or takes too long."""
+    _announced_size(request, limit)
+    with _translated_errors():
+        async with asyncio.timeout(BODY_SECONDS):
+            return b"".join([chunk async for chunk in _limited(request, limit)])
+
+
+@contextlib.contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except MultiPartException as error:
+        raise RequestError(400, f"the form is malformed ({error.message.rstrip('.')}): send {_MULTIPART}.") from error
+    except TimeoutError as error:
+        raise RequestError(408, f"the request did not arrive within {BODY_SECONDS:g} s: try again.") from error
+    except ClientDisconnect as error:
+        raise RequestError(400, "the request was cut short: send it again.") from error
+
+
+def _announced_size(request: Request, limit: int) -> int:
     """Return how many bytes a request may have; raises RequestError where that is too many."""
     try:
-        size = int(request.headers.get("content-length", MAX_BODY))
+        size = int(request.headers.get("content-length", limit))
     except ValueError:
         raise RequestError(400, "the content-length is not a number.") from None
-    if size > MAX_BODY:
-        raise _too_large()
+    if size > limit:
+        raise _too_large(limit)
     return size
 
 
-def _too_large() -> RequestError:
-    return RequestError(413, f"the request has more than {MAX_BODY // 10**6} MB: reduce the photos first.")
+def _too_large(limit: int) -> RequestError:
+    return RequestError(413, f"the request has more than {limit:,} bytes: send less.")
 
 
-async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
+async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > MAX_BODY:
-            raise _too_large()
+        if size > limit:
+            raise _too_large(limit)
         yield chunk
