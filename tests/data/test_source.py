@@ -52,6 +52,9 @@ def test_several_data_sets_are_one_and_namesakes_are_one_person(tmp_path):
     assert len(source.dataset.photos) == 8 * 5
     assert people(source) == set(names)
     assert [path.read_bytes() for path in source.dataset.paths()[16:18]] == [b"Ana a0", b"Ana a1"]
+    fingerprints = {open_source(names).fingerprint() for names in ((first,), (second,), (first, second))}
+    assert fingerprints >= {read_folder(first).fingerprint(), source.fingerprint()}
+    assert len(fingerprints) == 3
 
 
 def test_exclusion_lists_are_honoured(folder, tmp_path):
