@@ -63,7 +63,7 @@ def adopt(
     dataset, split = photo_source.dataset, photo_source.held_out(seed=0)
     with tempfile.TemporaryDirectory() as folder:
         model = _draft(proto, path, Path(folder))
-        photos = split.held_out_photos(dataset)
+        photos = split.held_out_photos(dataset, photo_source.selected)
         crops = photo_source.crops(photos)
         split.check_faces(dataset, crops.usable)
         embeddings = embed_crops(model, crops, photos)

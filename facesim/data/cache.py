@@ -71,7 +71,8 @@ def cached_crops(dataset: Dataset, photos: np.ndarray | None = None, home: Path 
                 pool.shutdown(cancel_futures=True)
     faces, sizes, detectors = np.zeros(count, int), np.zeros((count, 2), int), np.full(count, "", "<U8")
     problems: dict[int, str] = {}
-    for i, result in found.items():
+    for i in asked:
+        result = found[i]
         if isinstance(result, str):
             problems[i] = result
             continue

@@ -79,8 +79,9 @@ def train(
         processes.from_main(lambda: open_run(settings, run_folder, resume))
         data = source.description()
         checks.check_same_photos(source, data["fingerprint"], splits, processes)
-        used = [np.append(split.train, split.held_out_photos(source.dataset)) for split in splits]
-        crops = processes.first_on_each_machine(lambda: source.crops(np.concatenate(used)))
+        held_out = [split.held_out_photos(source.dataset, source.selected) for split in splits]
+        used = np.concatenate([*held_out, *(split.train for split in splits)])
+        crops = processes.first_on_each_machine(lambda: source.crops(used))
         for split in splits:
             checks.check_faces(source, crops, split, processes)
         run = _Run(settings, source, data, crops, start, processes, tensorboard)
@@ -164,7 +165,7 @@ class _Run:
         begun_from = begun_from_model(self.settings)
         if begun_from:
             about["begun_from"] = begun_from.trained_on
-        photos = split.held_out_photos(source.dataset)
+        photos = split.held_out_photos(source.dataset, source.selected)
         embeddings = embed_photos(net, crops, photos)
         degraded = degraded_distances(net, crops, split.validation, photos, embeddings)
 

@@ -43,6 +43,14 @@ def test_what_is_kept_is_listed_with_its_size_and_place(run, cache, photos):
     assert status == 0
 
 
+def test_evaluating_cuts_the_photos_of_its_pairs_only(run, copy_people, cache):
+    people = copy_people(8, 3)
+    for i, folder in enumerate(sorted(people.iterdir())):  # under names of people whom no model has seen
+        folder.rename(people / f"Person {i}")
+    assert run("evaluate", "--data", people, "--count", 2)[0] == 0
+    assert 4 <= kept(("crops",))[0].files <= 8
+
+
 def test_clearing_deletes_what_can_be_made_again_and_nothing_else(run, cache, photos):
     run("inspect", photos)
     assert "freed 0.4 MB" in run("cache", "crops", "--clear")[1]
