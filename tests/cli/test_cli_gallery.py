@@ -170,16 +170,16 @@ def test_identify_says_when_a_gallery_is_too_large_for_the_threshold(run, galler
     opened = open_gallery(gallery)
     embedding = next(opened.rows()).embedding
     with opened.writing():
-        opened.add([FaceRow(f"/{i}.jpg", 0, "Many", embedding, Box(0, 0, 9, 9)) for i in range(98)])
+        opened.add([FaceRow(f"/{i}.jpg", 0, f"Many {i}", embedding, Box(0, 0, 9, 9)) for i in range(98)])
     assert "strangers" not in run("identify", gallery, hopper)[2]
     status, _, notes = run("identify", gallery, hopper, "-t", "0.4353")
     assert status == 0
-    assert "at threshold 0.4353, about 60 % of strangers are named among 100 enrolled faces: leave out -t" in notes
+    assert "at threshold 0.4353, about 60 % of strangers are named among 100 enrolled people: leave out -t" in notes
     with opened.writing():
-        opened.add([FaceRow(f"/{i}.jpg", 0, "More", embedding, Box(0, 0, 9, 9)) for i in range(98, 398)])
+        opened.add([FaceRow(f"/{i}.jpg", 0, f"Many {i}", embedding, Box(0, 0, 9, 9)) for i in range(98, 398)])
     status, _, notes = run("identify", gallery, hopper)
     assert status == 0
-    expected = "at most 1 % of strangers are named among 400 enrolled faces: at its strictest, 0.3624, about 2.9 %"
+    expected = "at most 1 % of strangers are named among 400 enrolled people: at its strictest, 0.3624, about 2.9 %"
     assert expected in notes
     assert "at its strictest" not in run("identify", gallery, hopper, "--fmr", "0.05")[2]
 
