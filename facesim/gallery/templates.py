@@ -6,46 +6,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesim.detector.box import Box
-from facesim.detector.quality import SIDE
-from facesim.gallery.rows import FaceRow, Match
+from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
 
-# `python benchmarks/templates.py` measures the effect of these.
-POOR_WEIGHT = 0.5  # of a face under `SIDE` pixels wide, which enrolment warns of, beside others
-AVERAGED = 0.2  # of a model's squared threshold: by how much averaging many faces lowers squared distances
+# Of a model's squared threshold: by how much averaging many faces lowers squared distances. It is the least at which
+# five photos of a person bring about no more false positives than one: `python benchmarks/templates.py`.
+AVERAGED = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """The weighted mean of a person's embeddings, scaled to unit length.
-
-    A mean lies nearer than a single face to everybody, strangers too. `averaged` says how much of that to allow for: 0
-    for one face, 1 - 1/n for n faces of equal weight.
-    """
+    """The mean of a person's embeddings, scaled to unit length."""
 
     centre: np.ndarray  # (d,) float32
-    averaged: float
+    count: int  # of the embeddings
 
     def distance(self, embedding: np.ndarray, threshold: float) -> float:
         """Return the distance of an embedding, `(d,)`, on the scale of two single photos.
 
-        `threshold` is the model's own, which says how large its distances are.
+        A mean lies nearer than a single face to everybody, strangers too. What is added makes up for that, so that one
+        threshold serves people with one photo and with many. It is measured by the model's own `threshold`.
         """
-        square = np.square(embedding - self.centre).sum() + AVERAGED * threshold**2 * self.averaged
-        return float(np.sqrt(square))
+        averaged = AVERAGED * threshold**2 * (1 - 1 / self.count)
+        return float(np.sqrt(np.square(embedding - self.centre).sum() + averaged))
 
 
-def make_template(embeddings: np.ndarray, weights: np.ndarray) -> Template:
-    """Return the template of a person's faces: their embeddings, `(n, d)`, and `weights`, `(n,)`."""
-    weights = (weights / weights.sum()).astype(np.float32)
-    mean = weights @ embeddings
-    return Template(mean / np.linalg.norm(mean), 1 - float(np.square(weights).sum()))
-
-
-def weight(box: Box) -> float:
-    """Return how much a face with this box counts among a person's faces."""
-    return POOR_WEIGHT if box.side < SIDE else 1.0
+def make_template(embeddings: np.ndarray) -> Template:
+    """Return the template of a person's faces, by their embeddings, `(n, d)`."""
+    mean = embeddings.mean(axis=0)
+    return Template(mean / np.linalg.norm(mean), len(embeddings))
 
 
 class Templates:
@@ -75,9 +64,7 @@ class Templates:
         return sorted(matches, key=lambda match: match.distance)
 
     def _make(self, names: Sequence[str]) -> None:
-        rows: dict[str | None, list[FaceRow]] = {}
+        embeddings: dict[str | None, list[np.ndarray | None]] = {}
         for row in self._gallery.rows(faces_only=True, names=names) if names else ():
-            rows.setdefault(row.name, []).append(row)
-        for name, theirs in rows.items():
-            weights = np.array([weight(row.face.box) for row in theirs])
-            self._made[name] = make_template(np.array([row.embedding for row in theirs]), weights)
+            embeddings.setdefault(row.name, []).append(row.embedding)
+        self._made |= {name: make_template(np.array(theirs)) for name, theirs in embeddings.items()}
