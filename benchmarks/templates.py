@@ -91,9 +91,9 @@ def main(data):
     """Print how many people are missed with 1, 2, 3 and 5 photos enrolled of each, in DATA.
 
     DATA are lfw, pins, or folders with a sub-folder per person. Of LFW only people whom the model has not seen count.
-    The people of each set are divided in halves. On the first, the allowance for averaging is chosen;
-    what it brings is printed of the second. Of the people with six photos or more, those of LFW are
-    enrolled and others are strangers; of the other sets, half are enrolled, thirty times by lot.
+    The people of each set are divided in halves. On the first, the allowance for averaging is chosen; what it brings is
+    printed of the second. Of people with six photos or more, half are enrolled, thirty times by lot; the others are
+    strangers; where most people have fewer photos, as in LFW, all are enrolled, and strangers are people with fewer.
     """
     model = Model()
     halves: list[list[Half]] = [[], []]

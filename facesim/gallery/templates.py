@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facesim.errors import FaceSimError
 from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
 
@@ -64,7 +65,13 @@ class Templates:
         return sorted(matches, key=lambda match: match.distance)
 
     def _make(self, names: Sequence[str]) -> None:
+        if not names:
+            return
+        try:
+            rows = list(self._gallery.rows(faces_only=True, names=names))
+        except FaceSimError:  # another process may have deleted the files it was about to read
+            rows = list(self._gallery.rows(faces_only=True, names=names))
         embeddings: dict[str | None, list[np.ndarray | None]] = {}
-        for row in self._gallery.rows(faces_only=True, names=names) if names else ():
+        for row in rows:
             embeddings.setdefault(row.name, []).append(row.embedding)
         self._made |= {name: make_template(np.array(theirs)) for name, theirs in embeddings.items()}
