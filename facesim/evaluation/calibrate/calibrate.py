@@ -31,7 +31,7 @@ from facesim.evaluation.calibrate.choice import (
 )
 from facesim.evaluation.calibrate.measured_pairs import MeasuredPairs
 from facesim.evaluation.metrics import Interval, pairs_needed
-from facesim.evaluation.model_rates import GENUINE, IMPOSTOR, MAX_PAIRS, OPERATING_FMRS, PHOTOS
+from facesim.evaluation.model_rates import BEST_F1, GENUINE, IMPOSTOR, MAX_PAIRS, OPERATING_FMRS, PHOTOS
 from facesim.evaluation.protocol import Protocol, people_seen, read_pairs
 from facesim.evaluation.scoring import score
 from facesim.files import check_apart, check_writable, write_whole
@@ -39,8 +39,6 @@ from facesim.model import Model
 from facesim.model_info import ModelInfo, OperatingPoint, info_to_metadata
 from facesim.onnx_file import write_metadata
 from facesim.operating_points import fmr_name
-
-BEST_F1 = "best F1"  # the operating point of MAX_F1, as train calls it
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def calibrate(
         "identities": chose,
         "before": {"threshold": info.threshold, "calibration": list(info.calibration)},
     }
-    _write(model, _calibrated(model.info, result, record), output)
+    write_calibrated(model, _calibrated(model.info, result, record), output)
     return result
 
 
@@ -217,7 +215,7 @@ def _calibrated(info: ModelInfo, result: Calibrated, record: dict[str, Any]) -> 
     )
 
 
-def _write(model: Model, info: ModelInfo, output: Path) -> None:
+def write_calibrated(model: Model, info: ModelInfo, output: Path) -> None:
     """Copy the model's file with other metadata, and check that it opens."""
     with write_whole(output) as scratch:
         shutil.copyfile(model.path, scratch)
