@@ -16,7 +16,7 @@ from facesim.evaluation.calibrate.measured_pairs import MeasuredPairs
 from facesim.evaluation.calibration import fit_calibration
 from facesim.evaluation.metrics import Interval, SortedDistances, failures_as_errors
 from facesim.evaluation.uncertainty import f1_interval, wilson_interval
-from facesim.model_info import FORMAT_VERSION, ModelInfo, OperatingPoint
+from facesim.model_info import FORMAT_VERSION, DistanceCounts, ModelInfo, OperatingPoint
 from facesim.operating_points import fmr_name
 
 BEST_F1 = "best F1"  # the operating point of the model's own threshold
@@ -24,6 +24,8 @@ OPERATING_FMRS = (0.01, 0.001, 0.0001, 0.00001)
 GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to choose and to measure the strict thresholds
 PHOTOS = 10  # of each person: all impostor pairs of these are taken instead, so that nobody dominates them,
 MAX_PAIRS = 5_000_000  # unless their pairs are more than this
+
+_STEP = 0.01  # of the counts of distances
 
 Distances = Callable[[Pairs], np.ndarray]  # pairs to distances, NaN where a photo shows no face
 
@@ -66,8 +68,9 @@ def rate_model(
         choosing = MeasuredPairs(both, np.tile(choosing.same, 2), np.tile(people, (2, 1)))
     enough = not development.lacking() and not evaluation.lacking()
     threshold, calibration = _choose(choosing, start, enough)
-    points = []
+    points, counts = [], None
     if enough:
+        counts = count_distances(evaluation.distances, evaluation.same, dataset.name)
         chosen_on = SortedDistances.of(development.distances, development.same)
         measured = SortedDistances.of(evaluation.distances, evaluation.same)
         strict = {fmr_name(fmr): chosen_on.threshold_for_fmr(fmr) for fmr in OPERATING_FMRS}
@@ -86,9 +89,25 @@ def rate_model(
         "test": results,
     }
     info = ModelInfo(
-        FORMAT_VERSION, threshold, "euclidean", CROP_SIZE, CROP_MARGIN, calibration, tuple(points), trained_on
+        FORMAT_VERSION,
+        threshold,
+        "euclidean",
+        CROP_SIZE,
+        CROP_MARGIN,
+        calibration,
+        tuple(points),
+        trained_on,
+        counts,
     )
     return info, results | {"operating_points": [dataclasses.asdict(point) for point in points]}
+
+
+def count_distances(distances: np.ndarray, same: np.ndarray, data: str) -> DistanceCounts:
+    """Count genuine and impostor pairs of `data` by their distances, `(n,)`, NaN where a photo shows no face."""
+    last = round(2 / _STEP) - 1
+    entries = np.minimum(np.nan_to_num(distances / _STEP, nan=last).astype(int), last)
+    genuine, impostor = (tuple(np.bincount(entries[kind], minlength=last + 1).tolist()) for kind in (same, ~same))
+    return DistanceCounts(data, _STEP, genuine, impostor)
 
 
 def rate_test(distances: np.ndarray, same: np.ndarray, threshold: float) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from facesim.data.cache import CachedCrops
 from facesim.data.pairs import Pairs
 from facesim.data.source import Source
 from facesim.data.split import Split
-from facesim.evaluation.calibrate.calibrate import write_calibrated
+from facesim.evaluation.calibrate.model_file import stated_before, stricter_points, write_calibrated
 from facesim.evaluation.formatting import as_dict
 from facesim.evaluation.gain import Gain, gain
 from facesim.evaluation.model_rates import BEST_F1, Distances, measured_pairs, rate_model, rate_test
@@ -141,7 +141,10 @@ def _write_start(start: Start, rated: ModelInfo, fingerprint: str, output: Path)
         "checked_on": "others",
         "people": len(chose),
         "identities": sorted({*trained_on.get("calibrated_on", {}).get("identities", []), *chose}),
-        "before": {"threshold": start.info.threshold, "calibration": list(start.info.calibration)},
+        "before": stated_before(start.info),
     }
-    info = dataclasses.replace(rated, trained_on=trained_on | {"calibrated_on": record})
+    points = rated.operating_points
+    missing = {point.name for point in start.info.operating_points} - {point.name for point in points}
+    points += stricter_points(start.info, [point.threshold for point in points], missing)
+    info = dataclasses.replace(rated, operating_points=points, trained_on=trained_on | {"calibrated_on": record})
     write_calibrated(Model(start.path, quick=True), info, output)
