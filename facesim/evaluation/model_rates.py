@@ -49,6 +49,7 @@ def rate_model(
     about: dict[str, Any],
     changed: np.ndarray | None = None,
     start: ModelInfo | None = None,
+    most: float = np.inf,
 ) -> tuple[ModelInfo, dict[str, Any]]:
     """Return the model file's metadata, and the results on the test people.
 
@@ -58,7 +59,8 @@ def rate_model(
     error; at the operating points it is a non-match.
 
     Where validation or test people are too few, there are no operating points. With a `start`, threshold and
-    calibration are held to those of that model; where people are too few, they are the same.
+    calibration are held to those of that model; where people are too few, they are the same. The threshold is then no
+    higher than `most`.
     """
     development, evaluation = (measured_pairs(distances, dataset, selected, p) for p in (split.validation, split.test))
     validation, people = distances(split.validation), split.validation.people(dataset.identities)
@@ -67,7 +69,7 @@ def rate_model(
         both = np.append(validation, changed)
         choosing = MeasuredPairs(both, np.tile(choosing.same, 2), np.tile(people, (2, 1)))
     enough = not development.lacking() and not evaluation.lacking()
-    threshold, calibration = _choose(choosing, start, enough)
+    threshold, calibration = _choose(choosing, start, enough, most)
     points, counts = [], None
     if enough:
         counts = count_distances(evaluation.distances, evaluation.same, dataset.name)
@@ -127,15 +129,16 @@ def rate_test(distances: np.ndarray, same: np.ndarray, threshold: float) -> dict
     }
 
 
-def _choose(pairs: MeasuredPairs, start: ModelInfo | None, enough: bool) -> tuple[float, Interval]:
+def _choose(pairs: MeasuredPairs, start: ModelInfo | None, enough: bool, most: float) -> tuple[float, Interval]:
     """Choose the threshold and the calibration, held to those of a `start`; it keeps its own if there is not enough."""
     if start is None:
         threshold = SortedDistances.of(failures_as_errors(pairs.distances, pairs.same), pairs.same).best_f1_threshold()
         return threshold, fit_calibration(pairs.distances, pairs.same, threshold)
-    if not enough:
-        return start.threshold, start.calibration
-    threshold = choose_threshold(pairs, MAX_F1, start.threshold).threshold
-    return threshold, choose_calibration(pairs, threshold, start.calibration)[0]
+    if enough:
+        threshold = min(most, choose_threshold(pairs, MAX_F1, start.threshold).threshold)
+        return threshold, choose_calibration(pairs, threshold, start.calibration)[0]
+    threshold, slope = min(most, start.threshold), start.calibration[1]
+    return threshold, (-slope * threshold, slope) if threshold < start.threshold else start.calibration
 
 
 def measured_pairs(distances: Distances, dataset: Dataset, selected: np.ndarray, held: Pairs) -> MeasuredPairs:

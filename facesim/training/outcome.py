@@ -1,6 +1,6 @@
 """What comes out of a run that goes on from a model file: the trained network, or its start where that is no worse.
 
-The people who choose the threshold decide, and strangers of the reference may object. The test people only report.
+The people who choose the threshold decide, strangers of the reference bound it, and the test people only report.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ from facesim.evaluation.protocol import people_seen
 from facesim.files import write_whole
 from facesim.model import Model
 from facesim.model_info import ModelInfo
-from facesim.training.embedding import degraded_distances, embed_photos
+from facesim.training.embedding import degraded_distances, embed_photos, pair_distances
 from facesim.training.export import export
 from facesim.training.network import SiameseNet
-from facesim.training.reference import Reference, ReferenceRates, rate_reference
+from facesim.training.reference import Reference, ReferenceRates, highest_threshold, rate_reference
 
 TRAINED, START = "trained", "start"  # what the output is
-FEW, NO_BETTER, STRANGERS, BETTER = "too few people", "no better", "worse with strangers", "better"  # what was found
+FEW, NO_BETTER, STRANGERS, BETTER = "too few people", "no better", "worse on strangers", "better"  # what was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,10 @@ class Rated:
     distances: Distances  # of pairs of people held out
 
 
-def rate_network(net: SiameseNet, on: HeldOut, about: dict[str, Any], start: ModelInfo | None) -> Rated:
-    """Measure a network on the people held out; its threshold is held to that of a `start`."""
+def rate_network(
+    net: SiameseNet, on: HeldOut, about: dict[str, Any], start: ModelInfo | None, most: float = np.inf
+) -> Rated:
+    """Measure a network on the people held out; its threshold is held to that of a `start`, and `most` at most."""
     photos = on.split.held_out_photos(on.source.dataset)
     embeddings = embed_photos(net, on.crops, photos)
     degraded = degraded_distances(net, on.crops, on.split.validation, photos, embeddings)
@@ -73,19 +75,31 @@ def rate_network(net: SiameseNet, on: HeldOut, about: dict[str, Any], start: Mod
     def distances(pairs: Pairs) -> np.ndarray:
         return pairs.distances(photos, embeddings)
 
-    info, results = rate_model(distances, on.source.dataset, on.source.selected, on.split, about, degraded, start)
+    dataset, selected = on.source.dataset, on.source.selected
+    info, results = rate_model(distances, dataset, selected, on.split, about, degraded, start, most)
     return Rated(net, info, results, distances)
 
 
-def write_better(start: Start, trained: Rated, on: HeldOut, output: Path, other: Path, keep: bool) -> dict[str, Any]:
-    """Write the trained network to `output` if it is better than the start; else the start, and the trained to `other`.
+def write_better(
+    start: Start, net: SiameseNet, on: HeldOut, about: dict[str, Any], output: Path, other: Path, keep: bool
+) -> tuple[Rated, dict[str, Any]]:
+    """Write a trained network to `output` if it is better than its start; else the start, and the trained to `other`.
 
-    With `keep`, the trained one is the output whatever is found. Returns the results of the output, and beside them
-    those of both.
+    With `keep`, the trained one is the output whatever is found. `about` is what its file says of its training.
+    Strangers of the reference bound the thresholds. Returns what was measured of the trained network, and the results
+    of the output, with those of both beside them.
     """
-    begun = rate_network(start.net, on, on.source.description(on.crops), start.info)
+    rates, most = [], [np.inf, np.inf]
+    strangers = on.reference
+    if strangers:
+        measured = [pair_distances(one, strangers.crops, strangers.pairs) for one in (start.net, net)]
+        rates.append(rate_reference(strangers, measured[0], start.info.threshold))
+        most = [highest_threshold(strangers, distances, rates[0]) for distances in measured]
+    begun = rate_network(start.net, on, on.source.description(on.crops), start.info, most[0])
+    trained = rate_network(net, on, about, start.info, most[1])
+    if strangers:
+        rates.append(rate_reference(strangers, measured[1], trained.info.threshold))
     gains = {part: _gain(begun, trained, on.source, pairs) for part, pairs in on.pairs().items()}
-    rates = [rate_reference(on.reference, one.net, one.info.threshold) for one in (begun, trained) if on.reference]
     finding = _finding(gains["validation"], rates)
     keep = keep or finding == BETTER
     export(trained.net, trained.info, output if keep else other)
@@ -102,9 +116,9 @@ def write_better(start: Start, trained: Rated, on: HeldOut, output: Path, other:
     }
     if begun.info.operating_points:
         results["recalibrated"] = begun.results
-    if on.reference:
-        results["strangers"] = {"data": on.reference.name, START: as_dict(rates[0]), TRAINED: as_dict(rates[1])}
-    return results
+    if strangers:
+        results["strangers"] = {"data": strangers.name, START: as_dict(rates[0]), TRAINED: as_dict(rates[1])}
+    return trained, results
 
 
 def _gain(begun: Rated, trained: Rated, source: Source, held: Pairs) -> Gain:

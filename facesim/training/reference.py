@@ -13,11 +13,9 @@ from facesim.data.pairs import Pairs, all_pairs
 from facesim.data.source import Source, draw_subset, open_source
 from facesim.data.split import MIN_PEOPLE
 from facesim.errors import FaceSimError
-from facesim.evaluation.metrics import Interval
+from facesim.evaluation.metrics import Interval, SortedDistances
 from facesim.evaluation.protocol import people_seen
 from facesim.evaluation.uncertainty import rate_intervals
-from facesim.training.embedding import pair_distances
-from facesim.training.network import SiameseNet
 from facesim.training.settings import Settings
 from facesim.training.start import begun_from_model
 
@@ -92,10 +90,15 @@ def lfw_is_here() -> bool:
     return (data_home() / "lfw").is_dir() and (data_home() / "lfw-protocol" / "pairs.txt").is_file()
 
 
-def rate_reference(reference: Reference, net: SiameseNet, threshold: float) -> ReferenceRates:
-    """Measure a network's errors at a threshold."""
-    distances, same = pair_distances(net, reference.crops, reference.pairs), reference.pairs.same
+def rate_reference(reference: Reference, distances: np.ndarray, threshold: float) -> ReferenceRates:
+    """Measure the errors at a threshold, given the distances of the reference's pairs, `(n,)`."""
+    same = reference.pairs.same
     people = reference.pairs.people(reference.dataset.identities)
     wrong = (distances < threshold) != same
     (fmr_interval,), (fnmr_interval,) = (rate_intervals(wrong[kind, None], people[kind]) for kind in (~same, same))
     return ReferenceRates(float(wrong[~same].mean()), fmr_interval, float(wrong[same].mean()), fnmr_interval)
+
+
+def highest_threshold(reference: Reference, distances: np.ndarray, start: ReferenceRates) -> float:
+    """Return the largest threshold at which no more strangers match than the interval of the start's FMR allows."""
+    return SortedDistances.of(distances, reference.pairs.same).largest_threshold(start.fmr_interval[1])

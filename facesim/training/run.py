@@ -166,15 +166,15 @@ class _Run:
         about = source.description(crops) | {"settings": settings.as_dict()}
         if begun_from:
             about["begun_from"] = begun_from.trained_on
-        trained = rate_network(net, on, about, begun_from)
         path = model_file(settings)
         if begun_from and path:
             start = Start(path, begun_from, read_network(path, settings.backbone).to(self.processes.device))
             keep = settings.keep_trained or bool(settings.folds)
-            results = write_better(start, trained, on, output, files.trained, keep)
+            trained, results = write_better(start, net, on, about, output, files.trained, keep)
         else:
-            export(net, trained.info, output)
+            trained = rate_network(net, on, about, None)
             results = trained.results
+            export(net, trained.info, output)
         trained_on = split.train[crops.usable[split.train]]
         identities = source.dataset.identities[trained_on]
         train = sample_pairs(identities, TRAINING_PAIRS, TRAINING_PAIRS, self.settings.seed).among(trained_on)

@@ -9,7 +9,7 @@ from facesim.text import printable
 FOUND = {  # by the finding that `outcome` stores
     "too few people": "too few people are held out to show that training helps",
     "no better": "training did not improve the model beyond chance",
-    "worse with strangers": "the trained model is better on people like these, but worse on strangers",
+    "worse on strangers": "the trained model is better on people like these, but worse on strangers",
 }
 
 
@@ -29,7 +29,7 @@ def comparison_text(results: dict[str, Any], output: Path, trained: Path) -> str
         start, trained_rates, data = (results["strangers"][key] for key in ("start", "trained", "data"))
         gap = [""] * (len(columns) - 2)
         for rate in ("fmr", "fnmr"):
-            cells = [*gap, _rate(start, rate), _rate(trained_rates, rate)]
+            cells = [_rate(start, rate), *gap, _rate(trained_rates, rate)]
             rows.append([f"{rate.upper()} on {printable(data)}", *cells])
     test, chose = (_gain(results["gain"][part]) for part in ("test", "validation"))
     lines = [

@@ -2,6 +2,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from facesim.data.dataset import Dataset
 from facesim.data.pairs import Pairs
@@ -88,6 +89,15 @@ def test_with_a_start_the_threshold_is_held_to_its_own(model):
     held, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {}, start=start)
     assert min(0.5, alone.threshold) <= held.threshold <= max(0.5, alone.threshold)
     assert start.calibration[1] < held.calibration[1] < alone.calibration[1]
+
+
+def test_a_threshold_goes_no_higher_than_it_may(model):
+    start = dataclasses.replace(model.info, threshold=0.5, calibration=(5.0, -10.0))
+    few = Split(np.arange(120), pairs_of(range(20, 29)), pairs_of(range(30, 40)), "by hand")
+    for split in (SPLIT, few):
+        info, results = rate_model(distances, DATASET, np.ones(240, bool), split, {}, start=start, most=0.1)
+        assert info.threshold == results["threshold"] == 0.1
+        assert info.probability(0.1) == pytest.approx(0.5)
 
 
 def test_few_people_move_no_threshold_and_support_no_operating_point(model):

@@ -7,7 +7,7 @@ from facesim.data.dataset import Dataset
 from facesim.data.source import Source
 from facesim.errors import FaceSimError
 from facesim.evaluation.protocol import people_seen
-from facesim.training.reference import ReferenceRates, open_reference
+from facesim.training.reference import ReferenceRates, highest_threshold, open_reference, rate_reference
 from facesim.training.settings import Settings
 
 
@@ -67,3 +67,15 @@ def test_a_rate_within_the_interval_of_the_start_is_no_worse():
     assert not ReferenceRates(0.02, (0.01, 0.03), 0.03, (0.01, 0.05)).worse_than(start)
     assert ReferenceRates(0.021, (0.01, 0.03), 0.0, (0.0, 0.03)).worse_than(start)
     assert ReferenceRates(0.0, (0.0, 0.01), 0.031, (0.01, 0.05)).worse_than(start)
+
+
+def test_the_highest_threshold_lets_no_more_strangers_match_than_the_start_may(folder, tmp_path):
+    reference = open_reference(Settings(reference=str(folder)), source_of(["Ana"], tmp_path))
+    same = reference.pairs.same
+    distances = np.where(same, 0.1, np.random.default_rng(0).uniform(0.2, 1, len(same)))
+    start = rate_reference(reference, distances, 0.24)
+    assert (start.fnmr, start.fmr) == (0, (distances[~same] < 0.24).mean())
+    assert start.fmr_interval[0] < start.fmr < start.fmr_interval[1]
+    highest = highest_threshold(reference, distances, start)
+    assert highest > 0.24
+    assert (distances[~same] < highest).mean() == pytest.approx(start.fmr_interval[1], abs=1 / (~same).sum())

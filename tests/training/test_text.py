@@ -61,7 +61,7 @@ def test_a_better_model_is_called_better():
 def test_start_and_trained_stand_beside_each_other_on_strangers_too():
     strangers = {"data": "lfw", "start": rates(0.9, 0.008, 0.0), "trained": rates(0.9, 0.339, 0.0)}
     new = rates(0.955, 0.02, 0.03, 0.5)
-    said = text(results("start", "worse with strangers", strangers=strangers, recalibrated=new))
+    said = text(results("start", "worse on strangers", strangers=strangers, recalibrated=new))
     lines = [line.split("  ") for line in said.splitlines()]
     assert [cell.strip() for cell in lines[1] if cell.strip()] == ["start", "its new threshold", "trained"]
     assert "33.90 %" in next(line for line in said.splitlines() if line.startswith("FMR on lfw"))
