@@ -65,7 +65,7 @@ def adopt(
         model = _draft(proto, path, Path(folder))
         crops = photo_source.crops()
         split.check_faces(dataset, crops.usable)
-        photos = split.held_out_photos(dataset)
+        photos = split.held_out_photos(dataset, photo_source.selected)
         embeddings = embed_crops(model, crops, photos)
 
     def distances(pairs: Pairs) -> np.ndarray:

@@ -68,14 +68,14 @@ def rate_network(
     net: SiameseNet, on: HeldOut, about: dict[str, Any], start: ModelInfo | None, most: float = np.inf
 ) -> Rated:
     """Measure a network on the people held out; its threshold is held to that of a `start`, and `most` at most."""
-    photos = on.split.held_out_photos(on.source.dataset)
+    dataset, selected = on.source.dataset, on.source.selected
+    photos = on.split.held_out_photos(dataset, selected)
     embeddings = embed_photos(net, on.crops, photos)
     degraded = degraded_distances(net, on.crops, on.split.validation, photos, embeddings)
 
     def distances(pairs: Pairs) -> np.ndarray:
         return pairs.distances(photos, embeddings)
 
-    dataset, selected = on.source.dataset, on.source.selected
     info, results = rate_model(distances, dataset, selected, on.split, about, degraded, start, most)
     return Rated(net, info, results, distances)
 
