@@ -27,13 +27,13 @@ class Split:
         return {part: set(dataset.identities[photos].tolist()) for part, photos in parts.items()}
 
     def held_out_photos(self, dataset: Dataset, selected: np.ndarray) -> np.ndarray:
-        """Return the photos, sorted, of the validation and test pairs, and all `selected` ones of their people, `(n,)`.
+        """Return, sorted, the photos of validation and test pairs and all `selected` of their people, `(n,) int`.
 
-        `selected` is `(n,) bool`.
+        `selected` is `(photos,) bool`.
         """
-        in_pairs = join_pairs([self.validation, self.test]).photos()
-        others = np.flatnonzero(np.isin(dataset.identities, dataset.identities[in_pairs]) & selected)
-        return np.union1d(in_pairs, others)
+        photos = join_pairs([self.validation, self.test]).photos()
+        theirs = np.isin(dataset.identities, dataset.identities[photos])
+        return np.union1d(photos, np.flatnonzero(theirs & selected))
 
     def check_faces(self, dataset: Dataset, usable: np.ndarray) -> None:
         """Raise FaceSimError if the photos with a face, `(n,) bool`, give too few pairs to choose or to test."""

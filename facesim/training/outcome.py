@@ -37,6 +37,7 @@ class HeldOut:
     """What networks are measured on."""
 
     source: Source
+    data: dict[str, Any]  # what a model file says of it
     crops: CachedCrops
     split: Split
     reference: Reference | None
@@ -95,7 +96,7 @@ def write_better(
         measured = [pair_distances(one, strangers.crops, strangers.pairs) for one in (start.net, net)]
         rates.append(rate_reference(strangers, measured[0], start.info.threshold))
         most = [highest_threshold(strangers, distances, rates[0]) for distances in measured]
-    begun = rate_network(start.net, on, on.source.description(on.crops), start.info, most[0])
+    begun = rate_network(start.net, on, on.data, start.info, most[0])
     trained = rate_network(net, on, about, start.info, most[1])
     if strangers:
         rates.append(rate_reference(strangers, measured[1], trained.info.threshold))
@@ -104,7 +105,7 @@ def write_better(
     keep = keep or finding == BETTER
     export(trained.net, trained.info, output if keep else other)
     if not keep:
-        _write_start(start, begun.info, on.crops.fingerprint, output)
+        _write_start(start, begun.info, on.data["fingerprint"], output)
     dataset, test = on.source.dataset, on.split.test
     seen = people_seen(start.info, dataset) & on.split.identities(dataset)["test"]
     results = (trained if keep else begun).results | {

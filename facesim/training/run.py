@@ -10,6 +10,7 @@ import copy
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,11 +82,15 @@ def train(
         reference = processes.from_main(lambda: open_reference(settings, source))
         processes.from_main(lambda: open_run(settings, run_folder, resume))
         processes.from_main(lambda: print_notes(settings, source, splits, reference))
-        crops = processes.first_on_each_machine(source.crops)
+        data = source.description()
+        checks.check_same_photos(source, data["fingerprint"], splits, processes)
+        held_out = [split.held_out_photos(source.dataset, source.selected) for split in splits]
+        used = np.concatenate([*held_out, *(split.train for split in splits)])
+        crops = processes.first_on_each_machine(lambda: source.crops(used))
         for split in splits:
             checks.check_faces(source, crops, split, processes)
         processes.from_main(lambda: reference and bool(reference.crops))
-        run = _Run(settings, source, crops, reference, start, processes, tensorboard)
+        run = _Run(settings, source, data, crops, reference, start, processes, tensorboard)
         if settings.folds:
             return cross_validate(run.train, splits, run_folder, processes)
         return run.train(splits[0], RunFiles(run_folder), output)
@@ -102,6 +107,7 @@ class _Run:
 
     settings: Settings
     source: Source
+    data: dict[str, Any]  # what the model file says of it
     crops: CachedCrops
     reference: Reference | None
     start: SiameseNet
@@ -162,8 +168,8 @@ class _Run:
     def _finish(self, net: SiameseNet, split: Split, files: RunFiles, output: Path) -> dict:
         """Choose the threshold, test, write the model file, the pictures of pairs and the results."""
         source, crops, settings = self.source, self.crops, self.settings
-        on, begun_from = HeldOut(source, crops, split, self.reference), begun_from_model(settings)
-        about = source.description(crops) | {"settings": settings.as_dict()}
+        on, begun_from = HeldOut(source, self.data, crops, split, self.reference), begun_from_model(settings)
+        about = self.data | {"settings": settings.as_dict()}
         if begun_from:
             about["begun_from"] = begun_from.trained_on
         path = model_file(settings)
