@@ -344,6 +344,28 @@ def test_cluster_says_how_many_photos_it_could_not_read(run, tmp_path, holiday):
     assert (status, notes) == (2, "facesim: 1 photo could not be read.\n")
 
 
+def test_export_sorts_photos_by_person_and_says_what_is_missing(run, tmp_path, holiday):
+    people, sorted_ = tmp_path / "people", tmp_path / "sorted"
+    run("embed", holiday, "--to", people)
+    status, printed, notes = run("export", people, "--to", sorted_)
+    assert (status, printed) == (2, "")
+    assert f"nobody in {people} has a name" in notes
+    run("cluster", people, "--to", people)
+    assert run("export", people, "--to", sorted_) == (0, f"{sorted_}: 1 person, 3 links made.\n", "")
+    assert sorted(os.listdir(sorted_ / "Person 1")) == ["both.png", "grace_hopper.jpg", "grace_hopper_print.jpg"]
+    (holiday / "both.png").unlink()
+    status, printed, notes = run("export", people, "--to", sorted_, "--copy")
+    assert (status, printed) == (2, f"{sorted_}: 1 person, 2 copies made; 1 failed.\n")
+    assert notes.startswith(f"facesim: {holiday / 'both.png'} is not there any more")
+    lines = list(map(json.loads, run("export", people, "--to", sorted_, "--json")[1].splitlines()))
+    assert [(line["name"], line["new"], bool(line["error"])) for line in lines] == [
+        ("Person 1", False, True),
+        ("Person 1", False, False),
+        ("Person 1", False, False),
+    ]
+    assert lines[1]["path"] == str(sorted_ / "Person 1" / "grace_hopper.jpg")
+
+
 def test_cluster_of_no_faces_is_trouble(run, tmp_path, faceless):
     status, printed, notes = run("cluster", faceless)
     assert (status, printed) == (2, "")
@@ -360,6 +382,7 @@ def test_cluster_of_no_faces_is_trouble(run, tmp_path, faceless):
         ("rename", "Ana", "Ben"),
         ("identify", "PHOTO"),
         ("search", "PHOTO"),
+        ("export", "--to", "sorted"),
         ("reembed",),
     ],
 )
