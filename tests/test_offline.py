@@ -37,9 +37,10 @@ COMMANDS = {  # in an order in which each finds what it needs
     "identify": ["gallery grace.jpg"],
     "search": ["gallery grace.jpg"],
     "watch": ["gallery clip.mp4"],
-    "cluster": ["gallery --draw clusters.png --output clusters.csv"],
+    "cluster": ["gallery --to gallery --draw clusters.png --output clusters.csv"],
     "list": ["gallery", "gallery --totals"],
     "rename": ["gallery Ana Bea"],
+    "export": ["gallery --to sorted"],
     "forget": ["gallery Bea"],
     "reembed": ["gallery -w small.onnx"],
 }
