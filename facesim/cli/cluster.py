@@ -65,8 +65,8 @@ def cluster(photos, address, threshold, selection, allow_twice, model, gpu, outp
 
     Nobody needs to be known. A group is meant to be one person, but some people are split into two groups, and people
     who look alike may share one: check the picture that --draw makes. A face that matches no other is a group of one.
-    Two faces on one photo are two people, and in two groups, unless --allow-twice is given. Pairs of groups that are
-    probably one person are listed at the end.
+    Two faces on one photo are two people, and in two groups, unless --allow-twice is given. Pairs of groups that may
+    be one person are listed at the end.
 
     With --to, groups of two faces or more become people in GALLERY, which is created if need be: rename gives them
     names, and rename --merge joins two. Run it again when there are more photos: faces that have a name keep it, new
