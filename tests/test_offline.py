@@ -43,6 +43,7 @@ COMMANDS = {  # in an order in which each finds what it needs
     "export": ["gallery --to sorted"],
     "forget": ["gallery Bea"],
     "reembed": ["gallery -w small.onnx"],
+    "cache": ["", "--clear"],
 }
 CALLS = (
     "connect,sendto,sendmsg,sendmmsg,"

@@ -111,7 +111,7 @@ def test_two_names_in_one_group_stay_apart_and_the_pair_is_likely(gallery, add, 
 def test_nobody_is_twice_on_a_photo_unless_it_is_a_collage(gallery, add, model):
     add(("a", 0, "Ana"), ("both", 0.05), ("both", 0.1, None, RIGHT))
     naming = name_groups(gallery, model.info, THRESHOLD)
-    assert sorted((row.box.left, row.name) for row in gallery.rows(name="Ana")) == [(0, "Ana"), (0, "Ana")]
+    assert sorted((row.box.left, row.name) for row in gallery.rows(names=["Ana"])) == [(0, "Ana"), (0, "Ana")]
     assert [row.box for row in naming.unnamed] == [RIGHT]
     name_groups(gallery, model.info, THRESHOLD)  # alone in its group or not, it does not become Ana later
     assert gallery.names() == {"Ana": 2}
