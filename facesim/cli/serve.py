@@ -30,8 +30,8 @@ def serve(address, write, host, port, token, token_file, open_page, log, model, 
     facesim serve --host 0.0.0.0 --token-file token     for other machines, which need the token
 
     Only this machine can reach it, unless --host says otherwise. Photos stay in memory while they are compared, and are
-    written nowhere. With --write, the embeddings of enrolled faces are kept, but no photo. --host takes no encryption
-    with it: put a proxy with TLS before it.
+    written nowhere. With --write, the embeddings of enrolled faces are kept, but no photo. Nothing is encrypted: for
+    other machines, put a proxy with TLS before it.
 
     The API is described at /docs. Ctrl+C stops the server; requests that run are answered first.
     """
