@@ -47,7 +47,8 @@ def point_text(info: ModelInfo, threshold: float) -> str:
     point = info.point_at(threshold)
     if point is None:
         return "its FMR was not measured"
-    on = f" on {info.measured_on}" if info.measured_on else ""
+    data = info.measured_on(point)
+    on = f" on {data}" if data else ""
     if point.threshold == threshold:
         return printable(f"{point.name}: FMR measured as {100 * point.fmr:.2g} %{on}")
     return printable(f"stricter than {point.name}, whose FMR was measured as {100 * point.fmr:.2g} %{on}")

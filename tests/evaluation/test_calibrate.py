@@ -19,8 +19,9 @@ from facesim.evaluation.calibrate.check import check, divide
 from facesim.evaluation.calibrate.choice import EER, MAX_F1, choose_calibration, choose_threshold, threshold_for_fmr
 from facesim.evaluation.calibrate.measured_pairs import MeasuredPairs
 from facesim.evaluation.protocol import people_seen
-from facesim.model_info import info_to_metadata
+from facesim.model_info import check_points, info_to_metadata
 from facesim.onnx_file import write_metadata
+from facesim.operating_points import point_text
 
 
 def made_up(people: int, photos: int, spread: float = 0.05, seed: int = 0) -> MeasuredPairs:
@@ -155,12 +156,16 @@ def test_the_file_keeps_the_network_and_says_what_its_figures_rest_on(calibrated
     assert onnx.load(path).graph == onnx.load(untrained.path).graph
     assert (new.info.threshold, new.info.calibration) == (result.choice.threshold, result.calibration)
     assert 0.3 < new.info.threshold < 0.5
-    assert [point.name for point in new.info.operating_points] == ["best F1", "FMR 1 %"]
+    assert [point.name for point in new.info.operating_points] == ["best F1", "FMR 1 %", "FMR 0.01 %"]
     assert new.info.operating_points[0].threshold == new.info.threshold
+    counts = new.info.distances
+    assert (sum(counts.genuine), sum(counts.impostor)) == (result.checked_on["genuine"], result.checked_on["impostor"])
     record = new.info.trained_on["calibrated_on"]
     assert sorted(record["identities"]) == sorted(folder.name for folder in twelve.iterdir())
     assert (record["data"], record["criterion"], record["genuine"]) == (twelve.name, "best F1", 120)
-    assert record["before"] == {"threshold": 0.2, "calibration": [10.0, -50.0]}
+    before = record["before"]
+    assert (before["threshold"], before["calibration"]) == (0.2, [10.0, -50.0])
+    assert check_points(before["operating_points"]) == untrained.info.operating_points
     assert people_seen(new.info, read_folder(twelve)) == set(record["identities"])
     assert people_seen(untrained.info, read_folder(twelve)) == set()
 
@@ -172,6 +177,18 @@ def test_too_strict_a_threshold_is_mended_on_people_who_did_not_choose(calibrate
     assert result.after.f1 > result.before.f1
     assert result.after.f1_interval[0] > 0.9
     assert result.missing == {"FMR 0.1 %": 8350, "FMR 0.01 %": 98350, "FMR 0.001 %": 998350}
+
+
+def test_stricter_points_that_these_photos_cannot_choose_stay_and_say_where_they_were_measured(calibrated, untrained):
+    _, result = calibrated
+    info, before = Model(calibrated[0]).info, untrained.info.operating_points[-1]
+    strictest = info.operating_points[-1]
+    assert result.kept == (strictest,)
+    assert strictest == dataclasses.replace(before, data="nobody")
+    assert strictest.threshold < min(point.threshold for point in result.points)
+    assert info.measured_on(strictest) == "nobody"
+    assert info.measured_on(info.operating_points[0]) == info.trained_on["calibrated_on"]["data"]
+    assert point_text(info, strictest.threshold) == "FMR 0.01 %: FMR measured as 0.0074 % on nobody"
 
 
 def test_calibrating_again_begins_from_what_the_file_stated_first(calibrated, twelve, tmp_path):
@@ -188,7 +205,8 @@ def test_the_command_prints_before_against_after_and_what_is_missing(run, untrai
     for said in (
         "everybody: too few for halves",
         "before, at 0.2000",
-        "FMR 0.1 % is not stored: 8,350 more impostor pairs are needed",
+        "FMR 0.1 % is not stored: 8,350 more impostor pairs are needed to choose it",
+        "FMR 0.01 % is as before, threshold 0.3624, with an FMR of 0.0074 % on nobody: 98,350 more",
     ):
         assert said in printed
     status, printed, _ = run(*arguments, "--target-fmr", "0.01", "--json")

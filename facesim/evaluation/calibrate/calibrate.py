@@ -31,12 +31,12 @@ from facesim.evaluation.calibrate.choice import (
 )
 from facesim.evaluation.calibrate.measured_pairs import MeasuredPairs
 from facesim.evaluation.metrics import Interval, pairs_needed
-from facesim.evaluation.model_rates import GENUINE, IMPOSTOR, MAX_PAIRS, OPERATING_FMRS, PHOTOS
+from facesim.evaluation.model_rates import GENUINE, IMPOSTOR, MAX_PAIRS, OPERATING_FMRS, PHOTOS, count_distances
 from facesim.evaluation.protocol import Protocol, people_seen, read_pairs
 from facesim.evaluation.scoring import score
 from facesim.files import check_apart, check_writable, write_whole
 from facesim.model import Model
-from facesim.model_info import ModelInfo, OperatingPoint, info_to_metadata
+from facesim.model_info import DistanceCounts, ModelInfo, OperatingPoint, check_points, info_to_metadata, points_as_list
 from facesim.onnx_file import write_metadata
 from facesim.operating_points import fmr_name
 
@@ -72,6 +72,7 @@ class Calibrated:
     after: CheckedRates
     points: tuple[Point, ...]
     missing: dict[str, int]  # impostor pairs that are missing for other operating points
+    kept: tuple[OperatingPoint, ...]  # stricter ones from before, in place of those missing
 
 
 def calibrate(
@@ -111,9 +112,15 @@ def calibrate(
         "checked_on": "the other half" if division.halves else "folds",
         **result.chosen_on,
         "identities": chose,
-        "before": {"threshold": info.threshold, "calibration": list(info.calibration)},
+        "before": {
+            "threshold": info.threshold,
+            "calibration": list(info.calibration),
+            "operating_points": points_as_list(info.operating_points),
+        },
     }
-    _write(model, _calibrated(model.info, result, record), output)
+    checked = division.checking
+    counts = count_distances(checked.distances, checked.same, protocol.source.dataset.name)
+    _write(model, _calibrated(model.info, result, record, counts), output)
     return result
 
 
@@ -124,7 +131,10 @@ def _uncalibrated(info: ModelInfo) -> ModelInfo:
         return info
     trained_on = {name: value for name, value in info.trained_on.items() if name != "calibrated_on"}
     threshold, (intercept, slope) = before["threshold"], before["calibration"]
-    return dataclasses.replace(info, threshold=threshold, calibration=(intercept, slope), trained_on=trained_on)
+    points = check_points(before.get("operating_points", []))
+    return dataclasses.replace(
+        info, threshold=threshold, calibration=(intercept, slope), operating_points=points, trained_on=trained_on
+    )
 
 
 def _pairs_of_csv(path: Path, data: tuple[str, ...]) -> Protocol:
@@ -199,10 +209,15 @@ def _choose(division: Division, info: ModelInfo, criterion: Criterion, name: str
         after=next(one.rates for one in points if one.name == chosen),
         points=tuple(points),
         missing=missing,
+        kept=tuple(
+            dataclasses.replace(point, data=info.measured_on(point))
+            for point in info.operating_points
+            if point.name in missing and point.threshold < min(chosen.threshold for chosen in points)
+        ),
     )
 
 
-def _calibrated(info: ModelInfo, result: Calibrated, record: dict[str, Any]) -> ModelInfo:
+def _calibrated(info: ModelInfo, result: Calibrated, record: dict[str, Any], counts: DistanceCounts) -> ModelInfo:
     points = (
         OperatingPoint(point.name, point.threshold, rates.fmr, rates.fnmr, rates.genuine, rates.impostor)
         for point in result.points
@@ -212,8 +227,9 @@ def _calibrated(info: ModelInfo, result: Calibrated, record: dict[str, Any]) -> 
         info,
         threshold=result.choice.threshold,
         calibration=result.calibration,
-        operating_points=tuple(points),
+        operating_points=(*points, *result.kept),
         trained_on=info.trained_on | {"calibrated_on": record},
+        distances=counts,
     )
 
 

@@ -3,6 +3,7 @@
 from facesim.evaluation.calibrate.calibrate import Calibrated
 from facesim.evaluation.calibrate.check import FOLDS, CheckedRates
 from facesim.evaluation.formatting import aligned, number, rate_text, with_interval
+from facesim.model_info import OperatingPoint
 from facesim.text import printable
 
 
@@ -45,9 +46,10 @@ def calibration_text(result: Calibrated) -> str:
             ]
         ),
     ]
-    lines += [
-        f"{name} is not stored: {count:,} more impostor pairs are needed" for name, count in result.missing.items()
-    ]
+    kept = {point.name: point for point in result.kept}
+    for name, count in result.missing.items():
+        stored = f"is as before, {_kept(kept[name])}" if name in kept else "is not stored"
+        lines.append(f"{name} {stored}: {count:,} more impostor pairs are needed to choose it")
     independent = "" if result.by_identity else "; pairs are taken as independent, as nobody knows who is on them"
     lines += [
         "",
@@ -60,6 +62,11 @@ def calibration_text(result: Calibrated) -> str:
 def _pairs(counts: dict[str, int | None]) -> str:
     people = "" if counts["people"] is None else f" of {counts['people']:,} people"
     return f"{counts['genuine']:,} genuine and {counts['impostor']:,} impostor pairs{people}"
+
+
+def _kept(point: OperatingPoint) -> str:
+    on = f" on {printable(point.data)}" if point.data else ""
+    return f"threshold {number(point.threshold)}, with an FMR of {rate_text(point.fmr)}{on}"
 
 
 def _moved(result: Calibrated) -> str:
