@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from facesim.detector.box import SAME_FACE, overlap
 from facesim.errors import FaceSimError
 from facesim.gallery.maintenance import overwrite, purge
-from facesim.gallery.rows import FaceRow, rows_in
-from facesim.gallery.store import Gallery, not_enrolled
+from facesim.gallery.rows import FaceRow, not_enrolled, rows_in
+from facesim.gallery.store import Gallery
 from facesim.text import printable
 
 
@@ -36,7 +36,7 @@ def forget(gallery: Gallery, name: str) -> Removed:
     """
     name = gallery.spelling_of(name)
     with gallery.exclusive():
-        faces = _PersonFaces(gallery.rows(name=name))
+        faces = _PersonFaces(gallery.rows(names=[name]))
 
         def gone(batch: pa.RecordBatch) -> np.ndarray:
             mask, unnamed = _mask(pc.equal(batch["name"], name)), _unnamed(batch)

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +54,11 @@ class GalleryReader:
             self._source = self._open()
         return self._source
 
+    @property
+    def version(self) -> object:
+        """Return which version of the gallery the last call has seen; each change of the gallery makes another."""
+        return self._source.version
+
     def names(self) -> dict[str, int]:
         """Return who is enrolled, and with how many faces each, in order of their names."""
         return self._current().names()
@@ -66,9 +71,9 @@ class GalleryReader:
         """Return the nearest faces, as `Gallery.nearest` does."""
         return self._current().nearest(embedding, k, named)
 
-    def rows(self, faces_only: bool = False, name: str | None = None) -> Iterator[FaceRow]:
-        """Yield all rows, or those with a face, or of a name, in no particular order."""
-        return self._current().rows(faces_only, name)
+    def rows(self, faces_only: bool = False, names: Sequence[str] = ()) -> Iterator[FaceRow]:
+        """Yield all rows, or those with a face, or of some names, in no particular order."""
+        return self._current().rows(faces_only, names)
 
     def stats(self) -> GalleryStats:
         """Return what the gallery holds, in numbers."""

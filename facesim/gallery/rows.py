@@ -119,6 +119,11 @@ def missing_columns(schema: "pa.Schema") -> "pa.Schema":
     return pa.schema([pa.field(name, kind) for name, kind in _ADDED.items() if name not in schema.names])
 
 
+def not_enrolled(address: str, name: str) -> str:
+    """Return the message that nobody in a gallery has a name."""
+    return f"nobody in {printable(address)} is called {name}: facesim list says who is."
+
+
 def rows_table(rows: Sequence[FaceRow], schema: "pa.Schema") -> "pa.Table":
     """Return one row or more in the columns of a gallery."""
     import pyarrow as pa

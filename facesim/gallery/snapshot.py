@@ -52,10 +52,10 @@ class Snapshot:
     def embedding_size(self) -> int:
         return self.embeddings.shape[1]
 
-    def rows(self, faces_only: bool = False, name: str | None = None) -> Iterator[FaceRow]:
-        """Yield all rows, or those with a face, or of a name."""
+    def rows(self, faces_only: bool = False, names: Sequence[str] = ()) -> Iterator[FaceRow]:
+        """Yield all rows, or those with a face, or of some names."""
         for row in self.stored:
-            if (row.problem is None or not faces_only) and name in (None, row.name):
+            if (row.problem is None or not faces_only) and (not names or row.name in names):
                 yield row
 
     def names(self) -> dict[str, int]:

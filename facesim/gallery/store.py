@@ -22,6 +22,7 @@ from facesim.gallery.rows import (
     fingerprint_in,
     gallery_schema,
     missing_columns,
+    not_enrolled,
     rows_in,
     rows_table,
 )
@@ -75,11 +76,6 @@ def open_or_create_gallery(address: str, model: "Model") -> "Gallery":
     return Gallery(address, table, model)
 
 
-def not_enrolled(address: str, name: str) -> str:
-    """Return the message that nobody in a gallery has a name."""
-    return f"nobody in {printable(address)} is called {name}: facesim list says who is."
-
-
 class Gallery:
     """A gallery, opened by `open_gallery` or `open_or_create_gallery`; a change is whole on disk, or not at all."""
 
@@ -100,6 +96,11 @@ class Gallery:
     def table_uri(self) -> str:
         """Return where the table itself is."""
         return f"{tables.uri(self.address).rstrip('/')}/{TABLE}.lance"
+
+    @property
+    def version(self) -> int:
+        """Return the version of the table that the last search has seen; each change of the gallery raises it."""
+        return self._seen
 
     def writing(self) -> contextlib.AbstractContextManager[None]:
         """Add rows in this context, while others may do so; raises FaceSimError where another is `exclusive`."""
@@ -126,10 +127,8 @@ class Gallery:
 
     def keep_snapshot(self) -> None:
         """Leave a snapshot of a small gallery, unless its folder is read-only; within the gallery's lock."""
-        if tables.is_remote(self.address):
-            return
         with contextlib.suppress(FaceSimError), tables.translate_errors(self.address):
-            if self.count_rows() <= MAX_ROWS and not self.table.list_indices():
+            if not tables.is_remote(self.address) and self.count_rows() <= MAX_ROWS and not self.table.list_indices():
                 keep_snapshot(self.address, self.table_uri, self.fingerprint, self.embedding_size, self.rows)
 
     def add(self, rows: Sequence[FaceRow]) -> None:
@@ -208,9 +207,11 @@ class Gallery:
             counts.update({each["values"]: each["counts"] for each in batch["name"].value_counts().to_pylist()})
         return dict(sorted(counts.items()))
 
-    def rows(self, faces_only: bool = False, name: str | None = None) -> Iterator[FaceRow]:
-        """Yield all rows, or those with a face, or of a name, in no particular order."""
-        where = ["problem IS NULL"] * faces_only + ([] if name is None else [f"name = {tables.quoted(name)}"])
+    def rows(self, faces_only: bool = False, names: Sequence[str] = ()) -> Iterator[FaceRow]:
+        """Yield all rows, or those with a face, or of some names, in no particular order."""
+        where = ["problem IS NULL"] * faces_only
+        if names:
+            where.append(f"name IN ({', '.join(map(tables.quoted, names))})")
         for batch in self.batches(where=" AND ".join(where)):
             yield from rows_in(batch)
 

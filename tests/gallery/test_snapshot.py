@@ -66,7 +66,7 @@ def test_a_snapshot_says_what_the_table_does(gallery):
     assert len(taken.nearest(query, 9, named=True)) == 5
     assert taken.names() == gallery.names() == {"Ana": 3, "Ben": 1, "Zoë O'Brien": 1}
     assert gallery_stats(taken) == gallery_stats(gallery)
-    for chosen in ({}, {"faces_only": True}, {"name": "Ana"}):
+    for chosen in ({}, {"faces_only": True}, {"names": ["Ana"]}):
         rows, expected = (sorted(each.rows(**chosen), key=lambda row: row.photo) for each in (taken, gallery))
         assert [row._replace(embedding=None) for row in rows] == [row._replace(embedding=None) for row in expected]
         assert all(np.array_equal(*pair) for pair in zip(embeddings(rows), embeddings(expected), strict=True))
@@ -103,7 +103,7 @@ def test_a_snapshot_is_its_owners_alone_and_only_of_a_small_gallery(gallery, kep
 
 
 def test_what_is_forgotten_is_in_no_file(gallery, kept):
-    theirs, others = list(gallery.rows(name="Ana")), list(gallery.rows(name="Ben"))
+    theirs, others = list(gallery.rows(names=["Ana"])), list(gallery.rows(names=["Ben"]))
     (kept.parent / f".{SNAPSHOT}-1234").write_bytes(kept.read_bytes())  # a process was killed while it wrote this
     assert len(files_with(gallery, theirs)) == 3
     forget(gallery, "Ana")
@@ -115,7 +115,7 @@ def test_what_is_forgotten_is_in_no_file(gallery, kept):
 def test_nothing_is_forgotten_while_somebody_writes_a_snapshot_nor_is_one_written_meanwhile(
     gallery, kept, monkeypatch, refuses
 ):
-    theirs = list(gallery.rows(name="Ana"))
+    theirs = list(gallery.rows(names=["Ana"]))
     read, go_on = threading.Event(), threading.Event()
 
     def paused_write(path, real=snapshot.write_whole):
@@ -217,7 +217,7 @@ GalleryReader(sys.argv[1])
 
 
 def test_a_reader_that_is_killed_leaves_nothing_that_forget_does_not_delete(gallery, kept):
-    theirs = list(gallery.rows(name="Ana"))
+    theirs = list(gallery.rows(names=["Ana"]))
     kept.unlink()
     ended = subprocess.run([sys.executable, "-c", KILLED, gallery.address])
     assert ended.returncode == -signal.SIGKILL
