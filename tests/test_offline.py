@@ -42,6 +42,7 @@ COMMANDS = {  # in an order in which each finds what it needs
     "rename": ["gallery Ana Bea"],
     "forget": ["gallery Bea"],
     "reembed": ["gallery -w small.onnx"],
+    "cache": ["", "--clear"],
 }
 CALLS = (
     "connect,sendto,sendmsg,sendmmsg,"
