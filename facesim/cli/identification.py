@@ -35,6 +35,13 @@ def identified_line(face):
     return f"{name:<24}  {distance:<8}  {face.probability_text:<11}  {where}"
 
 
+def note_highest_fmr(identifier):
+    """Print the FMR stated at the threshold in use, and the highest recorded on other people, if that is higher."""
+    worst = identifier.info.worst_text(identifier.threshold)
+    if worst:
+        note(f"threshold {identifier.threshold:.4f}: {worst}.")
+
+
 def note_named_strangers(identifier, threshold):
     """Print how many strangers are named, if more than 1 % by default, or more than 10 % at a `threshold` asked for."""
     from facesim.gallery.thresholds import DEFAULT_FMR

@@ -5,7 +5,13 @@ import json
 import click
 
 from facesim.cli import verb
-from facesim.cli.identification import IDENTIFIED_COLUMNS, identified_line, note_named_strangers, open_identifier
+from facesim.cli.identification import (
+    IDENTIFIED_COLUMNS,
+    identified_line,
+    note_highest_fmr,
+    note_named_strangers,
+    open_identifier,
+)
 from facesim.cli.messages import note
 from facesim.cli.options import (
     ALLOW_TWICE,
@@ -71,9 +77,7 @@ def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu
         note_named_strangers(identifier, threshold)
     status, recorded = 0, identifier.info.worst_at(identifier.threshold)
     if not as_json:
-        worst = identifier.info.worst_text(identifier.threshold)
-        if worst:
-            note(f"threshold {identifier.threshold:.4f}: {worst}.")
+        note_highest_fmr(identifier)
         click.echo(IDENTIFIED_COLUMNS)
     for photo, found in zip(photos, identifier.identify_many(photos), strict=True):
         if isinstance(found, FaceSimError):
