@@ -10,7 +10,7 @@ from typing import Any
 
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.json_checks import an_object, count, exactly, list_of, number, text, texts
+from facesim.json_checks import a_list, an_object, count, exactly, list_of, number, text, texts
 from facesim.text import printable
 
 FORMAT_VERSION = 1
@@ -19,6 +19,7 @@ _MAX_DISTANCE = 2.00001  # that two unit embeddings can lie apart, with float32 
 MAX_POINTS = 1000
 MIN_FALSE_MATCHES = 10  # that a threshold for a given FMR, or a claim of an FMR, must rest on
 MAX_MEASURED = 1000  # of an operating point
+MAX_COUNTS = 1000  # of distances
 _MAX_DEPTH = 100  # of nested lists and objects: a model that started from another holds that one's `trained_on`, too
 
 
@@ -58,6 +59,19 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class DistanceCounts:
+    """How many pairs of unseen people lie at which distance: entry i counts those from i · step up to (i + 1) · step.
+
+    A pair in which no face is found counts in the last entry, as no threshold would match it.
+    """
+
+    data: str
+    step: float
+    genuine: tuple[int, ...]
+    impostor: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What a model file states about its network."""
 
@@ -69,6 +83,7 @@ class ModelInfo:
     calibration: tuple[float, float]  # P(same) = 1 / (1 + exp(−(intercept + slope · distance))), half being genuine
     operating_points: tuple[OperatingPoint, ...]
     trained_on: dict[str, Any]  # data set, its fingerprint, the split and who was held out, settings, test results
+    distances: DistanceCounts | None = None  # of the pairs that the operating points were measured on
 
     def probability(self, distance: float) -> float:
         """Return the probability that two faces at `distance` are one person's, if half of all pairs are genuine."""
@@ -111,7 +126,7 @@ class ModelInfo:
 def info_to_metadata(info: ModelInfo) -> dict[str, str]:
     """Return the ONNX metadata entries that `Model` reads back."""
     fields = dataclasses.asdict(info) | {"operating_points": points_as_list(info.operating_points)}
-    return {METADATA_PREFIX + key: json.dumps(value) for key, value in fields.items()}
+    return {METADATA_PREFIX + key: json.dumps(value) for key, value in fields.items() if value is not None}
 
 
 def points_as_list(points: Iterable[OperatingPoint]) -> list[dict[str, Any]]:
@@ -123,9 +138,9 @@ def points_as_list(points: Iterable[OperatingPoint]) -> list[dict[str, Any]]:
 
 def info_from_metadata(metadata: dict[str, str], path: Path) -> ModelInfo:
     """Read and check a model's metadata; raises FaceSimError, naming what is missing or makes no sense."""
-    names = [field.name for field in dataclasses.fields(ModelInfo)]
-    missing = [name for name in names if METADATA_PREFIX + name not in metadata]
-    if len(missing) == len(names):
+    names = [field.name for field in dataclasses.fields(ModelInfo) if METADATA_PREFIX + field.name in metadata]
+    missing = [field.name for field in dataclasses.fields(ModelInfo) if field.name not in (*names, "distances")]
+    if not names:
         raise FaceSimError(f"{path} is an ONNX file, but not one of facesim's: make one with facesim train or adopt.")
     if missing:
         raise FaceSimError(f"{path} lacks its {', '.join(missing)}: make it again with facesim train.")
@@ -207,6 +222,14 @@ def _calibrated_on(about: dict[str, Any]) -> None:
         check_points(before.get("operating_points", []))
 
 
+def _distances(value: Any) -> DistanceCounts:
+    step = number(value["step"], 1 / MAX_COUNTS, 2)
+    genuine, impostor = (tuple(map(count, a_list(value[name]))) for name in ("genuine", "impostor"))
+    if not len(genuine) == len(impostor) == math.ceil(2 / step - 1e-9):
+        raise ValueError(f"{len(genuine)} and {len(impostor)} counts do not reach from 0 to 2")
+    return DistanceCounts(text(value["data"]), step, genuine, impostor)
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "format": exactly(FORMAT_VERSION),
     "threshold": _threshold,
@@ -216,4 +239,5 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "calibration": _calibration,
     "operating_points": check_points,
     "trained_on": _trained_on,
+    "distances": _distances,
 }

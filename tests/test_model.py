@@ -26,6 +26,7 @@ from facesim.photo import open_photo
 FIELDS = [field.name for field in dataclasses.fields(ModelInfo)]
 POINT = {"name": "best F1", "threshold": 0.3, "fmr": 0.01, "fnmr": 0.02, "genuine": 600, "impostor": 600}
 MEASURED = {"data": "web", "group": "", "fmr": 0.02, "fnmr": None, "genuine": 60, "impostor": 600}
+COUNTS = {"data": "web", "step": 0.5, "genuine": [5, 1, 0, 0], "impostor": [0, 2, 3, 1]}
 POINT_CHANGES = [
     {"name": 1},
     {"threshold": None},
@@ -90,7 +91,7 @@ def test_what_is_stored_is_what_is_read_back(model):
     assert info_from_metadata(info_to_metadata(info), model.path) == info
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", [field for field in FIELDS if field != "distances"])
 def test_a_model_file_that_lacks_a_field_is_refused_with_the_fields_name(write_model, refuses, field):
     path = write_model(**{field: None})
     with refuses(path) as caught:
@@ -129,6 +130,11 @@ def test_a_model_file_that_lacks_a_field_is_refused_with_the_fields_name(write_m
         ("trained_on", '{"begun_from": 1}'),
         ("trained_on", '{"begun_from": {"validation_identities": 1}}'),
         ("trained_on", '{"begun_from": ' * 200 + "{}" + "}" * 200),
+        *(("distances", text) for text in ("null", "[]", "{}")),
+        *(
+            ("distances", json.dumps(COUNTS | change))
+            for change in ({"step": 0}, {"step": 0.3}, {"step": 1e-9}, {"genuine": [1]}, {"impostor": [-1, 0, 0, 0]})
+        ),
     ],
     ids=lambda value: value[:12],
 )
@@ -162,6 +168,21 @@ def test_crops_of_another_kind_are_said_to_be_so(model):
     for crops in (np.zeros((1, 160, 160, 3)), np.zeros((160, 160, 3), np.uint8), np.zeros((1, 10, 10, 3), np.uint8)):
         with pytest.raises(FaceSimError, match="cannot be embedded"):
             model.embed(crops)
+
+
+def test_a_file_may_say_how_many_pairs_lie_at_which_distance(write_model, model):
+    counts = Model(write_model(distances=json.dumps(COUNTS))).info.distances
+    assert (counts.step, counts.genuine, counts.impostor) == (0.5, (5, 1, 0, 0), (0, 2, 3, 1))
+    assert Model(write_model(distances=None)).info.distances is None
+    for point in model.info.operating_points:
+        for stated, found in zip((point.fmr, 1 - point.fnmr), _matching(model.info.distances, point), strict=True):
+            assert found[0] <= stated <= found[1]
+
+
+def _matching(counts, point):
+    """The shares of impostor and genuine pairs below the multiples of a step on both sides of a threshold."""
+    entry = int(point.threshold / counts.step)
+    return [[sum(kind[:end]) / sum(kind) for end in (entry, entry + 1)] for kind in (counts.impostor, counts.genuine)]
 
 
 def test_what_is_not_a_whole_model_file_is_refused_by_name(broken_model, refuses):

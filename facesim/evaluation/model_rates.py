@@ -14,13 +14,15 @@ from facesim.detector.crop import CROP_MARGIN, CROP_SIZE
 from facesim.evaluation.calibration import fit_calibration
 from facesim.evaluation.metrics import SortedDistances, failures_as_errors
 from facesim.evaluation.uncertainty import f1_interval, wilson_interval
-from facesim.model_info import FORMAT_VERSION, ModelInfo, OperatingPoint
+from facesim.model_info import FORMAT_VERSION, DistanceCounts, ModelInfo, OperatingPoint
 from facesim.operating_points import fmr_name
 
 OPERATING_FMRS = (0.01, 0.001, 0.0001, 0.00001)
 GENUINE, IMPOSTOR = 5_000, 100_000  # pairs drawn among held-out people to choose and to measure the strict thresholds
 PHOTOS = 10  # of each person: all impostor pairs of these are taken instead, so that nobody dominates them,
 MAX_PAIRS = 5_000_000  # unless their pairs are more than this
+
+_STEP = 0.01  # of the counts of distances
 
 Distances = Callable[[Pairs], np.ndarray]  # pairs to distances, NaN where a photo shows no face
 
@@ -61,7 +63,8 @@ def rate_model(
 
     development, evaluation = (_many_pairs(dataset, selected, pairs) for pairs in (split.validation, split.test))
     chosen_on = SortedDistances.of(distances(development), development.same)
-    measured = SortedDistances.of(distances(evaluation), evaluation.same)
+    evaluated = distances(evaluation)
+    measured = SortedDistances.of(evaluated, evaluation.same)
     strict = {fmr_name(fmr): chosen_on.threshold_for_fmr(fmr) for fmr in OPERATING_FMRS}
     thresholds = {"best F1": threshold} | {name: value for name, value in strict.items() if value is not None}
     at = {name: measured.rates(value) for name, value in thresholds.items()}
@@ -88,10 +91,26 @@ def rate_model(
         "test": results,
     }
     info = ModelInfo(
-        FORMAT_VERSION, threshold, "euclidean", CROP_SIZE, CROP_MARGIN, calibration, tuple(points), trained_on
+        FORMAT_VERSION,
+        threshold,
+        "euclidean",
+        CROP_SIZE,
+        CROP_MARGIN,
+        calibration,
+        tuple(points),
+        trained_on,
+        count_distances(evaluated, evaluation.same, dataset.name),
     )
     summary = {"threshold": threshold, **results, "operating_points": [dataclasses.asdict(point) for point in points]}
     return info, summary
+
+
+def count_distances(distances: np.ndarray, same: np.ndarray, data: str) -> DistanceCounts:
+    """Count genuine and impostor pairs of `data` by their distances, `(n,)`, NaN where a photo shows no face."""
+    last = round(2 / _STEP) - 1
+    entries = np.minimum(np.nan_to_num(distances / _STEP, nan=last).astype(int), last)
+    genuine, impostor = (tuple(np.bincount(entries[kind], minlength=last + 1).tolist()) for kind in (same, ~same))
+    return DistanceCounts(data, _STEP, genuine, impostor)
 
 
 def _many_pairs(dataset: Dataset, selected: np.ndarray, held: Pairs) -> Pairs:

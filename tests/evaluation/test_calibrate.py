@@ -158,6 +158,8 @@ def test_the_file_keeps_the_network_and_says_what_its_figures_rest_on(calibrated
     assert 0.3 < new.info.threshold < 0.5
     assert [point.name for point in new.info.operating_points] == ["best F1", "FMR 1 %", "FMR 0.01 %"]
     assert new.info.operating_points[0].threshold == new.info.threshold
+    counts = new.info.distances
+    assert (sum(counts.genuine), sum(counts.impostor)) == (result.checked_on["genuine"], result.checked_on["impostor"])
     record = new.info.trained_on["calibrated_on"]
     assert sorted(record["identities"]) == sorted(folder.name for folder in twelve.iterdir())
     assert (record["data"], record["criterion"], record["genuine"]) == (twelve.name, "best F1", 120)

@@ -5,7 +5,7 @@ import numpy as np
 from facesim.data.dataset import Dataset
 from facesim.data.pairs import Pairs
 from facesim.data.split import Split
-from facesim.evaluation.model_rates import rate_model, rate_validation
+from facesim.evaluation.model_rates import count_distances, rate_model, rate_validation
 
 IDENTITIES = np.repeat([f"person {i:02}" for i in range(40)], 6)
 DATASET = Dataset("made up", Path(), tuple(f"{i}.jpg" for i in range(240)), IDENTITIES)
@@ -79,3 +79,10 @@ def test_verdict_and_probability_never_contradict_each_other():
     info, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {})
     for distance in np.linspace(0, 2, 201):
         assert (info.probability(distance) > 0.5) == (distance < info.threshold) or distance == info.threshold
+
+
+def test_distances_are_counted_and_a_pair_without_a_face_is_farther_than_any_threshold():
+    counts = count_distances(np.array([0.0, 0.014, 0.5, 2.0, np.nan]), np.array([1, 1, 0, 0, 1], bool), "made up")
+    assert (counts.data, len(counts.genuine), len(counts.impostor)) == ("made up", 200, 200)
+    assert {i: count for i, count in enumerate(counts.genuine) if count} == {0: 1, 1: 1, 199: 1}
+    assert {i: count for i, count in enumerate(counts.impostor) if count} == {50: 1, 199: 1}

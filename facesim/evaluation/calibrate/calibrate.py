@@ -31,12 +31,12 @@ from facesim.evaluation.calibrate.choice import (
 )
 from facesim.evaluation.calibrate.measured_pairs import MeasuredPairs
 from facesim.evaluation.metrics import Interval, pairs_needed
-from facesim.evaluation.model_rates import GENUINE, IMPOSTOR, MAX_PAIRS, OPERATING_FMRS, PHOTOS
+from facesim.evaluation.model_rates import GENUINE, IMPOSTOR, MAX_PAIRS, OPERATING_FMRS, PHOTOS, count_distances
 from facesim.evaluation.protocol import Protocol, people_seen, read_pairs
 from facesim.evaluation.scoring import score
 from facesim.files import check_apart, check_writable, write_whole
 from facesim.model import Model
-from facesim.model_info import ModelInfo, OperatingPoint, check_points, info_to_metadata, points_as_list
+from facesim.model_info import DistanceCounts, ModelInfo, OperatingPoint, check_points, info_to_metadata, points_as_list
 from facesim.onnx_file import write_metadata
 from facesim.operating_points import fmr_name
 
@@ -118,7 +118,9 @@ def calibrate(
             "operating_points": points_as_list(info.operating_points),
         },
     }
-    _write(model, _calibrated(model.info, result, record), output)
+    checked = division.checking
+    counts = count_distances(checked.distances, checked.same, protocol.source.dataset.name)
+    _write(model, _calibrated(model.info, result, record, counts), output)
     return result
 
 
@@ -215,7 +217,7 @@ def _choose(division: Division, info: ModelInfo, criterion: Criterion, name: str
     )
 
 
-def _calibrated(info: ModelInfo, result: Calibrated, record: dict[str, Any]) -> ModelInfo:
+def _calibrated(info: ModelInfo, result: Calibrated, record: dict[str, Any], counts: DistanceCounts) -> ModelInfo:
     points = (
         OperatingPoint(point.name, point.threshold, rates.fmr, rates.fnmr, rates.genuine, rates.impostor)
         for point in result.points
@@ -227,6 +229,7 @@ def _calibrated(info: ModelInfo, result: Calibrated, record: dict[str, Any]) -> 
         calibration=result.calibration,
         operating_points=(*points, *result.kept),
         trained_on=info.trained_on | {"calibrated_on": record},
+        distances=counts,
     )
 
 
