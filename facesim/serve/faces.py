@@ -54,7 +54,7 @@ async def find_faces(request: Request) -> Response:
 async def embed(request: Request) -> Response:
     workers: Workers = request.app.state.workers
     async with read_form(request, workers, ["photo"], ["faces"]) as form:
-        selection = form.fields.get("faces", "all")
+        selection = form.selection("all")
         _, embedded = await workers.run(embed_photo, request.app.state.verifier, *form.photos[0], selection)
     faces = zip(*embedded, strict=True)
     return JSONResponse([face.as_dict() | {"embedding": embedding.tolist()} for face, embedding in faces])
@@ -64,7 +64,7 @@ async def verify(request: Request) -> Response:
     workers: Workers = request.app.state.workers
     async with read_form(request, workers, ["photo1", "photo2"], _VERIFY_FIELDS) as form:
         verifier = verifier_for(request.app.state.verifier, form)
-        selection, photos = form.fields.get("faces", "largest"), dict(form.photos)
+        selection, photos = form.selection("largest"), dict(form.photos)
         calls = [
             (verifier, f"photo{number}", photos[f"photo{number}"], selection, _box(form, f"box{number}"))
             for number in (1, 2)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from facesim.detector.selection import SELECTIONS
 from facesim.serve.limits import BODY_SECONDS, MAX_BODY, MAX_FIELD, MAX_PHOTO
 from facesim.serve.problems import RequestError
 from facesim.serve.work import Workers
@@ -28,6 +29,13 @@ class Form(NamedTuple):
             return float(self.fields[name]) if name in self.fields else None
         except ValueError:
             raise RequestError(400, f"the field {name} is not a number: send one, say 0.5.") from None
+
+    def selection(self, default: str) -> str:
+        """Return which faces count; raises RequestError where the field `faces` does not say so."""
+        selection = self.fields.get("faces", default)
+        if selection not in SELECTIONS:
+            raise RequestError(400, f"the field faces is none of {', '.join(SELECTIONS)}: send one of them.")
+        return selection
 
     def flag(self, name: str) -> bool:
         """Return whether a field is 1; raises RequestError where it is neither 0 nor 1."""

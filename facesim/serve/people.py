@@ -61,7 +61,7 @@ async def identify(request: Request) -> Response:
         verifier = Verifier(state.verifier.model)  # the one in use may have a threshold for two photos
         if threshold is not None:
             verifier = verifier_for(verifier, form)
-        _, embedded = await state.workers.run(embed_photo, verifier, *form.photos[0], form.fields.get("faces", "all"))
+        _, embedded = await state.workers.run(embed_photo, verifier, *form.photos[0], form.selection("all"))
 
         def named(gallery: Gallery) -> list[dict[str, Any]]:
             identifier = Identifier(gallery, verifier, fmr)
