@@ -7,7 +7,7 @@ import { percent, ratesAt } from "./rates.js";
 import { drawScale } from "./scale.js";
 import { verdictAt } from "./verdict.js";
 
-const LEAST_MAX = 1.4; // of the scale; two strangers' faces hardly ever lie farther apart
+const USUAL_END = 1.4; // of the scale: two strangers' faces hardly ever lie farther apart
 const byId = (id) => document.getElementById(id);
 
 export async function startComparing() {
@@ -34,8 +34,9 @@ export async function startComparing() {
       const { size, faces } = await ask("/v1/faces", { method: "POST", form: { photo: place.file }, signal: stop.signal });
       place.showFaces(size, faces);
     } catch (error) {
-      if (error.name !== "AbortError") place.fail(error.message);
-      return;
+      if (error.name === "AbortError") return;
+      place.fail(error.message);
+      return showResult();
     }
     await compare();
   }
@@ -71,7 +72,7 @@ export async function startComparing() {
     });
     byId("crops").hidden = !verdict;
     byId("crops").replaceChildren(...(verdict ? [verdict.crop1, verdict.crop2].map(drawCrop) : []));
-    if (model) slider.max = Math.max(LEAST_MAX, model.threshold, (verdict?.distance ?? 0) + 0.05).toFixed(3);
+    if (model) slider.max = Math.max(endOf(model), (verdict?.distance ?? 0) + 0.05).toFixed(2);
     showResult();
   }
 
@@ -128,7 +129,15 @@ export async function startComparing() {
   byId("scale").hidden = false;
   byId("points").replaceChildren(...buttonsFor(model, setThreshold));
   byId("key").hidden = !model.distances;
+  slider.max = endOf(model);
   setThreshold(model.threshold);
+}
+
+/** Return where the scale ends: beyond all distances that the model file has counted, if it has. */
+function endOf({ distances, threshold }) {
+  if (!distances) return Math.max(USUAL_END, threshold);
+  const last = Math.max(...["genuine", "impostor"].map((kind) => distances[kind].slice(0, -1).findLastIndex((n) => n)));
+  return Math.max(Math.ceil(10 * distances.step * (last + 1)) / 10, threshold + 0.1);
 }
 
 /** Return a button for the threshold in use, and one per operating point, the least strict first. */

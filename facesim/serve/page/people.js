@@ -81,9 +81,10 @@ export function startPeople(changed) {
           const done = await ask(pathOf(name), { method: "PATCH", json: { name: newName, merge } });
           await after(`${name} is ${done.name} now.`);
         } catch (error) {
-          if (error.status !== 409 || merge) throw error;
+          const taken = people.find((one) => one.name.localeCompare(newName, undefined, { sensitivity: "accent" }) === 0);
+          if (error.status !== 409 || merge || !taken) throw error;
           merge = true;
-          dialog.fail(`Somebody is called ${newName} already. Are they one person?`);
+          dialog.fail(`${taken.name} is enrolled already. Are ${name} and ${taken.name} one person?`);
           dialog.offer("Merge them");
           return false;
         }

@@ -1,6 +1,6 @@
 /** A place for one photo: its picture, the faces found on it, and what is wrong with it. */
 
-import { draw } from "./picture.js";
+import { blank, drawn } from "./picture.js";
 import { sentence } from "./api.js";
 import { hasCamera, takePhoto } from "./camera.js";
 
@@ -31,6 +31,7 @@ export class Place {
     this.size = null; // of the upright photo, [width, height] in pixels
     this.faces = [];
     this.chosen = null; // the box of the face that the user picked
+    this.visible = null; // whether this browser can draw the photo; null until it has tried
   }
 
   /** Show a photo in place of what is there. */
@@ -39,19 +40,26 @@ export class Place {
     this.file = file;
     this.reset();
     this.changed(this);
-    const canvas = this.find("canvas");
-    const visible = await draw(file, canvas);
+    const canvas = await drawn(file);
     if (this.file !== file) return;
-    canvas.hidden = false;
+    this.visible = canvas !== null;
+    this.show(canvas ?? blank(...(this.size ?? [4, 3])));
     this.element.classList.add("filled");
-    if (!visible) this.drawBlank();
+    if (this.faces.length) this.describe();
+  }
+
+  /** Show a canvas, and give its frame the same proportions, so that boxes lie on the faces. */
+  show(canvas) {
+    canvas.role = "img";
+    canvas.ariaLabel = this.title;
+    this.find("canvas").replaceWith(canvas);
+    this.find(".frame").style.setProperty("--ratio", canvas.width / canvas.height);
   }
 
   clear() {
     this.forget();
     this.reset();
     this.element.classList.remove("filled");
-    this.find("canvas").hidden = true;
     this.find("input").focus();
     this.changed(this);
   }
@@ -61,16 +69,7 @@ export class Place {
     this.find(".error").textContent = this.find(".state").textContent = "";
     this.find(".faces").replaceChildren();
     this.warn([]);
-    this.find("canvas").setAttribute("aria-label", this.title);
-  }
-
-  /** Stand in for a photo of a kind that this browser cannot draw, such as HEIC. */
-  drawBlank() {
-    const canvas = this.find("canvas");
-    const [width, height] = this.size ?? [4, 3];
-    [canvas.width, canvas.height] = [600, Math.max(1, Math.round((600 * height) / width))];
-    this.blank = true;
-    this.find(".state").textContent = "Your browser cannot show this kind of photo; facesim reads it all the same.";
+    this.find("canvas").ariaLabel = this.title;
   }
 
   say(text) {
@@ -79,7 +78,8 @@ export class Place {
 
   fail(text) {
     this.say("");
-    this.find(".error").textContent = sentence(text);
+    const known = text.replace(/\bphoto\d*\b/, "the photo"); // the server knows it by its field's name only
+    this.find(".error").textContent = sentence(known);
   }
 
   warn(warnings) {
@@ -92,13 +92,20 @@ export class Place {
     );
   }
 
-  /** Draw a box per face. `labels` names them, where they have names; several may be chosen from if `choose`. */
+  /** Draw a box per face; `labels` name them, where they have names. With `choose`, each is a button. */
   showFaces(size, faces, { labels = [], choose = true } = {}) {
     [this.size, this.faces] = [size, faces];
-    const many = faces.length;
-    this.say(many === 1 ? "1 face found." : `${many} faces found.${choose ? " Choose the one to compare." : ""}`);
-    this.find("canvas").setAttribute("aria-label", `${this.title}, with ${many} ${many === 1 ? "face" : "faces"}`);
+    if (this.visible === false) this.show(blank(...size));
     this.find(".faces").replaceChildren(...faces.map((face, i) => this.drawFace(face, i, labels[i], choose)));
+    this.describe();
+  }
+
+  describe() {
+    const many = this.faces.length;
+    const found = many === 1 ? "1 face found." : `${many} faces found.`;
+    const next = many > 1 && this.find("button.face") ? " Choose the one to compare." : "";
+    this.say(this.visible === false ? `${found}${next} Your browser cannot show this kind of photo.` : found + next);
+    this.find("canvas").ariaLabel = `${this.title}: ${found}`;
   }
 
   drawFace(face, i, label, choose) {

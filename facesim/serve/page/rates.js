@@ -4,6 +4,8 @@
 export function ratesAt(threshold, model) {
   const { distances, operating_points: points } = model;
   const worst = worstAt(threshold, points);
+  const stored = points.find((point) => point.threshold === threshold);
+  if (stored) return { ...stored, note: `Measured ${on(stored.data)}.${worst}` };
   if (distances) {
     const fmr = shareBelow(distances.impostor, distances.step, threshold);
     const fnmr = 1 - shareBelow(distances.genuine, distances.step, threshold);
@@ -37,7 +39,7 @@ function worstAt(threshold, points) {
   const point = looser.reduce((a, b) => (b.threshold < a.threshold ? b : a));
   if (!point.worst || point.worst.fmr <= point.fmr) return "";
   const { data, group, fmr } = point.worst;
-  return ` People differ: at ${point.name}, FMR was up to ${percent(fmr)} on ${data}${group ? ` (${group})` : ""}.`;
+  return ` People differ: at “${point.name}”, FMR was up to ${percent(fmr)} on ${data}${group ? ` (${group})` : ""}.`;
 }
 
 /** Return a share as a percentage with two digits. */

@@ -22,7 +22,7 @@ export function drawScale(svg, { distances, max, distance, threshold }) {
     }
   }
   svg.append(shape("line", { class: "axis", x1: INSET, x2: width - INSET, y1: floor, y2: floor }));
-  const step = width < 480 ? 0.4 : 0.2;
+  const step = width < 480 || max > 1 ? 0.2 : 0.1;
   for (let tick = 0; tick <= max + 1e-9; tick += step) {
     svg.append(shape("line", { class: "axis", x1: x(tick), x2: x(tick), y1: floor, y2: floor + 4 }));
     svg.append(words(x(tick), floor + 18, tick.toFixed(1), "tick", width));

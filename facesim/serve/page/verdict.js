@@ -7,7 +7,7 @@ export function verdictAt(threshold, { distance, probability, text }) {
   return {
     same,
     words: same ? "Same person." : "Different people.",
-    reason: `The distance is ${distance.toFixed(4)}, and the threshold ${threshold.toFixed(4)}.`,
+    reason: `The distance, ${distance.toFixed(4)}, is ${same ? "" : "not "}below the threshold, ${threshold.toFixed(4)}.`,
     odds: `Probability: ${text.probability.split(";")[0]}${contradicted}.`,
   };
 }
