@@ -26,7 +26,10 @@ export async function startComparing() {
     reading.get(place)?.abort();
     running.abort();
     showAnswer(null);
-    if (!place.file) return;
+    if (place.file) await Promise.all([find(place), compare()]);
+  }
+
+  async function find(place) {
     const stop = new AbortController();
     reading.set(place, stop);
     place.say("Looking for faces…");
@@ -34,19 +37,17 @@ export async function startComparing() {
       const { size, faces } = await ask("/v1/faces", { method: "POST", form: { photo: place.file }, signal: stop.signal });
       place.showFaces(size, faces);
     } catch (error) {
-      if (error.name === "AbortError") return;
-      place.fail(error.message);
-      return showResult();
+      if (error.name !== "AbortError") place.refuse(error.message);
     }
-    await compare();
+    showResult();
   }
 
   async function compare() {
-    if (places.some((place) => !place.faces.length)) return;
+    if (places.some((place) => !place.file || place.refused)) return;
     running.abort();
     running = new AbortController();
     const { signal } = running;
-    byId("compare-error").textContent = "";
+    for (const error of [...places.map((place) => place.find(".error")), byId("compare-error")]) error.textContent = "";
     const form = { crops: 1 };
     for (const place of places) {
       form[place.id] = place.file;
@@ -56,20 +57,16 @@ export async function startComparing() {
       showAnswer(await ask("/v1/verify", { method: "POST", form, signal }));
     } catch (error) {
       if (error.name === "AbortError") return;
-      showAnswer(null);
       const place = places.find((one) => one.id === error.photo);
       if (place) place.fail(error.message);
       else byId("compare-error").textContent = error.message;
+      showAnswer(null);
     }
   }
 
   function showAnswer(verdict) {
     answer = verdict;
-    places.forEach((place, i) => {
-      const face = verdict?.[`face${i + 1}`];
-      if (face) place.mark(face.box);
-      place.warn(face?.warnings ?? []);
-    });
+    places.forEach((place, i) => place.compare(verdict?.[`face${i + 1}`] ?? null));
     byId("crops").hidden = !verdict;
     byId("crops").replaceChildren(...(verdict ? [verdict.crop1, verdict.crop2].map(drawCrop) : []));
     if (model) slider.max = Math.max(endOf(model), (verdict?.distance ?? 0) + 0.05).toFixed(2);
@@ -80,7 +77,7 @@ export async function startComparing() {
     const result = byId("compare");
     const missing = places.filter((place) => !place.file).length;
     result.classList.remove("same", "different");
-    const waiting = places.some((place) => place.find(".error").textContent)
+    const waiting = places.some((place) => place.find(".error").textContent) || byId("compare-error").textContent
       ? "No verdict yet."
       : ["Comparing…", "Add one more photo to compare them.", "Add two photos to compare them."][missing];
     const said = answer ? verdictAt(threshold(), answer) : { words: waiting, reason: "", odds: "" };

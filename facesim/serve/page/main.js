@@ -1,6 +1,7 @@
 /** Start the page: its views, and what it says of itself. */
 
 import { startComparing } from "./compare.js";
+import { startGallery } from "./gallery.js";
 
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
 const views = [...document.querySelectorAll(".view")];
@@ -20,7 +21,7 @@ function showView() {
 addEventListener("hashchange", showView);
 showView();
 startComparing();
-if (document.getElementById("gallery")) import("./gallery.js").then(({ startGallery }) => startGallery());
+if (document.getElementById("gallery")) startGallery();
 if (!LOCAL.includes(location.hostname)) {
   document.getElementById("leaves").lastChild.textContent =
     ` your photos go to facesim on ${location.host}, and no further.`;

@@ -4,6 +4,8 @@ import { blank, drawn } from "./picture.js";
 import { sentence } from "./api.js";
 import { hasCamera, takePhoto } from "./camera.js";
 
+const SAME_FACE = 0.35; // overlap of two boxes of one face
+
 export class Place {
   /** `changed(place)` is called with a new photo, or none; `chose(place)` when the user picks another face. */
   constructor(id, { changed, chose }) {
@@ -30,7 +32,9 @@ export class Place {
     this.file = null;
     this.size = null; // of the upright photo, [width, height] in pixels
     this.faces = [];
-    this.chosen = null; // the box of the face that the user picked
+    this.chosen = null; // the box of the face that the user picked; null for the main one
+    this.compared = null; // the face that is compared
+    this.refused = false; // whether the server cannot read the photo, or finds no face
     this.visible = null; // whether this browser can draw the photo; null until it has tried
   }
 
@@ -76,6 +80,12 @@ export class Place {
     this.find(".state").textContent = text;
   }
 
+  /** Say why nothing can be done with the photo. */
+  refuse(text) {
+    this.refused = true;
+    this.fail(text);
+  }
+
   fail(text) {
     this.say("");
     const known = text.replace(/\bphoto\d*\b/, "the photo"); // the server knows it by its field's name only
@@ -98,6 +108,7 @@ export class Place {
     if (this.visible === false) this.show(blank(...size));
     this.find(".faces").replaceChildren(...faces.map((face, i) => this.drawFace(face, i, labels[i], choose)));
     this.describe();
+    if (choose) this.compare(this.compared);
   }
 
   describe() {
@@ -131,15 +142,23 @@ export class Place {
   }
 
   choose(face) {
-    this.chosen = face.box;
-    this.mark(face.box);
+    const failed = this.find(".error").textContent;
+    this.chosen = face.main && !failed ? null : face.box; // the main face is compared where no box is sent
+    this.compare(face);
     this.chose(this);
   }
 
-  /** Mark the face that is compared: the one whose box overlaps most with `box`. */
-  mark(box) {
-    const shared = this.faces.map((face) => overlap(face.box, box));
-    const compared = shared.indexOf(Math.max(...shared));
+  /** Mark the face that is compared, which a closer look may have found; null for none. Warn about its quality. */
+  compare(face) {
+    this.compared = face;
+    this.warn(face?.warnings ?? []);
+    if (!face || !this.faces.length) return this.mark(-1);
+    const shared = this.faces.map((one) => overlap(one.box, face.box));
+    if (Math.max(...shared) < SAME_FACE) return this.showFaces(this.size, [...this.faces, face]);
+    this.mark(shared.indexOf(Math.max(...shared)));
+  }
+
+  mark(compared) {
     [...this.find(".faces").children].forEach((button, i) => button.setAttribute("aria-pressed", i === compared));
   }
 }
