@@ -18,7 +18,8 @@ SOON = 10_000  # milliseconds
 HAND_OVER = """(element, {kind, files}) => {
   const data = new DataTransfer();
   for (const [name, text] of files) {
-    data.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name, {type: "image/jpeg"}));
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    data.items.add(new File([bytes], name, {type: "image/jpeg"}));
   }
   const options = {bubbles: true, cancelable: true, dataTransfer: data, clipboardData: data};
   element.dispatchEvent(kind === "paste" ? new ClipboardEvent(kind, options) : new DragEvent(kind, options));
@@ -166,7 +167,7 @@ def test_between_stored_thresholds_rates_come_from_the_distances(client, open_pa
     expected = [sum(counts.impostor[:edge]) / sum(counts.impostor), sum(counts.genuine[edge:]) / sum(counts.genuine)]
     shown = [float(page.inner_text(rate).split(" ")[0]) / 100 for rate in ("#fmr", "#fnmr")]
     assert shown == pytest.approx(expected, rel=0.05)
-    says(page, "#rates-note", f"Measured on {counts.data}.")
+    says(page, "#rates-note", f"Measured on {counts.data}, {sum(counts.impostor):,} pairs of strangers")
 
 
 def test_without_distances_the_nearest_stored_threshold_is_named(open_page, write_model):

@@ -7,9 +7,13 @@ export function ratesAt(threshold, model) {
   const stored = points.find((point) => point.threshold === threshold);
   if (stored) return { ...stored, note: `Measured ${on(stored.data)}.${worst}` };
   if (distances) {
-    const fmr = shareBelow(distances.impostor, distances.step, threshold);
-    const fnmr = 1 - shareBelow(distances.genuine, distances.step, threshold);
-    return { fmr, fnmr, note: `Measured ${on(distances.data)}.${worst}` };
+    const { data, step, genuine, impostor } = distances;
+    const pairs = `${total(impostor).toLocaleString("en")} pairs of strangers and ${total(genuine).toLocaleString("en")}`;
+    return {
+      fmr: shareBelow(impostor, step, threshold),
+      fnmr: 1 - shareBelow(genuine, step, threshold),
+      note: `Measured ${on(data)}, ${pairs} of one person.${worst}`,
+    };
   }
   if (!points.length) return { fmr: null, fnmr: null, note: "The model file does not say how often it is wrong." };
   const nearest = points.reduce((a, b) => (gap(b, threshold) < gap(a, threshold) ? b : a));
@@ -20,8 +24,11 @@ export function ratesAt(threshold, model) {
 /** Return the share of counted distances that lie below a threshold; within a bin they are spread evenly. */
 function shareBelow(counts, step, threshold) {
   const bins = threshold / step;
-  const below = counts.reduce((sum, count, i) => sum + count * Math.min(1, Math.max(0, bins - i)), 0);
-  return below / counts.reduce((sum, count) => sum + count, 0);
+  return total(counts.map((count, i) => count * Math.min(1, Math.max(0, bins - i)))) / total(counts);
+}
+
+function total(counts) {
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 function gap(point, threshold) {
