@@ -118,8 +118,9 @@ def warn_of_known_people(model: Model, dataset: Dataset, pairs: Pairs) -> None:
 def compare(model: Model, dataset: Dataset, pairs: Pairs) -> list[Result]:
     """Judge the model and dlib's pipeline on the same pairs."""
     photos = pairs.photos()
+    embeddings = embed_crops(model, cached_crops(dataset, photos), photos)
     return [
-        judge(model.path.name, model.info.threshold, embed_crops(model, cached_crops(dataset), photos), dataset, pairs),
+        judge(model.path.name, model.info.threshold, embeddings, dataset, pairs),
         judge("dlib", DLIB_THRESHOLD, dlib_embeddings(dataset, photos), dataset, pairs),
     ]
 

@@ -59,7 +59,7 @@ def faces_of(model: Model, data: str) -> tuple[np.ndarray, np.ndarray]:
     photos = np.arange(len(dataset.photos))
     if data == "lfw":
         photos = photos[np.isin(dataset.identities, model.info.trained_on["test_identities"])]
-    embeddings = embed_crops(model, cached_crops(dataset), photos)
+    embeddings = embed_crops(model, cached_crops(dataset, photos), photos)
     found = ~np.isnan(embeddings).any(axis=1)
     return embeddings[found], np.asarray(dataset.identities)[photos][found]
 

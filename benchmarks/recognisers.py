@@ -79,7 +79,7 @@ def main(model):
             net.localiser.trust.copy_(torch.tensor(trust))
             net.mirror = mirror
             variant = Model(export(net, Model(path).info, Path(folder) / "variant.onnx"))
-            embeddings = [embed_crops(variant, cached_crops(one.dataset), one.photos) for one in sets]
+            embeddings = [embed_crops(variant, cached_crops(one.dataset, one.photos), one.photos) for one in sets]
             for share in SHARES:
                 figures = _figures(sets, [_with_share(part, share, net) for part in embeddings])
                 shown = "only" if share == np.inf else f"{share:g} : 1" if share else "none"
@@ -100,7 +100,7 @@ def _folder(name: str, halves: bool = True) -> PhotoSet:
 
 
 def _all_pairs(name: str, dataset: Dataset, photos: np.ndarray, halves: bool) -> PhotoSet:
-    photos = photos[cached_crops(dataset).usable[photos]]
+    photos = photos[cached_crops(dataset, photos).usable[photos]]
     pairs = all_pairs(dataset.identities[photos])
     half = np.unique(dataset.identities[photos], return_inverse=True)[1] % 2
     within = [(half[pairs.first] == i) & (half[pairs.second] == i) for i in (0, 1)]

@@ -89,7 +89,8 @@ def elsewhere(model: Model, pins: Path) -> tuple[float | None, float | None]:
     except FaceSimError as error:
         click.echo(f"pins is skipped: {error}", err=True)
         return None, None
-    embeddings = embed_crops(model, cached_crops(dataset), pairs.photos())
+    photos = pairs.photos()
+    embeddings = embed_crops(model, cached_crops(dataset, photos), photos)
     result = judge(model.path.name, model.info.threshold, embeddings, dataset, pairs)
     return result.f1, result.auc
 

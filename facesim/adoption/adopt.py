@@ -63,15 +63,15 @@ def adopt(
     dataset, split = photo_source.dataset, photo_source.held_out(seed=0)
     with tempfile.TemporaryDirectory() as folder:
         model = _draft(proto, path, Path(folder))
-        crops = photo_source.crops()
+        photos = split.held_out_photos(dataset, photo_source.selected)
+        crops = photo_source.crops(photos)
         split.check_faces(dataset, crops.usable)
-        photos = split.held_out_photos(dataset)
         embeddings = embed_crops(model, crops, photos)
 
     def distances(pairs: Pairs) -> np.ndarray:
         return pairs.distances(photos, embeddings)
 
-    about = photo_source.description(crops) | {
+    about = photo_source.description() | {
         "settings": {"data": [data]},
         "adopted": {
             "name": name,

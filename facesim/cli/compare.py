@@ -40,8 +40,8 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
     opened_a, opened_b = Model(model_a), Model(model_b)
     protocol = open_protocol(opened_a.info, data, view, pairs, count, seed, also=(opened_b.info,))
     check_apart([draw], protocol.files(model_a, model_b, pairs))
-    crops = protocol.source.crops()
-    scores_a, scores_b = score(protocol, opened_a, crops), score(protocol, opened_b, crops)
+    scores_a = score(protocol, opened_a)
+    scores_b = score(protocol, opened_b, scores_a.crops)
     comparison = compare_models(scores_a, scores_b, opened_a, opened_b)
     picture = None
     if len(comparison.only_a_right) + len(comparison.only_b_right):

@@ -16,10 +16,11 @@ from facesim.text import pluralise, printable
 @click.argument("photos", nargs=-1, required=True)
 @click.option("--name", help="Who is on the photos.  [default: the name of the folder that holds each photo]")
 @click.option("--depth", type=click.IntRange(1), help="Names are this many folders below the one given.")
+@click.option("--strict", is_flag=True, help="Refuse poor photos: small, blurred, nearly black or white faces.")
 @MODEL
 @GPU
 @JSON_LINES
-def enrol(address, photos, name, depth, model, gpu, as_json):
+def enrol(address, photos, name, depth, strict, model, gpu, as_json):
     """Add people to a gallery, from one photo each or from many.
 
     \b
@@ -28,8 +29,12 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
     facesim enrol GALLERY people --depth 1           people/NAME/*.jpg, people/NAME/2024/*.jpg
 
     GALLERY is a folder, which is created if need be, or an address such as s3://bucket/gallery. The main face of each
-    photo is enrolled; a photo without a face is refused. A face that matches somebody with another name is enrolled,
-    but a line says so: you may have one person under two names. Capitals make no difference in names.
+    photo is enrolled; a photo without a face is refused. All photos of a person are compared as one template: three to
+    five good ones find the person much better than one. A poor photo is enrolled with a warning, or, with --strict,
+    refused; the others are enrolled all the same.
+
+    A face that matches somebody with another name is enrolled, but a line says so: you may have one person under two
+    names. Capitals make no difference in names.
 
     A photo's folder names the person, and folders with the same name are one person. Photos directly in the folder you
     give, hidden files and folders, thumbnails and links to folders are skipped, and counted on stderr.
@@ -52,7 +57,7 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
     names, count, alike, refused = set(), 0, 0, 0
     renamed: Counter[tuple[str, str]] = Counter()
     with tqdm(total=len(people), desc="enrolling", unit="photo", disable=len(people) == 1 or None) as bar:
-        for photo in enrolled_photos(gallery, verifier, people):
+        for photo in enrolled_photos(gallery, verifier, people, strict):
             bar.update()
             if as_json:
                 click.echo(json.dumps(photo.as_dict()))
@@ -67,6 +72,8 @@ def enrol(address, photos, name, depth, model, gpu, as_json):
             count += 1
             with tqdm.external_write_mode():
                 note_several_faces(photo.face, done="enrolled")
+            if photo.poor_text:
+                note(photo.poor_text, bar)
             if photo.likeness:
                 alike += 1
                 note(photo.likeness_text, bar)

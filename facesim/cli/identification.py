@@ -33,7 +33,7 @@ def note_named_strangers(identifier, threshold):
     """Print how many strangers are named, if more than 1 % by default, or more than 10 % at a `threshold` asked for."""
     from facesim.gallery.thresholds import DEFAULT_FMR
 
-    share, enrolled = identifier.strangers_named(), pluralise(identifier.enrolled, "enrolled face")
+    share, enrolled = identifier.strangers_named(), pluralise(identifier.enrolled, "enrolled person", "enrolled people")
     named = f"about {100 * share:.2g} % of strangers are" if share < 0.99 else "nearly all strangers may be"
     if threshold is None and share > DEFAULT_FMR:
         note(

@@ -42,16 +42,17 @@ def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu
     facesim identify GALLERY photo.jpg --fmr 0.1     name up to one stranger in ten, and miss fewer people
     facesim identify GALLERY folder --json
 
-    A face is known if its nearest enrolled face is closer than the threshold. Each enrolled face is one more chance for
-    a stranger to match, so the threshold is the one in the model file at which, with a gallery of this size, at most
-    1 % of strangers are named. If there is none so strict, it is the strictest, and a line says how many strangers are
-    named; --fmr asks for another share, and fails where the model cannot promise it. -t sets the threshold itself.
+    All photos of a person make one template. A face is known if the nearest template is closer than the threshold. Each
+    person is one more chance for a stranger to match, so the threshold is the one in the model file at which, with so
+    many people enrolled, at most 1 % of strangers are named. If there is none so strict, it is the strictest, and a
+    line says how many strangers are named; --fmr asks for another share, and fails where the model cannot promise it.
+    -t sets the threshold itself.
 
     Two faces on one photo are two people: of several that would get one name, the closest gets it, and the others are
     unknown, unless --allow-twice is given.
 
-    The probability that a name is right assumes that half of all faces shown are of people enrolled, and that each
-    enrolled face is equally likely.
+    The probability that a name is right assumes that half of all faces shown are of people enrolled, and that each of
+    them is equally likely.
     """
     from facesim.folder import photos_at
     from facesim.gallery.picture import draw_identified

@@ -32,7 +32,6 @@ def draw_map(photos, model, method, count, seed, output, as_json):
     Writes a page, on which you point at a face to see it, and a picture beside it. PCA states how much of the variance
     the map shows; t-SNE draws clusters apart, but the distances between them mean little.
     """
-    from facesim.data.cache import cached_crops
     from facesim.data.source import find_photos
     from facesim.evaluation.explore.map import map_photos
     from facesim.evaluation.explore.map_page import draw_page
@@ -49,7 +48,7 @@ def draw_map(photos, model, method, count, seed, output, as_json):
     for path in (page, picture):
         check_writable(path)
     check_apart([page, picture], [opened.path, *dataset.paths()])
-    photo_map = map_photos(dataset, cached_crops(dataset), opened, method, count, seed)
+    photo_map = map_photos(dataset, opened, method, count, seed)
     save_picture(draw_map(photo_map), picture)
     with write_whole(page) as scratch:
         scratch.write_text(draw_page(photo_map), "utf-8")

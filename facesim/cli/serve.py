@@ -55,4 +55,4 @@ def serve(address, write, host, port, token, token_file, open_page, log, model, 
         if open_page:
             click.launch(where)
 
-    serve(verifier, host, port, gallery, write, token, log, on_start)
+    serve(verifier, host, port, gallery, write, token, note if log else None, on_start)

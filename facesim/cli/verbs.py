@@ -40,6 +40,7 @@ SECTIONS = {
         "preview": Verb("draw the crops that training reads", "train"),
         "train": Verb("train the network, choose its threshold, write the model file", "train"),
         "adopt": Verb("use another recogniser, an ONNX file", "adopt"),
+        "cache": Verb("list what facesim keeps on this machine, or clear it", "reports"),
     },
 }
 VERBS = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}

@@ -28,11 +28,11 @@ class Dataset:
         """Return the SHA-256 over every photo's name and content."""
         whole = hashlib.sha256()
         for photo, path in zip(self.photos, self.paths(), strict=True):
-            whole.update(os.fsencode(photo) + b"\0" + _digest(path))
+            whole.update(os.fsencode(photo) + b"\0" + digest_of(path))
         return whole.hexdigest()
 
 
-def _digest(path: Path) -> bytes:
+def digest_of(path: Path) -> bytes:
     """Return the SHA-256 of a file, zeros if it cannot be read."""
     try:
         with open(path, "rb") as file:

@@ -1,13 +1,14 @@
 """Open data sets by name or folder, join them into one, and select the photos to use."""
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facesim.data.cache import CachedCrops, cached_crops, join_crops
+from facesim.data.cache import CachedCrops, cached_crops
 from facesim.data.dataset import Dataset, join_datasets, read_folder, read_photos
 from facesim.data.exclusions import excluded
 from facesim.data.identities import rank_within_identity
@@ -29,15 +30,20 @@ class Source:
     selected: np.ndarray  # (n,) bool: neither excluded nor outside the subset
     lfw_folds: tuple[Pairs, ...]  # empty without LFW
 
-    def crops(self) -> CachedCrops:
-        """Cut the faces of all photos, or read what an earlier call has cut."""
-        return join_crops([cached_crops(part) for part in self.parts])
+    def crops(self, photos: np.ndarray | None = None) -> CachedCrops:
+        """Cut the faces of `photos`, `(m,) int`, by default all, or read what an earlier call has cut."""
+        return cached_crops(self.dataset, photos)
 
-    def description(self, crops: CachedCrops) -> dict[str, Any]:
-        """Return what a model file says of its data, whose faces are `crops`."""
+    def fingerprint(self) -> str:
+        """Return the SHA-256 over every photo's name and content, in all parts, whichever are selected."""
+        parts = [part.fingerprint() for part in self.parts]
+        return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
+
+    def description(self) -> dict[str, Any]:
+        """Return what a model file says of its data."""
         return {
             "data": self.dataset.name,
-            "fingerprint": crops.fingerprint,
+            "fingerprint": self.fingerprint(),
             "photos_passed_over": int((~self.selected).sum()),
         }
 

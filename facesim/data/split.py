@@ -25,10 +25,14 @@ class Split:
         parts = {"train": self.train, "validation": self.validation.photos(), "test": self.test.photos()}
         return {part: set(dataset.identities[photos].tolist()) for part, photos in parts.items()}
 
-    def held_out_photos(self, dataset: Dataset) -> np.ndarray:
-        """Return all photos, sorted, of the people in the validation and test pairs, `(n,) int`."""
-        held_out = dataset.identities[join_pairs([self.validation, self.test]).photos()]
-        return np.flatnonzero(np.isin(dataset.identities, held_out))
+    def held_out_photos(self, dataset: Dataset, selected: np.ndarray) -> np.ndarray:
+        """Return, sorted, the photos of validation and test pairs and all `selected` of their people, `(n,) int`.
+
+        `selected` is `(photos,) bool`.
+        """
+        photos = join_pairs([self.validation, self.test]).photos()
+        theirs = np.isin(dataset.identities, dataset.identities[photos])
+        return np.union1d(photos, np.flatnonzero(theirs & selected))
 
     def check_faces(self, dataset: Dataset, usable: np.ndarray) -> None:
         """Raise FaceSimError if the photos with a face, `(n,) bool`, give too few pairs to choose or to test."""

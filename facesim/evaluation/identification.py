@@ -97,9 +97,9 @@ class Identification:
 
 def identify(open_set: OpenSet, model: Model) -> Identification:
     """Compare every probe with everybody enrolled, and measure how often the model errs."""
-    crops = open_set.source.crops()
     count, mated_count = len(open_set.enrolled), len(open_set.mated)
     photos = np.concatenate([open_set.enrolled, open_set.mated, open_set.non_mated])
+    crops = open_set.source.crops(photos)
     embeddings, face = embed_crops(model, crops, photos), crops.usable[photos]
     names = open_set.source.dataset.identities[photos].tolist()
     rows = {name: row for row, name in enumerate(names[:count])}

@@ -25,14 +25,14 @@ class Scores:
 
 
 def score(protocol: Protocol, model: Model, crops: CachedCrops | None = None) -> Scores:
-    """Cut the faces of a protocol's photos (or read them from the cache), embed them, and measure its pairs.
+    """Cut the faces in a protocol's pairs (or read them from the cache), embed them, and measure the pairs.
 
-    `crops` are those of the protocol's photos, if they have already been read.
+    `crops` are those of the photos in its pairs, if they have already been read.
     """
-    crops = crops or protocol.source.crops()
     parts = [pairs for pairs in (protocol.pairs, protocol.development) if pairs is not None]
     pairs = join_pairs(parts)
     photos = pairs.photos()
+    crops = crops or protocol.source.crops(photos)
     distances = pairs.distances(photos, embed_crops(model, crops, photos))
     count = len(protocol.pairs)
     return Scores(protocol, crops, distances[:count], distances[count:] if len(parts) > 1 else None)

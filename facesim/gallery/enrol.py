@@ -37,6 +37,13 @@ class Enrolled:
     known_as: str | None = None  # the name under which the photo was enrolled already, and which it keeps
 
     @property
+    def poor_text(self) -> str:
+        """Say why the photo is poor; empty if it is not."""
+        if not self.face or not self.face.warnings:
+            return ""
+        return f"{self.photo}: {_reasons(self.face)}; enrol a better photo, if there is one."
+
+    @property
     def likeness_text(self) -> str:
         """Say which other name the face resembles; empty if none."""
         if not self.likeness:
@@ -52,6 +59,7 @@ class Enrolled:
             "photo": self.photo,
             "name": self.name,
             "box": self.face and self.face.box._asdict(),
+            "warnings": self.face.warnings if self.face else (),
             "error": self.error and str(self.error),
             "likeness": like and {"name": like.name, "photo": like.photo, "distance": like.distance},
             "known_as": self.known_as,
@@ -78,12 +86,15 @@ def people_in(paths: Iterable[str], name: str | None = None, depth: int | None =
     return list(people)
 
 
-def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]]) -> Iterator[Enrolled]:
+def enrol(
+    gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]], strict: bool = False
+) -> Iterator[Enrolled]:
     """Enrol photos, each with a name, by their main face; yield each once it is safely in the gallery.
 
     Names are spelled as the gallery spells them already. A photo that is enrolled under its name and has not changed is
     skipped. One that is enrolled under another name, as after `Gallery.rename`, keeps that, and is yielded with it.
-    A face that probably belongs to another name is enrolled all the same, and yielded with that `likeness`.
+    A face that probably belongs to another name is enrolled all the same, and yielded with that `likeness`. So is
+    a poor photo, one whose face has `warnings`; with `strict`, it is yielded with an error instead.
     """
     with gallery.writing():
         spellings = Spellings(gallery.names())
@@ -91,6 +102,8 @@ def enrol(gallery: Gallery, verifier: Verifier, people: Iterable[tuple[str, str]
         new, renamed = _to_enrol(gallery, named)
         yield from renamed
         for batch in timed_batches(embed_photos(new, verifier, "largest"), SECONDS_PER_WRITE):
+            if strict:
+                batch = [(photo, _refuse_poor(embedded)) for photo, embedded in batch]
             found = [(photo, embedded) for photo, embedded in batch if isinstance(embedded, EmbeddedPhoto)]
             likenesses = _likenesses(gallery, verifier, found)
             write_batch(gallery, found)
@@ -125,6 +138,18 @@ def enrol_upload(gallery: Gallery, verifier: Verifier, data: bytes, name: str, c
         gallery.add([row._replace(content=digest, **version._asdict())])
     vacuum(gallery)
     return Enrolled(called, name, face, likeness=likeness)
+
+
+def _refuse_poor(embedded: EmbeddedPhoto | FaceSimError) -> EmbeddedPhoto | FaceSimError:
+    """Return an error in the place of a poor photo."""
+    if isinstance(embedded, FaceSimError) or not embedded.faces[0].warnings:
+        return embedded
+    face = embedded.faces[0]
+    return FaceSimError(f"{face.photo}: {_reasons(face)}: give a better photo, or leave out --strict.")
+
+
+def _reasons(face: FoundFace) -> str:
+    return ", and ".join(face.warnings)
 
 
 def _to_enrol(gallery: Gallery, people: Sequence[tuple[str, str]]) -> tuple[list[ListedPhoto], list[Enrolled]]:

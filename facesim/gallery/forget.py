@@ -36,7 +36,7 @@ def forget(gallery: Gallery, name: str) -> Removed:
     """
     name = gallery.spelling_of(name)
     with gallery.exclusive():
-        faces = _PersonFaces(gallery.rows(name=name))
+        faces = _PersonFaces(gallery.rows(names=[name]))
 
         def gone(batch: pa.RecordBatch) -> np.ndarray:
             mask, unnamed = _mask(pc.equal(batch["name"], name)), _unnamed(batch)

@@ -13,6 +13,7 @@ from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError
 from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
+from facesim.gallery.templates import Templates
 from facesim.gallery.thresholds import default_threshold, strangers_named, threshold_among
 from facesim.model_info import ModelInfo
 from facesim.photo import Photo, PhotoSource
@@ -23,11 +24,11 @@ WEIGHED = 20  # nearest faces that a probability is computed from; farther ones 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Who a face is: `name`, or None where no enrolled face lies under the threshold."""
+    """Who a face is: `name`, or None where nobody enrolled lies under the threshold."""
 
     face: FoundFace
     name: str | None
-    nearest: Match | None  # None: nobody is enrolled
+    nearest: Match | None  # the nearest person's template, and their nearest photo; None: nobody is enrolled
     probability: float  # that it is the nearest one's person, by `probabilities`
     threshold: float
 
@@ -70,18 +71,19 @@ class Identifier:
     ):
         """Name a face under the threshold at which at most 1 % of strangers are named, or at most `fmr` of them.
 
-        Where the model has none so strict for so many enrolled faces, its strictest is used, and `strangers_named` says
-        what that promises; with `fmr`, FaceSimError is raised instead. Without `fmr`, a threshold that the verifier was
+        Where the model has none so strict for so many people, its strictest is used, and `strangers_named` says what
+        that promises; with `fmr`, FaceSimError is raised instead. Without `fmr`, a threshold that the verifier was
         given counts.
 
         `selection` says which of a photo's faces count, as in `Verifier.verify`. With `quick`, faces are detected in a
         single pass, as frames of a video need it. On a photo, a name is given once, to the closest of the faces that
         match it, and the others are unknown; with `allow_twice`, as for a collage, each face that matches gets it.
         """
-        self._gallery, self._verifier = gallery, verifier
+        self._verifier = verifier
         self._selection, self._quick, self._allow_twice = selection, quick, allow_twice
-        self.enrolled = gallery.count_named()
+        self.enrolled = len(gallery.names())  # people
         self.info = verifier.model.info
+        self._templates = Templates(gallery, self.info.threshold)
         if fmr is not None:
             self.threshold = threshold_among(self.info, fmr, self.enrolled)
         elif verifier.given_threshold is not None:
@@ -107,7 +109,7 @@ class Identifier:
         return self._verifier.embed_faces(photo, self._selection, quick=self._quick)
 
     def _identify_face(self, face: FoundFace, embedding: np.ndarray) -> Identified:
-        matches = self._gallery.nearest(embedding, WEIGHED, named=True)
+        matches = self._templates.nearest(embedding, WEIGHED)
         if not matches:
             return Identified(face, None, None, 0.0, self.threshold)
         nearest = matches[0]
@@ -116,7 +118,7 @@ class Identifier:
         return Identified(face, name, nearest, probability, self.threshold)
 
     def strangers_named(self) -> float:
-        """Return the share of strangers that match anybody, by the model's FMR and the number of enrolled faces."""
+        """Return the share of strangers that match anybody, by the model's FMR and the number of enrolled people."""
         return strangers_named(self.info, self.threshold, self.enrolled)
 
 
@@ -131,9 +133,9 @@ def _distance(face: Identified) -> float:
 
 
 def probabilities(info: ModelInfo, matches: Sequence[Match], enrolled: int) -> dict[str | None, float]:
-    """Return the probability of each name for a face, given its distances to the nearest of `enrolled` faces.
+    """Return the probability of each name for a face, given its distances to the nearest of `enrolled` people or faces.
 
-    By Bayes' rule. The prior is 1/2 for a stranger, and the other half is shared evenly among the enrolled faces; the
+    By Bayes' rule. The prior is 1/2 for a stranger, and the other half is shared evenly among those enrolled; the
     likelihood ratio of a distance, genuine to impostor, comes from the model's calibration.
     """
     odds = [info.odds(match.distance) for match in matches]

@@ -104,6 +104,11 @@ class Gallery:
         """Return where the table itself is."""
         return f"{tables.uri(self.address).rstrip('/')}/{TABLE}.lance"
 
+    @property
+    def version(self) -> int:
+        """Return the version of the table that the last search has seen; each change of the gallery raises it."""
+        return self._seen
+
     def writing(self) -> contextlib.AbstractContextManager[None]:
         """Add rows in this context, while others may do so; raises FaceSimError where another is `exclusive`."""
         return self._locked(tables.SHARED)
@@ -200,9 +205,11 @@ class Gallery:
             counts.update({each["values"]: each["counts"] for each in batch["name"].value_counts().to_pylist()})
         return dict(sorted(counts.items()))
 
-    def rows(self, faces_only: bool = False, name: str | None = None) -> Iterator[FaceRow]:
-        """Yield all rows, or those with a face, or of a name, in no particular order."""
-        where = ["problem IS NULL"] * faces_only + ([] if name is None else [f"name = {tables.quoted(name)}"])
+    def rows(self, faces_only: bool = False, names: Sequence[str] = ()) -> Iterator[FaceRow]:
+        """Yield all rows, or those with a face, or of some names, in no particular order."""
+        where = ["problem IS NULL"] * faces_only
+        if names:
+            where.append(f"name IN ({', '.join(map(tables.quoted, names))})")
         for batch in self.batches(where=" AND ".join(where)):
             yield from rows_in(batch)
 

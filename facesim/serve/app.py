@@ -1,7 +1,7 @@
 """The application: which address is answered by what."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +35,12 @@ def make_app(
     gallery: "Gallery | None" = None,
     can_write: bool = False,
     token: str | None = None,
-    log: bool = False,
+    log: Callable[[str], object] | None = None,
 ) -> ASGIApp:
     """Return the application: the page and the API over a verifier, and a gallery where there is one.
 
     It changes the gallery only if it `can_write`. With a `token`, every request needs it; without one, only names of
-    this machine are answered to. With `log`, each answer is a line on stderr.
+    this machine are answered to. `log` is called with a line for each answer.
     """
 
     @contextlib.asynccontextmanager

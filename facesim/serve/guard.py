@@ -6,15 +6,15 @@ import os
 import secrets
 import time
 import traceback
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
-import click
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facesim.cli.messages import DEBUG
+from facesim.environment import DEBUG
 from facesim.serve.forms import read_body
 from facesim.serve.limits import MAX_FIELD
 from facesim.serve.problems import RequestError
@@ -41,7 +41,7 @@ class Guard:
     With one, every request needs it, or the cookie that the login form gives for it.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None = None, log: bool = False):
+    def __init__(self, app: ASGIApp, token: str | None = None, log: Callable[[str], object] | None = None):
         self._app, self._token, self._log = app, token, log
         self._session = secrets.token_urlsafe(32)  # the cookie's value: it ends with the process
 
@@ -65,7 +65,7 @@ class Guard:
                 traceback.print_exception(error)
         if self._log:  # without addresses: they can name people
             endpoint = getattr(scope.get("endpoint"), "__name__", "-")
-            click.echo(f"{scope['method']} {endpoint} {status} {time.monotonic() - start:.3f} s", err=True)
+            self._log(f"{scope['method']} {endpoint} {status} {time.monotonic() - start:.3f} s")
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

@@ -84,6 +84,7 @@ _ENROLLED = {
     "photo": _TEXT,
     "name": _TEXT,
     "box": _or_null(_ref("Box")),
+    "warnings": _list(_TEXT),
     "error": _or_null(_TEXT),
     "likeness": _or_null(_LIKENESS),
     "known_as": _or_null(_TEXT),

@@ -96,7 +96,7 @@ async def show_person(request: Request) -> Response:
 
 def picture_of(gallery: Gallery, name: str) -> bytes | None:
     """Return a person's face as a JPEG, from the first enrolled photo that is still as it was; None without any."""
-    rows = gallery.rows(faces_only=True, name=_enrolled(gallery, name))
+    rows = gallery.rows(faces_only=True, names=[_enrolled(gallery, name)])
     for row in islice(rows, _MAX_TRIED):
         try:
             if is_unchanged(row.photo, row.version, row.content):

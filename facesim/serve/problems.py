@@ -1,14 +1,11 @@
 """Errors as the API gives them: problem details for HTTP (RFC 9457)."""
 
-import os
-import traceback
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from facesim.cli.messages import DEBUG
 from facesim.errors import FaceSimError, NoFaceError
 
 NO_FACE = "/docs#no-face"
@@ -46,7 +43,5 @@ def problem_response(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         detail = _ROUTING.get(error.status_code, f"{error.detail}.")
         return RequestError(error.status_code, detail, **(error.headers or {})).response()
-    if os.environ.get(DEBUG):
-        traceback.print_exception(error)
     kind = type(error).__name__  # its message may hold a name
     return RequestError(500, f"this should not have happened ({kind}): please report it.").response()

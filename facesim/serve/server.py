@@ -31,7 +31,7 @@ def serve(
     gallery: "Gallery | None" = None,
     can_write: bool = False,
     token: str | None = None,
-    log: bool = False,
+    log: Callable[[str], object] | None = None,
     on_start: Callable[[str], object] = print,
 ) -> None:
     """Serve the page and the API until a signal comes; `on_start` is called with the address for a browser.

@@ -57,9 +57,13 @@ def check_training_photos(source: Source, photos: np.ndarray, processes: Process
 
 
 def check_faces(source: Source, crops: CachedCrops, split: Split, processes: Processes) -> None:
-    """Raise FaceSimError if too few photos show a face, or if another machine has other photos."""
+    """Raise FaceSimError if too few photos show a face."""
     check_training_photos(source, split.train[crops.usable[split.train]], processes)
     split.check_faces(source.dataset, crops.usable)
-    here = (crops.fingerprint, split.train.tolist())
+
+
+def check_same_photos(source: Source, fingerprint: str, splits: list[Split], processes: Processes) -> None:
+    """Raise FaceSimError if this machine has other photos than the first."""
+    here = (fingerprint, [split.train.tolist() for split in splits])
     if here != processes.from_main(lambda: here):
         raise FaceSimError(f"{source.dataset.name} holds other photos here than on the first machine: make them equal.")

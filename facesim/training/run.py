@@ -10,6 +10,7 @@ import copy
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,10 +77,14 @@ def train(
         for split in splits:
             checks.check_training_photos(source, split.train, processes)
         processes.from_main(lambda: open_run(settings, run_folder, resume))
-        crops = processes.first_on_each_machine(source.crops)
+        data = source.description()
+        checks.check_same_photos(source, data["fingerprint"], splits, processes)
+        held_out = [split.held_out_photos(source.dataset, source.selected) for split in splits]
+        used = np.concatenate([*held_out, *(split.train for split in splits)])
+        crops = processes.first_on_each_machine(lambda: source.crops(used))
         for split in splits:
             checks.check_faces(source, crops, split, processes)
-        run = _Run(settings, source, crops, start, processes, tensorboard)
+        run = _Run(settings, source, data, crops, start, processes, tensorboard)
         if settings.folds:
             return cross_validate(run.train, splits, run_folder, processes)
         return run.train(splits[0], RunFiles(run_folder), output)
@@ -96,6 +101,7 @@ class _Run:
 
     settings: Settings
     source: Source
+    data: dict[str, Any]  # what the model file says of it
     crops: CachedCrops
     start: SiameseNet
     processes: Processes
@@ -155,11 +161,11 @@ class _Run:
     def _finish(self, net: SiameseNet, split: Split, files: RunFiles, output: Path) -> dict:
         """Choose the threshold, test, write the model file, the pictures of pairs and the results."""
         source, crops = self.source, self.crops
-        about = source.description(crops) | {"settings": self.settings.as_dict()}
+        about = self.data | {"settings": self.settings.as_dict()}
         begun_from = begun_from_model(self.settings)
         if begun_from:
             about["begun_from"] = begun_from.trained_on
-        photos = split.held_out_photos(source.dataset)
+        photos = split.held_out_photos(source.dataset, source.selected)
         embeddings = embed_photos(net, crops, photos)
         degraded = degraded_distances(net, crops, split.validation, photos, embeddings)
 

@@ -39,6 +39,23 @@ def test_enrol_says_how_many_and_whom_it_refused(run, tmp_path, hopper, collins,
     assert f"no face was found in {faceless}" in notes
 
 
+def test_enrol_warns_of_a_poor_photo_and_refuses_it_if_asked(run, tmp_path, hopper):
+    (tmp_path / "people" / "Grace").mkdir(parents=True)
+    poor, good = (tmp_path / "people" / "Grace" / name for name in ("a.png", "b.jpg"))
+    with Image.open(hopper) as photo:
+        photo.resize((64, 75)).save(poor)
+        photo.save(good)
+    status, printed, notes = run("enrol", tmp_path / "g", tmp_path / "people", "--strict")
+    assert (status, notes.count("\n")) == (2, 1)
+    assert notes.startswith(f"facesim: {poor}: the face is only ")
+    assert printed.startswith("enrolled 1 photo of 1 person; 1 refused.")
+    status, printed, notes = run("enrol", tmp_path / "g", tmp_path / "people", "--json")
+    assert (status, notes.count("\n")) == (0, 1)
+    assert notes.endswith("enrol a better photo, if there is one.\n")
+    assert [json.loads(line)["photo"] for line in printed.splitlines()] == [str(poor)]
+    assert "pixels wide" in json.loads(printed)["warnings"][0]
+
+
 def test_a_person_of_two_names_is_told_of_and_can_be_made_one(run, gallery, hopper):
     print_ = hopper.with_name("grace_hopper_print.jpg")
     status, _, notes = run("enrol", gallery, print_, "--name", "Amazing Grace")
@@ -170,16 +187,16 @@ def test_identify_says_when_a_gallery_is_too_large_for_the_threshold(run, galler
     opened = open_gallery(gallery)
     embedding = next(opened.rows()).embedding
     with opened.writing():
-        opened.add([FaceRow(f"/{i}.jpg", 0, "Many", embedding, Box(0, 0, 9, 9)) for i in range(98)])
+        opened.add([FaceRow(f"/{i}.jpg", 0, f"Many {i}", embedding, Box(0, 0, 9, 9)) for i in range(98)])
     assert "strangers" not in run("identify", gallery, hopper)[2]
     status, _, notes = run("identify", gallery, hopper, "-t", "0.4353")
     assert status == 0
-    assert "at threshold 0.4353, about 60 % of strangers are named among 100 enrolled faces: leave out -t" in notes
+    assert "at threshold 0.4353, about 60 % of strangers are named among 100 enrolled people: leave out -t" in notes
     with opened.writing():
-        opened.add([FaceRow(f"/{i}.jpg", 0, "More", embedding, Box(0, 0, 9, 9)) for i in range(98, 398)])
+        opened.add([FaceRow(f"/{i}.jpg", 0, f"Many {i}", embedding, Box(0, 0, 9, 9)) for i in range(98, 398)])
     status, _, notes = run("identify", gallery, hopper)
     assert status == 0
-    expected = "at most 1 % of strangers are named among 400 enrolled faces: at its strictest, 0.3624, about 2.9 %"
+    expected = "at most 1 % of strangers are named among 400 enrolled people: at its strictest, 0.3624, about 2.9 %"
     assert expected in notes
     assert "at its strictest" not in run("identify", gallery, hopper, "--fmr", "0.05")[2]
 

@@ -68,7 +68,7 @@ def test_map_draws_some_photos_by_seed_and_says_so(run, people):
     assert len(first) == 9
     assert first == again
     assert {point["photo"] for point in first} != {point["photo"] for point in other}
-    assert run("map", people, "--photos", 9)[1].startswith("9 of 18 photos, drawn at random")
+    assert run("map", people, "--photos", 9)[1].startswith("9 of 19 photos, drawn at random")
 
 
 def test_tsne_is_said_to_explain_nothing(run, people):

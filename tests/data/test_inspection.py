@@ -36,7 +36,7 @@ def photos(tmp_path, hopper, collins, faceless, crowd):
 @pytest.fixture
 def inspection(photos, tmp_path):
     dataset = read_folder(photos)
-    return inspect_dataset(dataset, cached_crops(dataset, tmp_path / "cache"))
+    return inspect_dataset(dataset, cached_crops(dataset, home=tmp_path / "cache"))
 
 
 def test_every_kind_of_finding_is_found(inspection):
@@ -79,7 +79,7 @@ def test_a_list_for_each_part_lies_in_its_own_folder_or_all_in_one_file(photos, 
         shutil.copy(photos / source, other / name)
     parts = (read_folder(photos), read_folder(other))
     both = join_datasets(list(parts))
-    crops = cached_crops(both, tmp_path / "cache")
+    crops = cached_crops(both, home=tmp_path / "cache")
     inspected = inspect_dataset(both, crops)
     assert exclude_findings(inspected, parts) == [photos / FILE_NAME, other / FILE_NAME]
     assert read_exclusions(other / FILE_NAME) == {"zoe/1.jpg", "yves/crowd.png"}

@@ -40,8 +40,10 @@ def test_a_seed_draws_some_people_and_some_photos_of_each(folder):
 def test_nothing_outside_the_subset_is_in_any_part_of_a_split(folder):
     source = open_source((folder,), identities=12, max_per_identity=3, seed=1)
     split = source.split(seed=0)
-    used = np.concatenate([split.train, split.validation.photos(), split.test.photos()])
+    held_out = split.held_out_photos(source.dataset, source.selected)
+    used = np.concatenate([split.train, split.validation.photos(), split.test.photos(), held_out])
     assert source.selected[used].all()
+    assert set(used.tolist()) == set(np.flatnonzero(source.selected).tolist())
 
 
 def test_several_data_sets_are_one_and_namesakes_are_one_person(tmp_path):
@@ -52,6 +54,9 @@ def test_several_data_sets_are_one_and_namesakes_are_one_person(tmp_path):
     assert len(source.dataset.photos) == 8 * 5
     assert people(source) == set(names)
     assert [path.read_bytes() for path in source.dataset.paths()[16:18]] == [b"Ana a0", b"Ana a1"]
+    fingerprints = {open_source(names).fingerprint() for names in ((first,), (second,), (first, second))}
+    assert fingerprints >= {read_folder(first).fingerprint(), source.fingerprint()}
+    assert len(fingerprints) == 3
 
 
 def test_exclusion_lists_are_honoured(folder, tmp_path):

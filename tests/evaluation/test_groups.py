@@ -29,9 +29,8 @@ def make_scores(tmp_path):
         dataset = Dataset("made up", tmp_path, files, identities)
         count = len(files)
         detectors = np.full(count, "hog") if detectors is None else np.array(detectors)
-        crops = CachedCrops(
-            np.zeros((count, 1)), problems or {}, np.ones(count, int), np.ones((count, 2), int), detectors, ""
-        )
+        faces = np.array([i not in (problems or {}) for i in range(count)], int)
+        crops = CachedCrops(np.zeros((count, 1)), problems or {}, faces, np.ones((count, 2), int), detectors)
         pairs = all_pairs(identities)
         distances = np.array([distance(i, j) for i, j in zip(pairs.first, pairs.second, strict=True)], float)
         source = Source((dataset,), dataset, np.ones(count, bool), ())

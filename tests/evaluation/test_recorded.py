@@ -36,7 +36,7 @@ def make_scores(tmp_path):
     def make(name="web"):
         files = tuple(f"{i}.jpg" for i in range(32))
         dataset = Dataset(name, tmp_path, files, identities)
-        crops = CachedCrops(np.zeros((32, 1)), {}, np.ones(32, int), np.ones((32, 2), int), np.full(32, "hog"), "")
+        crops = CachedCrops(np.zeros((32, 1)), {}, np.ones(32, int), np.ones((32, 2), int), np.full(32, "hog"))
         pairs = all_pairs(identities)
         distances = np.where(pairs.same | (pairs.second < 8), 0.2, 1.0)
         return Scores(Protocol(name, Source((dataset,), dataset, np.ones(32, bool), ()), pairs), crops, distances, None)

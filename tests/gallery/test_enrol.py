@@ -4,6 +4,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError, NoFaceError
@@ -162,6 +163,25 @@ def test_what_is_enrolled_is_reported_only_once_it_is_safe(gallery, verifier, ho
     enrolled = enrol(gallery, verifier, [(str(hopper), "Grace"), (str(collins), "Eileen")])
     assert next(enrolled).name in gallery.names()
     enrolled.close()
+
+
+def test_a_poor_photo_is_enrolled_and_said_to_be_poor_or_refused(gallery, verifier, tmp_path, hopper, collins):
+    tiny, blurred = tmp_path / "tiny.png", tmp_path / "blurred.png"
+    with Image.open(hopper) as photo:
+        photo.resize((64, 75)).save(tiny)
+        photo.filter(ImageFilter.GaussianBlur(8)).save(blurred)
+    people = [(str(tiny), "Tiny"), (str(blurred), "Blurred"), (str(collins), "Eileen")]
+    *poor, good = enrol(gallery, verifier, people, strict=True)
+    assert [str(photo) in str(refused.error) for photo, refused in zip((tiny, blurred), poor, strict=True)] == [
+        True
+    ] * 2
+    assert "pixels wide: give a better photo" in str(poor[0].error)
+    assert "very blurred: give a better photo" in str(poor[1].error)
+    assert (good.error, good.poor_text, gallery.names()) == (None, "", {"Eileen": 1})
+    first, second = enrol(gallery, verifier, people)  # what was refused is no part of the gallery
+    assert first.poor_text.startswith(f"{tiny}: the face is only")
+    assert second.poor_text == f"{blurred}: the face is very blurred; enrol a better photo, if there is one."
+    assert list(gallery.names()) == ["Blurred", "Eileen", "Tiny"]
 
 
 @pytest.mark.filterwarnings("ignore::facesim.errors.FaceSimWarning")  # checked by tests/test_folder.py

@@ -40,7 +40,7 @@ def in_files(gallery, rows) -> list[bool]:
 
 
 def test_with_a_person_go_the_same_faces_without_a_name_and_nobody_elses(gallery, photos, verifier):
-    theirs = list(gallery.rows(name="Grace"))
+    theirs = list(gallery.rows(names=["Grace"]))
     others = [row for row in gallery.rows(faces_only=True) if row.name is None and row.box.left > 500]
     assert in_files(gallery, theirs + others) == [True] * 3
     assert forget(gallery, "Grace") == Removed(face_count=5, photo_count=3)

@@ -55,12 +55,12 @@ def test_the_nearest_under_the_threshold_is_named(gallery, verifier, model, plac
 
 
 def test_the_probability_weighs_all_who_are_enrolled_and_strangers(gallery, verifier, model, place):
-    distances = (("Ana", 0.2), ("Ben", 0.22), ("Ana", 0.25), ("Cem", 0.5))
+    distances = (("Ana", 0.2), ("Ben", 0.22), ("Cem", 0.25), ("Dea", 0.5))
     found = name(gallery, verifier, place(*distances))
     intercept, slope = model.info.calibration
     odds = [math.exp(intercept + slope * distance) for _, distance in distances]
-    # half of all faces shown are strangers' (odds 1); of the others each enrolled face has its quarter
-    expected = (odds[0] + odds[2]) / 4 / (1 + sum(odds) / 4)
+    # half of all faces shown are strangers' (odds 1); of the others each person has a quarter
+    expected = odds[0] / 4 / (1 + sum(odds) / 4)
     assert found.name == "Ana"
     assert found.probability == pytest.approx(expected, rel=1e-2)
 
@@ -187,10 +187,13 @@ def test_a_photo_has_each_person_once_unless_it_is_a_collage(gallery, verifier, 
     ]
 
 
-def test_strangers_are_computed_from_the_models_own_rates(gallery, verifier, model, place):
-    place(*(("Ana", 0.3) for _ in range(50)))
+def test_strangers_are_computed_from_the_models_own_rates_and_the_number_of_people(gallery, verifier, model, place):
+    place(*((f"Ana {i}", 0.3) for i in range(50)))
+    place(*(("Ben", 0.3) for _ in range(50)))
     rate = model.info.operating_points[0].fmr
     at_the_models_own = Verifier(model, model.info.threshold)
-    assert Identifier(gallery, at_the_models_own).strangers_named() == pytest.approx(1 - (1 - rate) ** 50)
+    assert Identifier(gallery, at_the_models_own).strangers_named() == pytest.approx(
+        1 - (1 - rate) ** 51
+    )  # people, not photos
     assert Identifier(gallery, verifier).strangers_named() < 0.01
     assert Identifier(gallery, verifier, 0.1).strangers_named() < 0.1

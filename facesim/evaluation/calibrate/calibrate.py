@@ -107,7 +107,7 @@ def calibrate(
     chose = [] if division.choosing.people is None else names[np.unique(division.choosing.people)].tolist()
     record = {
         "data": protocol.source.dataset.name,
-        "fingerprint": scores.crops.fingerprint,
+        "fingerprint": protocol.source.fingerprint(),
         "criterion": result.criterion,
         "checked_on": "the other half" if division.halves else "folds",
         **result.chosen_on,

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from facesim.data.cache import CachedCrops
+from facesim.data.cache import CachedCrops, cached_crops
 from facesim.data.dataset import Dataset
 from facesim.errors import FaceSimError
 from facesim.evaluation.scoring import embed_crops
@@ -41,21 +41,30 @@ class PhotoMap:
         return self.dataset.identities[self.photos]
 
 
-def map_photos(
-    dataset: Dataset, crops: CachedCrops, model: Model, method: str = "pca", count: int = 2000, seed: int = 0
-) -> PhotoMap:
-    """Map at most `count` of the photos that show a face, drawn with `seed`.
+def map_photos(dataset: Dataset, model: Model, method: str = "pca", count: int = 2000, seed: int = 0) -> PhotoMap:
+    """Map at most `count` of the photos that show a face, drawn with `seed`; no others are cut.
 
     Raises FaceSimError where fewer than three do.
     """
+    crops = _draw_crops(dataset, count, seed)
     photos = np.flatnonzero(crops.usable)
     if len(photos) < MIN_EMBEDDINGS:
         raise FaceSimError(
             f"{dataset.root} has too few photos that show a face, {len(photos)}: a map needs {MIN_EMBEDDINGS}."
         )
-    if len(photos) > count:
-        photos = np.sort(np.random.default_rng(seed).choice(photos, count, replace=False))
     return PhotoMap(dataset, crops, photos, map_embeddings(embed_crops(model, crops, photos), method, seed))
+
+
+def _draw_crops(dataset: Dataset, count: int, seed: int) -> CachedCrops:
+    """Cut photos, drawn with `seed`, until `count` of them show a face or there are no more."""
+    order = np.random.default_rng(seed).permutation(len(dataset.photos))
+    looked_at = count
+    while True:
+        crops = cached_crops(dataset, order[:looked_at])
+        lacking = count - int(crops.usable.sum())
+        if not lacking or looked_at >= len(order):
+            return crops
+        looked_at += lacking
 
 
 def map_embeddings(embeddings: np.ndarray, method: str = "pca", seed: int = 0) -> EmbeddingMap:

@@ -41,9 +41,9 @@ def axis_labels(photo_map: PhotoMap) -> tuple[str, str]:
 
 def _photos(photo_map: PhotoMap) -> str:
     shown, without = len(photo_map.photos), len(photo_map.crops.problems)
-    with_face = len(photo_map.dataset.photos) - without
+    total = len(photo_map.dataset.photos)
     known = len(np.setdiff1d(photo_map.identities, [""]))
-    drawn = f"{shown:,} photos" if shown == with_face else f"{shown:,} of {with_face:,} photos, drawn at random,"
+    drawn = f"{shown:,} photos" if shown + without == total else f"{shown:,} of {total:,} photos, drawn at random,"
     people = f"of {pluralise(known, 'identity', 'identities')}" if known else "of unknown people"
     left_out = f"; {without:,} more without a face {'is' if without == 1 else 'are'} left out" if without else ""
     return f"{drawn} {people}{left_out}."

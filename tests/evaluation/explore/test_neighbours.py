@@ -49,7 +49,7 @@ def neighbours_of(query_identity):
     """Black crops of Ana, of Bo, and of somebody unknown, at 0.1, 0.2 and 0.3 from a query."""
     dataset = Dataset("photos", None, ("a.jpg", "b.jpg", "c.jpg"), np.array(["Ana", "Bo", ""]))
     wide = np.zeros((3, WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3), np.uint8)
-    crops = CachedCrops(wide, {}, np.ones(3, int), np.ones((3, 2), int), np.full(3, "hog"), "")
+    crops = CachedCrops(wide, {}, np.ones(3, int), np.ones((3, 2), int), np.full(3, "hog"))
     crop = np.zeros((160, 160, 3), np.uint8)
     query = FoundFace("query.jpg", None, 1)
     found = Neighbours(np.arange(3), np.array([0.1, 0.2, 0.3]))

@@ -44,7 +44,8 @@ def make_scores(faces, hopper, tmp_path_factory):
         dataset = Dataset(WICKED, root, ("0.jpg",) * count, names)
         shifted = np.stack([np.roll(faces[i % 2], i % 11, axis=0) for i in range(min(count, 22))])
         wide = shifted[np.arange(count) % len(shifted)]
-        crops = CachedCrops(wide, problems, np.ones(count, int), np.full((count, 2), 250), np.full(count, "hog"), "")
+        face_counts = np.array([i not in problems for i in range(count)], int)
+        crops = CachedCrops(wide, problems, face_counts, np.full((count, 2), 250), np.full(count, "hog"))
         source = Source((dataset,), dataset, np.ones(count, bool), ())
         pairs = Pairs(np.arange(0, count, 2), np.arange(1, count, 2), same)
         return Scores(Protocol(WICKED, source, pairs), crops, distances, None)

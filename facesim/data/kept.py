@@ -1,0 +1,83 @@
+"""What facesim keeps in the user's cache: all of it can be made or downloaded again."""
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+
+from facesim.data.crop_store import cache_home
+from facesim.errors import FaceSimError
+
+KINDS = {
+    "crops": "faces cut from data sets, a file for each photo",
+    "lfw": "Labeled Faces in the Wild, as downloaded",
+    "benchmarks": "what the benchmarks have installed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How much is kept of a kind, and where."""
+
+    kind: str
+    path: Path
+    files: int
+    bytes: int
+
+
+def kept(kinds: tuple[str, ...] = ()) -> list[Kept]:
+    """Return what is kept of each of `kinds`, by default of all KINDS.
+
+    Raises FaceSimError if there is no such kind.
+    """
+    unknown = set(kinds) - set(KINDS)
+    if unknown:
+        raise FaceSimError(f"{sorted(unknown)[0]} is nothing that facesim keeps: it keeps {', '.join(KINDS)}.")
+    return [_measure(kind) for kind in kinds or KINDS]
+
+
+def clear(kinds: tuple[str, ...] = ()) -> list[Kept]:
+    """Delete what is kept of `kinds`, by default of all KINDS, and return what that was.
+
+    A run that still needs a crop cuts it again. A link is left as it is, with what it leads to.
+
+    Raises FaceSimError if there is no such kind, or if something could not be deleted.
+    """
+    cleared = kept(kinds)
+    for one in cleared:
+        for entry in _entries(one.kind):
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    entry.unlink()
+        left = _measure(one.kind).files
+        if left:
+            raise FaceSimError(
+                f"{one.path} is not empty, {left:,} files are left: check who may delete them, and that no other run "
+                "is writing there."
+            )
+    return cleared
+
+
+def _entries(kind: str) -> list[Path]:
+    if kind == "crops":
+        entries = list(cache_home().iterdir()) if cache_home().is_dir() else []
+    else:
+        names = ("lfw", "lfw-protocol", "lfw.tgz") if kind == "lfw" else (kind,)
+        entries = [Path(pooch.os_cache("facesim")) / name for name in names]
+    return [entry for entry in entries if not entry.is_symlink()]
+
+
+def _measure(kind: str) -> Kept:
+    files = length = 0
+    for entry in _entries(kind):
+        found = [os.path.join(folder, name) for folder, _, names in os.walk(entry) for name in names]
+        for path in found if entry.is_dir() else [entry]:
+            with contextlib.suppress(OSError):  # another run has just deleted it
+                length += os.lstat(path).st_size
+                files += 1
+    return Kept(kind, Path(pooch.os_cache("facesim")) / kind, files, length)
