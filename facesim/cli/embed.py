@@ -35,28 +35,15 @@ def embed(photos, address, engine, selection, model, gpu, as_json):
     one on this machine. Its workers need facesim with the extra ray, and must find photos and gallery under the same
     paths.
     """
-    from tqdm import tqdm
-
-    from facesim.folder import photos_at
-    from facesim.gallery.embed import EmbedCounts, embed_locally, pending_photos
     from facesim.gallery.store import open_or_create_gallery
     from facesim.verifier import Verifier
 
     if engine == "ray" and gpu >= 0:
         raise click.UsageError("Ray's workers embed on CPUs: leave out --gpu.")
-    count = sum(1 for _ in photos_at(photos))
+    count = count_photos(photos)
     verifier = Verifier(model, gpu=gpu)
-    if engine == "ray":
-        from facesim.gallery.ray_engine import embed_by_ray as embed_photos
-    else:
-        embed_photos = embed_locally
     gallery = open_or_create_gallery(address, verifier.model)
-    done = EmbedCounts()
-    with tqdm(total=count, desc="embedding", unit="photo", disable=None) as bar:
-        pending = pending_photos(gallery, photos_at(photos), bar.update)
-        for counts in embed_photos(gallery, verifier, pending, selection):
-            done += counts
-            bar.update(counts.photo_count)
+    done = embed_with_bar(gallery, verifier, photos, count, selection, engine)
     before = count - done.photo_count
     if as_json:
         sums = {"faces": done.face_count, "with_face": done.with_face, "without_face": done.without_face}
@@ -68,3 +55,30 @@ def embed(photos, address, engine, selection, model, gpu, as_json):
             f"{before:,} were in {printable(address)} already."
         )
     return 2 if done.unreadable else 0
+
+
+def count_photos(photos):
+    """Return how many photos there are; raises FaceSimError where there is none."""
+    from facesim.folder import photos_at
+
+    return sum(1 for _ in photos_at(photos))
+
+
+def embed_with_bar(gallery, verifier, photos, count, selection, engine="local"):
+    """Embed photos into a gallery behind a progress bar; return the `EmbedCounts` of those that it did not have."""
+    from tqdm import tqdm
+
+    from facesim.folder import photos_at
+    from facesim.gallery.embed import EmbedCounts, embed_locally, pending_photos
+
+    if engine == "ray":
+        from facesim.gallery.ray_engine import embed_by_ray as embed_photos
+    else:
+        embed_photos = embed_locally
+    done = EmbedCounts()
+    with tqdm(total=count, desc="embedding", unit="photo", disable=None) as bar:
+        pending = pending_photos(gallery, photos_at(photos), bar.update)
+        for counts in embed_photos(gallery, verifier, pending, selection):
+            done += counts
+            bar.update(counts.photo_count)
+    return done

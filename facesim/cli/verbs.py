@@ -24,6 +24,7 @@ SECTIONS = {
         "cluster": Verb("group photos by person", "gallery"),
         "list": Verb("list who is enrolled, or show how large a gallery is", "gallery"),
         "rename": Verb("give a person another name, or merge two people into one", "gallery"),
+        "export": Verb("sort the photos of a gallery into a folder per person", "gallery"),
         "forget": Verb("delete a person, a photo or everything, for good", "gallery"),
         "reembed": Verb("rebuild a gallery with another model", "gallery"),
     },

@@ -27,10 +27,16 @@ def group_rows(rows: Sequence[FaceRow], threshold: float, allow_twice: bool = Fa
     No group has two faces of one photo, unless `allow_twice`. Rows of one face, as where a photo has been both enrolled
     and embedded, stay together.
     """
+    groups = ([row for face in group for row in face] for group in group_faces(rows, threshold, allow_twice))
+    return sorted(groups, key=len, reverse=True)
+
+
+def group_faces(rows: Sequence[FaceRow], threshold: float, allow_twice: bool = False) -> list[list[list[FaceRow]]]:
+    """Return the groups of `group_rows`, each a list of faces, and each face a list of its rows, mostly one."""
     faces = [[row] for row in rows] if allow_twice else _by_face(rows)
     embeddings = np.array([face[0].embedding for face in faces])
     groups = cluster(embeddings, threshold, None if allow_twice else [face[0].photo for face in faces])
-    return sorted(([row for i in group for row in faces[i]] for group in groups), key=len, reverse=True)
+    return [[faces[i] for i in group] for group in groups]
 
 
 def cluster(embeddings: np.ndarray, threshold: float, photos: Sequence[str] | None = None) -> list[np.ndarray]:

@@ -10,11 +10,12 @@ from facesim.errors import FaceSimError
 from facesim.gallery.identify import Identified
 from facesim.gallery.rows import FaceRow
 from facesim.photo import PhotoSource, open_photo
-from facesim.text import pluralise, printable
+from facesim.text import pluralise, printable, shortened
 
 _LONGER_SIDE = 1600  # pixels, of a drawn photo
 _MAX_SHOWN = 8  # faces of a group
 _MAX_GROUPS = 100
+_MAX_TITLE = 16  # letters
 _SIDE, _GAP, _LABEL_WIDTH = CROP_SIZE // 2, 8, 110
 _STEP = _SIDE + _GAP
 
@@ -38,11 +39,18 @@ def draw_identified(photo: PhotoSource, faces: Sequence[Identified]) -> Image.Im
     return picture
 
 
-def draw_groups(groups: Sequence[Sequence[FaceRow]]) -> Image.Image:
-    """Return a row of up to 8 faces for each of up to 100 groups of several, and one row for the faces alone."""
-    several = [group for group in groups if len(group) > 1]
-    alone = [row for group in groups if len(group) == 1 for row in group]
-    rows = [(f"group {number}", group) for number, group in enumerate(several[:_MAX_GROUPS], 1)]
+def draw_groups(groups: Sequence[Sequence[FaceRow]], names: Sequence[str | None] = ()) -> Image.Image:
+    """Return a row of up to 8 faces for each of up to 100 groups of several, and one row for the faces alone.
+
+    A group that has a name in `names` is drawn with it, whatever its size; others have their numbers.
+    """
+    named = [*zip(names, groups, strict=False), *((None, group) for group in groups[len(names) :])]
+    alone = [row for name, group in named if not name and len(group) == 1 for row in group]
+    rows = [
+        (shortened(name or f"group {number}", _MAX_TITLE), group)
+        for number, (name, group) in enumerate(named, 1)
+        if name or len(group) > 1
+    ][:_MAX_GROUPS]
     rows += [("alone", alone)] if alone else []
     columns = max((min(len(faces), _MAX_SHOWN) for _, faces in rows), default=1)
     picture = Image.new("RGB", (_LABEL_WIDTH + columns * _STEP + _GAP, max(1, len(rows)) * _STEP + _GAP), PAPER)

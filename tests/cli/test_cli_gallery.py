@@ -300,6 +300,89 @@ def test_cluster_takes_a_gallery(run, gallery, both):
     assert set(map(frozenset, names)) == {frozenset({"Eileen Collins", None}), frozenset({"Grace Hopper", None})}
 
 
+@pytest.fixture
+def holiday(tmp_path, hopper, collins, both):
+    """A folder of three photos: two of Grace Hopper, and one of her and Eileen Collins."""
+    (tmp_path / "holiday").mkdir()
+    for photo in (hopper, hopper.with_name("grace_hopper_print.jpg"), both):
+        shutil.copy(photo, tmp_path / "holiday")
+    return tmp_path / "holiday"
+
+
+def test_groups_become_people_whom_rename_names(run, tmp_path, holiday, collins):
+    people, picture = tmp_path / "people", tmp_path / "people.png"
+    status, printed, _ = run("cluster", holiday, "--to", people, "--draw", picture)
+    heading, line = printed.splitlines()
+    assert status == 0
+    assert heading == f"{people} has 4 faces: 1 person, 1 of them new, and 1 face without a name."
+    assert line.split()[:4] == ["Person", "1", "3", "faces"]
+    with Image.open(picture) as drawn:
+        assert drawn.size[0] > 300
+    run("rename", people, "Person 1", "Grace Hopper")
+    shutil.copy(collins, holiday)
+    first, second = map(json.loads, run("cluster", holiday, "--to", people, "--json")[1].splitlines())
+    assert [(group["name"], group["new_faces"], len(group["faces"])) for group in (first, second)] == [
+        ("Grace Hopper", 0, 3),
+        ("Person 2", 2, 2),
+    ]
+    assert first["likely_same"] == second["likely_same"] == []
+    status, printed, notes = run("cluster", holiday, "--to", people)
+    assert (status, notes) == (0, "")
+    assert printed == f"{people} has 5 faces: 2 people, 0 of them new, and 0 faces without a name.\n"
+
+
+def test_a_gallery_names_its_own_groups_and_no_other_ones(run, tmp_path, holiday):
+    run("embed", holiday, "--to", tmp_path / "people")
+    assert run("cluster", tmp_path / "people", "--to", tmp_path / "people")[0] == 0
+    assert run("list", tmp_path / "people")[1] == "     3  Person 1\n"
+    status, printed, notes = run("cluster", tmp_path / "people", "--to", tmp_path / "others")
+    assert (status, printed) == (2, "")
+    assert f"{tmp_path / 'people'} is a gallery: give --to {tmp_path / 'people'}, or give photos." in notes
+    assert not (tmp_path / "others").exists()
+
+
+def test_people_who_are_probably_one_come_with_the_command_that_joins_them(run, tmp_path, hopper, collins):
+    people, print_ = tmp_path / "people", hopper.with_name("grace_hopper_print.jpg")
+    for photo, name in ((hopper, "Grace Hopper"), (print_, "Person 4"), (collins, "Eileen Collins")):
+        run("enrol", people, photo, "--name", name)
+    printed = run("cluster", people, "--to", people)[1].splitlines()
+    assert printed[2] == "maybe one person, the most probable first:"
+    assert printed[3] == f"  over 99.9 %  Grace Hopper and Person 4, at 0.101: {hopper}, {print_}"
+    assert printed[4].strip() == f"facesim rename {people} 'Person 4' 'Grace Hopper' --merge"
+    groups = [json.loads(line) for line in run("cluster", people, "--to", people, "--json")[1].splitlines()]
+    ((one, pair),) = [(group, pair) for group in groups for pair in group["likely_same"]]
+    assert {one["name"], groups[pair["group"] - 1]["name"]} == {"Grace Hopper", "Person 4"}
+    assert {face["photo"] for face in pair["faces"]} == {str(hopper), str(print_)}
+
+
+def test_cluster_says_how_many_photos_it_could_not_read(run, tmp_path, holiday):
+    (holiday / "broken.jpg").write_text("no photo")
+    status, _, notes = run("cluster", holiday, "--to", tmp_path / "people")
+    assert (status, notes) == (2, "facesim: 1 photo could not be read.\n")
+
+
+def test_export_sorts_photos_by_person_and_says_what_is_missing(run, tmp_path, holiday):
+    people, sorted_ = tmp_path / "people", tmp_path / "sorted"
+    run("embed", holiday, "--to", people)
+    status, printed, notes = run("export", people, "--to", sorted_)
+    assert (status, printed) == (2, "")
+    assert f"nobody in {people} has a name" in notes
+    run("cluster", people, "--to", people)
+    assert run("export", people, "--to", sorted_) == (0, f"{sorted_}: 1 person, 3 links made.\n", "")
+    assert sorted(os.listdir(sorted_ / "Person 1")) == ["both.png", "grace_hopper.jpg", "grace_hopper_print.jpg"]
+    (holiday / "both.png").unlink()
+    status, printed, notes = run("export", people, "--to", sorted_, "--copy")
+    assert (status, printed) == (2, f"{sorted_}: 1 person, 2 copies made; 1 failed.\n")
+    assert notes.startswith(f"facesim: {holiday / 'both.png'} is not there any more")
+    lines = list(map(json.loads, run("export", people, "--to", sorted_, "--json")[1].splitlines()))
+    assert [(line["name"], line["new"], bool(line["error"])) for line in lines] == [
+        ("Person 1", False, True),
+        ("Person 1", False, False),
+        ("Person 1", False, False),
+    ]
+    assert lines[1]["path"] == str(sorted_ / "Person 1" / "grace_hopper.jpg")
+
+
 def test_cluster_of_no_faces_is_trouble(run, tmp_path, faceless):
     status, printed, notes = run("cluster", faceless)
     assert (status, printed) == (2, "")
@@ -316,6 +399,7 @@ def test_cluster_of_no_faces_is_trouble(run, tmp_path, faceless):
         ("rename", "Ana", "Ben"),
         ("identify", "PHOTO"),
         ("search", "PHOTO"),
+        ("export", "--to", "sorted"),
         ("reembed",),
     ],
 )
