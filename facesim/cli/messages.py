@@ -36,6 +36,7 @@ def note_several_faces(face, selection="largest", done="compared"):
 def results_text(results: dict, people: str, model: Path) -> str:
     """Return the results on test pairs of `people`, a line for each, and where the model is."""
     low, high = results["f1_interval"]
+    chance = results["fmr_interval"][1] >= 1 - results["fnmr_interval"][1]
     return (
         f"tested on  {results['test_pairs']} pairs of {people}\n"
         f"F1         {results['f1']:.4f} (95 %: {low:.4f} to {high:.4f})\n"
@@ -44,6 +45,7 @@ def results_text(results: dict, people: str, model: Path) -> str:
         f"FMR        {results['fmr']:.2%}\n"
         f"FNMR       {results['fnmr']:.2%}\n"
         f"model      {model}"
+        + ("\nDo not use it: as far as these pairs can tell, it is no better than chance." if chance else "")
     )
 
 

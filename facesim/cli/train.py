@@ -56,7 +56,9 @@ def train(config, run_folder, output, resume, tensorboard, **given):
 
     from facesim.files import check_apart
     from facesim.training.folds import table
+    from facesim.training.record import RunFiles
     from facesim.training.run import train as run_training
+    from facesim.training.text import comparison_text
 
     folder = run_folder or Path("runs") / run_name(settings)
     if config and not resume:
@@ -68,7 +70,12 @@ def train(config, run_folder, output, resume, tensorboard, **given):
         click.echo(table(results))
         click.echo(f"models    {folder}/fold-*/model.onnx")
         return 0
-    click.echo(results_text(results, "people it never saw", output or folder / "model.onnx"))
+    files = RunFiles(folder)
+    model = output or files.model
+    if "start" in results:
+        click.echo(comparison_text(results, model, files.trained))
+    else:
+        click.echo(results_text(results, "people it never saw", model))
     return 0
 
 

@@ -34,6 +34,10 @@ class Pairs:
         """Return the distinct photos, sorted."""
         return np.union1d(self.first, self.second)
 
+    def people(self, identities: np.ndarray) -> np.ndarray:
+        """Return who is in each pair, `(n, 2) int`, given who is on each photo."""
+        return np.unique(identities, return_inverse=True)[1][np.stack([self.first, self.second], axis=1)]
+
     def distances(self, photos: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
         """Return the pairs' distances, `(n,)`, given the embeddings `(m, d)` of the sorted `photos` `(m,)`."""
         first, second = np.searchsorted(photos, self.first), np.searchsorted(photos, self.second)

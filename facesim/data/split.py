@@ -9,6 +9,7 @@ from facesim.data.pairs import Pairs, join_pairs, sample_pairs
 from facesim.errors import FaceSimError
 
 PAIRS = 2000  # drawn to choose the threshold, and as many to test it, half of them genuine
+MIN_PEOPLE = 10  # with two photos or more: by fewer, thresholds get worse more often than better
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +44,26 @@ class Split:
 
 
 def split_by_identity(dataset: Dataset, seed: int, photos: np.ndarray | None = None) -> Split:
-    """Train on 80 % of the identities, choose the threshold on 10 %, test on 10 %, drawn with `seed`.
+    """Choose the threshold on some identities, test on as many others, train on the rest, drawn with `seed`.
 
-    `photos` are the indices to draw from, `(n,)`, by default all. If the draw leaves a part with nobody who has two
-    photos, so that it has no genuine pair, those who have are dealt out first: a third of them, or 10 % of all
-    identities, to each part held out; the others train along with those who have one photo.
+    `photos` are the indices to draw from, `(n,)`, by default all. Each part held out gets 10 % of the identities with
+    two photos or more: at least ten of them if half of them are left to train on, else at least two, but no more than a
+    third. Those who have one photo train; one is held out with somebody who would be alone in a part.
 
     Raises FaceSimError if there are fewer than 6 identities, or fewer than two with two photos.
     """
     people = _ShuffledIdentities(dataset, seed, photos)
-    count = len(people.names)
-    held = max(2, round(0.1 * count))
-    if count < 2 * held + 2:
-        raise FaceSimError(f"{dataset.name} holds {count} identities: a split by identity needs 6 or more.")
-    validation, test, train = np.split(np.arange(count), [held, 2 * held])
-    if people.give_pairs(validation, test) and people.repeated[train].sum() >= 2:
-        return people.hold_out(validation, test)
+    if len(people.names) < 6:
+        raise FaceSimError(f"{dataset.name} holds {len(people.names)} identities: a split by identity needs 6 or more.")
     people.check(2)
     repeated, single = np.flatnonzero(people.repeated), np.flatnonzero(~people.repeated)
-    share = max(1, min(held, len(repeated) // 3))
+    least = MIN_PEOPLE if len(repeated) >= 4 * MIN_PEOPLE else 2
+    share = max(1, min(max(least, round(0.1 * len(repeated))), len(repeated) // 3))
     others = 2 - min(2, share)  # impostor pairs take two people
     validation, test = (
         np.concatenate([repeated[i * share : (i + 1) * share], single[i * others : (i + 1) * others]]) for i in (0, 1)
     )
-    return people.hold_out(validation, test, dealt_out=True)
+    return people.hold_out(validation, test, dealt_out=bool(len(single)))
 
 
 def halve_by_identity(dataset: Dataset, seed: int, photos: np.ndarray | None = None) -> Split:

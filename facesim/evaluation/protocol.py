@@ -46,8 +46,8 @@ class Protocol:
 
     def identities_of_pairs(self) -> np.ndarray | None:
         """Return who is in each pair, `(n, 2) int`; None where that is not known."""
-        names, identities = np.unique(self.source.dataset.identities, return_inverse=True)
-        return None if "" in names else identities[np.stack([self.pairs.first, self.pairs.second], axis=1)]
+        identities = self.source.dataset.identities
+        return None if "" in identities else self.pairs.people(identities)
 
 
 def open_protocol(

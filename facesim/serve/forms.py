@@ -30,6 +30,13 @@ class Form(NamedTuple):
         except ValueError:
             raise RequestError(400, f"the field {name} is not a number: send one, say 0.5.") from None
 
+    def whole_number(self, name: str, default: int, most: int) -> int:
+        """Return a field as a whole number; raises RequestError where it is none from 1 to `most`."""
+        value = self.fields.get(name, str(default))
+        if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= most):
+            raise RequestError(400, f"the field {name} is no whole number from 1 to {most:,}: send one.")
+        return int(value)
+
     def selection(self, default: str) -> str:
         """Return which faces count; raises RequestError where the field `faces` does not say so."""
         selection = self.fields.get("faces", default)

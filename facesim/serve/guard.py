@@ -20,6 +20,7 @@ from facesim.serve.limits import MAX_FIELD
 from facesim.serve.problems import RequestError
 
 COOKIE, LOGIN = "facesim", "/login"
+_FOR_ALL = (LOGIN, "/static/style.css", "/static/icon.svg")  # what the form needs that asks for the token
 _SAME_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 _SECURITY = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -38,7 +39,7 @@ class Guard:
     """Passes requests on to the application that are from this machine's own page, or from no page, and may be here.
 
     Without a `token`, the Host must be this machine: a site whose name leads here (DNS rebinding) is refused.
-    With one, every request needs it, or the cookie that the login form gives for it.
+    With one, every request needs it, or the cookie that the login form gives for it, but for the form and its style.
     """
 
     def __init__(self, app: ASGIApp, token: str | None = None, log: Callable[[str], object] | None = None):
@@ -78,7 +79,7 @@ class Guard:
             followed_link = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
             if not followed_link:
                 return _forbidden("another site's page may not use this server.")
-        if scope["path"] == LOGIN or self._may_enter(scope):
+        if scope["path"] in _FOR_ALL or self._may_enter(scope):
             return None
         if scope["path"] == "/" and scope["method"] == "GET":
             return RedirectResponse(LOGIN, 303)

@@ -74,11 +74,9 @@ async def identify(request: Request) -> Response:
 async def search(request: Request) -> Response:
     opened, state = _opened(request), request.app.state
     async with read_form(request, state.workers, ["photo"], ["k"]) as form:
-        k = form.number("k") or 5
-        if not 1 <= k <= MAX_NEAREST or k != int(k):
-            raise RequestError(400, f"the field k is no whole number from 1 to {MAX_NEAREST:,}: send one.")
+        k = form.whole_number("k", 5, MAX_NEAREST)
         _, embedded = await state.workers.run(embed_photo, state.verifier, *form.photos[0], "largest")
-        found = await opened.run(request, lambda gallery: gallery.nearest(embedded.embeddings[0], int(k)))
+        found = await opened.run(request, lambda gallery: gallery.nearest(embedded.embeddings[0], k))
     return JSONResponse([match.as_dict(state.verifier.threshold) for match in found])
 
 

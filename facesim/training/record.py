@@ -30,12 +30,14 @@ class RunFiles:
         self.results = folder / "results.json"
         self.tensorboard = folder / "tensorboard"
         self.model = folder / "model.onnx"
+        self.trained = folder / "trained.onnx"  # where it is not the model
 
     @property
     def written(self) -> list[Path]:
         """Return them all, without TensorBoard's."""
         pairs = [self.pairs(part) for part in ("train", "validation", "test")]
-        return [self.settings, self.metrics, self.curves, self.checkpoint, self.results, self.model, *pairs]
+        models = [self.model, self.trained]
+        return [self.settings, self.metrics, self.curves, self.checkpoint, self.results, *models, *pairs]
 
     def pairs(self, part: str) -> Path:
         """Return the path of the picture of pairs of "train", "validation" or "test"."""

@@ -22,23 +22,26 @@ from facesim.data.pairs import Pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.data.split import Split
 from facesim.errors import FaceSimError
-from facesim.evaluation.model_rates import rate_model, rate_validation
+from facesim.evaluation.model_rates import rate_validation
 from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.files import save_picture
 from facesim.training import checks
 from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
-from facesim.training.embedding import degraded_distances, embed_photos, pair_distances
+from facesim.training.embedding import embed_photos, pair_distances
 from facesim.training.export import export
 from facesim.training.folds import cross_validate
 from facesim.training.loop import run_stage
 from facesim.training.network import SiameseNet
+from facesim.training.notes import print_notes
 from facesim.training.objectives import violations
+from facesim.training.outcome import HeldOut, Start, rate_network, write_better
 from facesim.training.poses import Similarity, aligned_chips
 from facesim.training.processes import Processes, joined
 from facesim.training.record import Record, RunFiles, check_tensorboard, open_run, read_json, write_json
+from facesim.training.reference import Reference, open_reference
 from facesim.training.settings import Settings
 from facesim.training.stages import IDENTITY, IdentityStage, LocaliserStage
-from facesim.training.start import begun_from_model, starting_network
+from facesim.training.start import begun_from_model, model_file, read_network, starting_network
 
 TRIPLETS = 1000  # drawn after each epoch, to see how many still violate the margin
 PAIRS_SHOWN = 12  # on TensorBoard, half of them genuine
@@ -76,7 +79,9 @@ def train(
             checks.check_start_is_unbiased(settings, source, splits)
         for split in splits:
             checks.check_training_photos(source, split.train, processes)
+        reference = processes.from_main(lambda: open_reference(settings, source))
         processes.from_main(lambda: open_run(settings, run_folder, resume))
+        processes.from_main(lambda: print_notes(settings, source, splits, reference))
         data = source.description()
         checks.check_same_photos(source, data["fingerprint"], splits, processes)
         held_out = [split.held_out_photos(source.dataset, source.selected) for split in splits]
@@ -84,7 +89,8 @@ def train(
         crops = processes.first_on_each_machine(lambda: source.crops(used))
         for split in splits:
             checks.check_faces(source, crops, split, processes)
-        run = _Run(settings, source, data, crops, start, processes, tensorboard)
+        processes.from_main(lambda: reference and bool(reference.crops))
+        run = _Run(settings, source, data, crops, reference, start, processes, tensorboard)
         if settings.folds:
             return cross_validate(run.train, splits, run_folder, processes)
         return run.train(splits[0], RunFiles(run_folder), output)
@@ -103,6 +109,7 @@ class _Run:
     source: Source
     data: dict[str, Any]  # what the model file says of it
     crops: CachedCrops
+    reference: Reference | None
     start: SiameseNet
     processes: Processes
     tensorboard: bool
@@ -160,29 +167,29 @@ class _Run:
 
     def _finish(self, net: SiameseNet, split: Split, files: RunFiles, output: Path) -> dict:
         """Choose the threshold, test, write the model file, the pictures of pairs and the results."""
-        source, crops = self.source, self.crops
-        about = self.data | {"settings": self.settings.as_dict()}
-        begun_from = begun_from_model(self.settings)
+        source, crops, settings = self.source, self.crops, self.settings
+        on, begun_from = HeldOut(source, self.data, crops, split, self.reference), begun_from_model(settings)
+        about = self.data | {"settings": settings.as_dict()}
         if begun_from:
             about["begun_from"] = begun_from.trained_on
-        photos = split.held_out_photos(source.dataset, source.selected)
-        embeddings = embed_photos(net, crops, photos)
-        degraded = degraded_distances(net, crops, split.validation, photos, embeddings)
-
-        def distances(pairs: Pairs) -> np.ndarray:
-            return pairs.distances(photos, embeddings)
-
-        info, results = rate_model(distances, source.dataset, source.selected, split, about, degraded)
-        export(net, info, output)
+        path = model_file(settings)
+        if begun_from and path:
+            start = Start(path, begun_from, read_network(path, settings.backbone).to(self.processes.device))
+            keep = settings.keep_trained or bool(settings.folds)
+            trained, results = write_better(start, net, on, about, output, files.trained, keep)
+        else:
+            trained = rate_network(net, on, about, None)
+            results = trained.results
+            export(net, trained.info, output)
         trained_on = split.train[crops.usable[split.train]]
         identities = source.dataset.identities[trained_on]
         train = sample_pairs(identities, TRAINING_PAIRS, TRAINING_PAIRS, self.settings.seed).among(trained_on)
         for part, pairs, measured in (
             ("train", train, pair_distances(net, crops, train)),
-            ("validation", split.validation, distances(split.validation)),
-            ("test", split.test, distances(split.test)),
+            ("validation", split.validation, trained.distances(split.validation)),
+            ("test", split.test, trained.distances(split.test)),
         ):
-            save_picture(draw_right_and_wrong(crops.wide, pairs, measured, info.threshold), files.pairs(part))
+            save_picture(draw_right_and_wrong(crops.wide, pairs, measured, trained.info.threshold), files.pairs(part))
         write_json(files.results, results)
         return read_json(files.results)  # as a later call will read them
 

@@ -1,7 +1,9 @@
 """The settings of a training run: each is defined once, here, with the best known default."""
 
+import contextlib
 import dataclasses
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +91,12 @@ class Settings:
     blend: float = _setting(0.5, "How far the weights go back to the start's at the end, 0 to 1.")
     patience: int | None = _setting(None, "Stop after so many epochs without a better validation F1; keep the best.")
     until_violations: float | None = _setting(None, "Stop once a smaller share of random triplets violates the margin.")
+    reference: str = _setting(
+        "lfw",
+        "Photos of other people, whom the trained model must not confuse more than its start: lfw, if it is on this "
+        "machine, a folder, or none.",
+    )
+    keep_trained: bool = _setting(False, "Keep the trained model even if it is no better than its start.")
     seed: int = _setting(0, "Equal seeds, equal runs (on a CPU).")
 
     @classmethod
@@ -127,6 +135,20 @@ class Settings:
                 if value is not None and type(value) is not kind and not (kind is float and type(value) is int):
                     raise FaceSimError(f"{path} has a setting of a wrong kind: {name} must be of type {kind.__name__}.")
         return cls.best(**stored | {"data": tuple(stored["data"])})
+
+    def command(self, **changed: Any) -> str:
+        """Return the shortest command that trains with these settings, except for those that are `changed`."""
+        wanted = dataclasses.replace(self, **changed)
+        given = wanted.as_dict()
+        for name in reversed(list(given)):
+            others = {other: value for other, value in given.items() if other != name}
+            with contextlib.suppress(FaceSimError):  # a start that does not fit the default backbone
+                given = others if Settings.best(**others) == wanted else given
+        words = ["facesim", "train"]
+        for name, value in given.items():
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [option(name)] if one is True else [option(name), str(one)]
+        return shlex.join(words)
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

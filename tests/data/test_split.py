@@ -21,12 +21,23 @@ def assert_nobody_is_in_two_parts(split, dataset):
         assert not one & other
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_folder_is_split_by_identity(tmp_path, seed):
-    dataset = dataset_of([3] * 40, tmp_path)
+@pytest.mark.parametrize(("people", "held_out"), [(12, 2), (39, 4), (40, 10), (99, 10), (150, 15)])
+@pytest.mark.parametrize("seed", range(3))
+def test_ten_people_or_more_are_held_out_where_half_still_train(tmp_path, people, held_out, seed):
+    dataset = dataset_of([3] * people, tmp_path)
     split = split_by_identity(dataset, seed)
     assert_nobody_is_in_two_parts(split, dataset)
-    assert len(split.identities(dataset)["train"]) == 32
+    parts = split.identities(dataset)
+    assert [len(part) for part in parts.values()] == [people - 2 * held_out, held_out, held_out]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_people_with_one_photo_train(tmp_path, seed):
+    dataset = dataset_of([1] * 60 + [4] * 40, tmp_path)
+    split = split_by_identity(dataset, seed)
+    names, counts = np.unique(dataset.identities, return_counts=True)
+    assert set(names[counts == 1]) <= split.identities(dataset)["train"]
+    assert [len(part) for part in split.identities(dataset).values()] == [80, 10, 10]
 
 
 def test_the_seed_decides_who_is_where(tmp_path):

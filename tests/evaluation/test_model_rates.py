@@ -1,6 +1,8 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from facesim.data.dataset import Dataset
 from facesim.data.pairs import Pairs
@@ -60,9 +62,9 @@ def test_a_strict_threshold_rests_on_every_impostor_pair_of_the_people_held_out(
     info, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {})
     assert {point.impostor for point in info.operating_points} == {40 * 39 // 2 - 10 * 6}
     monkeypatch.setattr("facesim.evaluation.model_rates.MAX_PAIRS", 10)
-    monkeypatch.setattr("facesim.evaluation.model_rates.IMPOSTOR", 200)
+    monkeypatch.setattr("facesim.evaluation.model_rates.IMPOSTOR", 600)
     info, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {})
-    assert {point.impostor for point in info.operating_points} == {200}
+    assert {point.impostor for point in info.operating_points} == {600}
 
 
 def test_the_threshold_holds_for_pairs_with_a_photo_made_worse_too():
@@ -79,6 +81,33 @@ def test_verdict_and_probability_never_contradict_each_other():
     info, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {})
     for distance in np.linspace(0, 2, 201):
         assert (info.probability(distance) > 0.5) == (distance < info.threshold) or distance == info.threshold
+
+
+def test_with_a_start_the_threshold_is_held_to_its_own(model):
+    start = dataclasses.replace(model.info, threshold=0.5, calibration=(5.0, -10.0))
+    alone, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {})
+    held, _ = rate_model(distances, DATASET, np.ones(240, bool), SPLIT, {}, start=start)
+    assert min(0.5, alone.threshold) <= held.threshold <= max(0.5, alone.threshold)
+    assert start.calibration[1] < held.calibration[1] < alone.calibration[1]
+
+
+def test_a_threshold_goes_no_higher_than_it_may(model):
+    start = dataclasses.replace(model.info, threshold=0.5, calibration=(5.0, -10.0))
+    few = Split(np.arange(120), pairs_of(range(20, 29)), pairs_of(range(30, 40)), "by hand")
+    for split in (SPLIT, few):
+        info, results = rate_model(distances, DATASET, np.ones(240, bool), split, {}, start=start, most=0.1)
+        assert info.threshold == results["threshold"] == 0.1
+        assert info.probability(0.1) == pytest.approx(0.5)
+
+
+def test_few_people_move_no_threshold_and_support_no_operating_point(model):
+    few = Split(np.arange(120), pairs_of(range(20, 29)), pairs_of(range(30, 40)), "by hand")
+    info, results = rate_model(distances, DATASET, np.ones(240, bool), few, {}, start=model.info)
+    assert (info.threshold, info.calibration) == (model.info.threshold, model.info.calibration)
+    assert info.operating_points == ()
+    assert results["threshold"] == model.info.threshold
+    scratch, _ = rate_model(distances, DATASET, np.ones(240, bool), few, {})
+    assert scratch.operating_points == ()
 
 
 def test_distances_are_counted_and_a_pair_without_a_face_is_farther_than_any_threshold():

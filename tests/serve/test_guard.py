@@ -68,19 +68,22 @@ def test_every_answer_tells_browsers_to_be_careful(client, guarded):
         assert answer.headers["Server"] is None
 
 
-@pytest.mark.parametrize("path", ["/v1/model", "/health", "/openapi.json", "/docs", "/static/style.css", "/nothing"])
+@pytest.mark.parametrize("path", ["/v1/model", "/health", "/openapi.json", "/docs", "/static/docs.html", "/nothing"])
 def test_everything_needs_the_token(guarded, path):
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"Cookie": f"facesim={TOKEN}"}):
         answer = guarded.get(path, **headers)
         assert answer.status == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert guarded.get(path, Authorization=f"Bearer {TOKEN}").status == (404 if path == "/nothing" else 200)
+    assert guarded.get(path, Authorization=f"Bearer {TOKEN}").status == (
+        404 if path in ("/nothing", "/static/docs.html") else 200
+    )
 
 
 def test_a_browser_gets_a_cookie_for_the_token(guarded):
     asked = guarded.get("/")
     assert (asked.status, asked.headers["Location"]) == (303, "/login")
     assert b"<form" in guarded.get("/login").body
+    assert guarded.get("/static/style.css").status == 200
     wrong = guarded.send("POST", "/login", b"token=wrong")
     assert (wrong.status, wrong.headers["Set-Cookie"]) == (303, None)
     right = guarded.send("POST", "/login", urllib.parse.urlencode({"token": TOKEN}).encode())

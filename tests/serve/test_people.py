@@ -81,6 +81,8 @@ def test_a_photo_without_a_face_is_refused_and_the_others_are_enrolled(writing, 
 def test_names_that_are_none_are_refused(writing, hopper):
     assert writing.post("/v1/people", ("photo", hopper.read_bytes())).status == 400
     assert writing.post("/v1/people", ("photo", hopper.read_bytes()), name="a" * 300).status == 400
+    for k in ("0", "-1", "1.5", "many", "1" * 50, "²"):
+        assert writing.post("/v1/search", ("photo", hopper.read_bytes()), k=k).status == 400
     assert renamed(writing, "Ana", "Bea").status == 404
     assert writing.send("PATCH", "/v1/people/Ana", b"{}").status == 415
     for body in (b"", b"[]", b"{}", b'{"name": 1}', b'{"name": "a\\nb"}', b"[" * 4000, b"\xff"):

@@ -11,6 +11,8 @@ from serving import running
 pytest.importorskip("lancedb", reason="the extra gallery is not installed")
 
 from facesim.gallery.store import open_or_create_gallery
+from facesim.serve import limits
+from facesim.serve.server import MIN_TOKEN
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +53,11 @@ def test_the_python_client(page, server, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     exec(code.replace("127.0.0.1:8765", f"127.0.0.1:{client.port}"), {})
     assert capsys.readouterr().out.startswith("False 0.")
+
+
+def test_the_limits(page):
+    text = " ".join(page.split())
+    assert f"A photo may have {limits.MAX_PHOTO // 10**6} MB, a request {limits.MAX_BODY // 10**6} MB" in text
+    assert f"at most {limits.MAX_HELD // 10**6} MB of photos, and {limits.MAX_WAITING} requests wait" in text
+    assert f"within {limits.HEADER_SECONDS:g} s, photos within {limits.BODY_SECONDS:g} s" in text
+    assert f"a token of {MIN_TOKEN} characters or more" in text

@@ -22,9 +22,10 @@ from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
 from facesim.photo import open_photo
+from facesim.training.export import export
 from facesim.training.run import train
 from facesim.training.settings import Settings
-from facesim.training.start import starting_network
+from facesim.training.start import read_network, starting_network
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,14 @@ def finished(few, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def taught(people, tmp_path_factory):
+    """The folder of a run of `tiny(people)`, whose model is in `mine.onnx`."""
+    folder = tmp_path_factory.mktemp("taught") / "run"
+    train(tiny(people), folder, folder / "mine.onnx")
+    return folder
+
+
 def tiny(people, **changed):
     """One recogniser and an epoch of each stage: half the time of what is trained by default."""
     return Settings.best(data=(str(people),), **{"backbone": "resnet29", "localiser_epochs": 1, "epochs": 1} | changed)
@@ -66,16 +75,17 @@ def small(people, **changed):
 
 def further(few, finished, **changed):
     """Go on from the model of a finished run, held near it."""
-    return Settings.best(data=(str(few),), backbone="small", init=str(finished / "model.onnx"), **changed)
+    given = {"backbone": "small", "init": str(finished / "model.onnx"), "reference": "none", "keep_trained": True}
+    return Settings.best(data=(str(few),), **given | changed)
 
 
 def epochs(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_a_run_leaves_a_model_that_says_on_whom_it_was_tested(people, tmp_path):
-    results = train(tiny(people), tmp_path / "run", tmp_path / "model.onnx")
-    model = Model(tmp_path / "model.onnx")
+def test_a_run_leaves_a_model_that_says_on_whom_it_was_tested(people, taught):
+    results = json.loads((taught / "results.json").read_text())
+    model = Model(taught / "mine.onnx")
     told = model.info.trained_on
     dataset = read_folder(people)
     parts = split_by_identity(dataset, seed=0).identities(dataset)
@@ -83,15 +93,15 @@ def test_a_run_leaves_a_model_that_says_on_whom_it_was_tested(people, tmp_path):
     assert set(told["validation_identities"]) == parts["validation"]
     assert set(told["train_identities"]) == parts["train"]
     assert told["fingerprint"] == dataset.fingerprint()
-    assert told["settings"] == json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert told["settings"] == json.loads((taught / "settings.json").read_text())
     assert model.info.threshold == results["threshold"]
-    assert results["f1"] > 0.9
-    assert [epoch["stage"] for epoch in epochs(tmp_path / "run")] == ["localiser", "identity"]
-    assert 0 <= epochs(tmp_path / "run")[1]["violations"] <= 1
-    with Image.open(tmp_path / "run" / "curves.png") as picture:
+    assert results["f1"] > 0.8
+    assert [epoch["stage"] for epoch in epochs(taught)] == ["localiser", "identity"]
+    assert 0 <= epochs(taught)[1]["violations"] <= 1
+    with Image.open(taught / "curves.png") as picture:
         assert picture.width > 500
     for part in parts:
-        with Image.open(tmp_path / "run" / f"pairs-{part}.png") as picture:
+        with Image.open(taught / f"pairs-{part}.png") as picture:
             assert picture.height > 200
 
 
@@ -108,16 +118,57 @@ def test_every_way_to_learn_leads_from_nothing_to_a_model(few, tmp_path, loss, m
     assert 0 <= second["violations"] <= first["violations"] <= 1
 
 
-def test_a_model_file_can_be_trained_further(few, tmp_path, model, hopper):
-    settings = Settings.best(data=(str(few),), init=str(model.path), epochs=1)
+def test_where_people_are_too_few_to_judge_the_start_comes_out_and_the_trained_model_beside_it(
+    few, tmp_path, model, hopper, capsys
+):
+    settings = Settings.best(data=(str(few),), init=str(model.path), epochs=1, reference="none")
     results = train(settings, tmp_path / "run")
     assert [epoch["stage"] for epoch in epochs(tmp_path / "run")] == ["identity"]
-    assert results["f1"] > 0.97
+    assert (results["output"], results["finding"]) == ("start", "too few people")
+    assert (tmp_path / "run" / "model.onnx").read_bytes() == model.path.read_bytes()
     photo = open_photo(hopper)
     crop = centre_crop(cut_wide_crop(photo, find_faces(photo)[0]))[None]
-    further = Model(tmp_path / "run" / "model.onnx")
+    further = Model(tmp_path / "run" / "trained.onnx")
     assert 1e-5 < np.linalg.norm(further.embed(crop) - model.embed(crop)) < 0.1
     assert further.info.trained_on["begun_from"] == model.info.trained_on
+    assert further.info.threshold == results["start"]["threshold"] == model.info.threshold
+    assert further.info.operating_points == ()
+    said = capsys.readouterr().err
+    assert "2 people with two photos or more (10 are needed)" in said
+    assert "the start will be the model" in said
+
+
+def test_training_that_helps_is_kept(people, taught, tmp_path):
+    """The start's last layer is spoilt, and learned again."""
+    net = read_network(taught / "mine.onnx", "resnet29")
+    torch.manual_seed(0)
+    with torch.no_grad():
+        weights = net.recognisers[0].head.weight
+        weights += 2 * weights.std() * torch.randn_like(weights)
+    export(net, Model(taught / "mine.onnx").info, tmp_path / "spoilt.onnx")
+    given = {"epochs": 3, "freeze_until": 3, "learning_rate": 1e-3, "hold": 0.0, "blend": 0.0, "reference": "none"}
+    settings = tiny(people, init=str(tmp_path / "spoilt.onnx"), localiser_epochs=0, **given)
+    results = train(settings, tmp_path / "run")
+    assert (results["output"], results["finding"]) == ("trained", "better")
+    assert results["gain"]["validation"]["interval"][0] > 0
+    assert results["fmr"] == results["trained"]["fmr"] < results["recalibrated"]["fmr"] < results["start"]["fmr"]
+    assert "begun_from" in Model(tmp_path / "run" / "model.onnx").info.trained_on
+    assert not (tmp_path / "run" / "trained.onnx").exists()
+
+
+def test_training_that_does_not_help_gives_the_start_calibrated_for_these_people(people, finished, tmp_path):
+    settings = further(people, finished, keep_trained=False, epochs=1, learning_rate=1e-9)
+    results = train(settings, tmp_path / "run", tmp_path / "mine.onnx")
+    assert (results["output"], results["finding"]) == ("start", "no better")
+    mine, start = Model(tmp_path / "mine.onnx"), Model(finished / "model.onnx")
+    noise = np.random.default_rng(0).integers(0, 256, (1, 160, 160, 3), np.uint8)
+    assert np.array_equal(mine.embed(noise), start.embed(noise))
+    assert mine.info.threshold == results["threshold"] == results["recalibrated"]["threshold"]
+    told = mine.info.trained_on.pop("calibrated_on")
+    assert mine.info.trained_on == start.info.trained_on
+    assert len(told["identities"]) == 10
+    assert [point.name for point in mine.info.operating_points] == ["best F1", "FMR 1 %"]
+    assert (tmp_path / "run" / "trained.onnx").is_file()
 
 
 def test_until_told_otherwise_only_the_last_layer_is_trained(few, finished, tmp_path):
@@ -188,7 +239,12 @@ def epochs_so_far(run):
 
 
 @pytest.mark.parametrize(
-    "moment", ["facesim.training.run.export", "facesim.training.run.rate_model", "facesim.training.record.draw_curves"]
+    "moment",
+    [
+        "facesim.training.run.export",
+        "facesim.training.outcome.rate_model",
+        "facesim.training.record.draw_curves",
+    ],
 )
 def test_a_run_that_dies_at_any_moment_goes_on_as_if_it_had_not(few, finished, tmp_path, monkeypatch, moment):
     """At the export, at the last judgement, or between a line of the log and its checkpoint."""
@@ -211,8 +267,8 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(few, finished,
     """Mirrored otherwise, so equal only within noise: they end nearer to each other than to where they began."""
     start = finished / "model.onnx"
     given = {"backbone": "small", "init": str(start), "epochs": 2, "learning_rate": 1e-4, "augmentation": 0.0}
-    given |= {"hold": 0.0, "blend": 0.0, "margin": 0.6, "genuine_margin": 0.1}
-    train(Settings.best(data=(str(few),), people_per_batch=16, **given), tmp_path / "one")
+    given |= {"hold": 0.0, "blend": 0.0, "margin": 0.6, "genuine_margin": 0.1, "reference": "none"}
+    train(Settings.best(data=(str(few),), people_per_batch=16, keep_trained=True, **given), tmp_path / "one")
     options = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     command += [
@@ -223,6 +279,7 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(few, finished,
         "8",
         "--singles-per-batch",
         "8",
+        "--keep-trained",
     ]
     subprocess.run(command + options + ["--run-folder", str(tmp_path / "two")], check=True, capture_output=True)
 

@@ -7,7 +7,6 @@ check them, and a copy of the model file holds it all.
 """
 
 import dataclasses
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -30,17 +29,23 @@ from facesim.evaluation.calibrate.choice import (
     threshold_for_fmr,
 )
 from facesim.evaluation.calibrate.measured_pairs import MeasuredPairs
+from facesim.evaluation.calibrate.model_file import stated_before, stricter_points, uncalibrated, write_calibrated
 from facesim.evaluation.metrics import Interval, pairs_needed
-from facesim.evaluation.model_rates import GENUINE, IMPOSTOR, MAX_PAIRS, OPERATING_FMRS, PHOTOS, count_distances
+from facesim.evaluation.model_rates import (
+    BEST_F1,
+    GENUINE,
+    IMPOSTOR,
+    MAX_PAIRS,
+    OPERATING_FMRS,
+    PHOTOS,
+    count_distances,
+)
 from facesim.evaluation.protocol import Protocol, people_seen, read_pairs
 from facesim.evaluation.scoring import score
-from facesim.files import check_apart, check_writable, write_whole
+from facesim.files import check_apart, check_writable
 from facesim.model import Model
-from facesim.model_info import DistanceCounts, ModelInfo, OperatingPoint, check_points, info_to_metadata, points_as_list
-from facesim.onnx_file import write_metadata
+from facesim.model_info import DistanceCounts, ModelInfo, OperatingPoint
 from facesim.operating_points import fmr_name
-
-BEST_F1 = "best F1"  # the operating point of MAX_F1, as train calls it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ def calibrate(
         raise FaceSimError(f"{output} is no name for a model file: let it end in .onnx.")
     check_writable(output)
     model = model or Model()
-    info = _uncalibrated(model.info)
+    info = uncalibrated(model.info)
     protocol = _pairs_of_csv(pairs, data) if pairs is not None else _pairs_of_people(info, open_source(data))
     check_apart([output], protocol.files(model.path, pairs))
     scores = score(protocol, model)
@@ -112,29 +117,12 @@ def calibrate(
         "checked_on": "the other half" if division.halves else "folds",
         **result.chosen_on,
         "identities": chose,
-        "before": {
-            "threshold": info.threshold,
-            "calibration": list(info.calibration),
-            "operating_points": points_as_list(info.operating_points),
-        },
+        "before": stated_before(info),
     }
     checked = division.checking
     counts = count_distances(checked.distances, checked.same, protocol.source.dataset.name)
-    _write(model, _calibrated(model.info, result, record, counts), output)
+    write_calibrated(model, _calibrated(model.info, result, record, counts), output)
     return result
-
-
-def _uncalibrated(info: ModelInfo) -> ModelInfo:
-    """Return what a model file stated before it was calibrated."""
-    before = info.trained_on.get("calibrated_on", {}).get("before")
-    if not before:
-        return info
-    trained_on = {name: value for name, value in info.trained_on.items() if name != "calibrated_on"}
-    threshold, (intercept, slope) = before["threshold"], before["calibration"]
-    points = check_points(before.get("operating_points", []))
-    return dataclasses.replace(
-        info, threshold=threshold, calibration=(intercept, slope), operating_points=points, trained_on=trained_on
-    )
 
 
 def _pairs_of_csv(path: Path, data: tuple[str, ...]) -> Protocol:
@@ -209,11 +197,7 @@ def _choose(division: Division, info: ModelInfo, criterion: Criterion, name: str
         after=next(one.rates for one in points if one.name == chosen),
         points=tuple(points),
         missing=missing,
-        kept=tuple(
-            dataclasses.replace(point, data=info.measured_on(point))
-            for point in info.operating_points
-            if point.name in missing and point.threshold < min(chosen.threshold for chosen in points)
-        ),
+        kept=stricter_points(info, [chosen.threshold for chosen in points], missing),
     )
 
 
@@ -231,11 +215,3 @@ def _calibrated(info: ModelInfo, result: Calibrated, record: dict[str, Any], cou
         trained_on=info.trained_on | {"calibrated_on": record},
         distances=counts,
     )
-
-
-def _write(model: Model, info: ModelInfo, output: Path) -> None:
-    """Copy the model's file with other metadata, and check that it opens."""
-    with write_whole(output) as scratch:
-        shutil.copyfile(model.path, scratch)
-        write_metadata(scratch, info_to_metadata(info))
-        Model(scratch, quick=True)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facesim.data.split import MIN_PEOPLE
 from facesim.text import pluralise
 
-MIN_PEOPLE, MIN_GENUINE, MIN_IMPOSTOR = 10, 50, 500  # with fewer, thresholds get worse more often than better
+MIN_GENUINE, MIN_IMPOSTOR = 50, 500  # with fewer, thresholds get worse more often than better
 _MAX_DRAWN = 50_000_000  # pairs in all draws of a bootstrap together
 
 
