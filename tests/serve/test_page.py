@@ -31,7 +31,7 @@ def open_page(browser):
     """Opens a server's page; at the end, nothing must have left this machine, and no script have failed."""
     with contextlib.ExitStack() as opened:
 
-        def open_page(client, view="", width=1280, **options):
+        def open_page(client, view="", width=1280, first="#scale", **options):
             context = browser.new_context(viewport={"width": width, "height": 800}, **options)
             opened.callback(context.close)
             page = context.new_page()
@@ -42,7 +42,7 @@ def open_page(browser):
             page.on("console", lambda line: "Security Policy" in line.text and page.failed.append(line.text))
             opened.callback(check, page, f"http://127.0.0.1:{client.port}/")
             page.goto(f"http://127.0.0.1:{client.port}/{view}")
-            page.locator("#scale").wait_for(state="visible" if not view else "attached")
+            page.locator(first).wait_for(state="attached" if view else "visible")
             return page
 
         def check(page, home):
@@ -191,6 +191,20 @@ def test_an_error_stands_at_its_photo(client, open_page, faceless, collins):
     choose(page, photo1=collins)
     says(page, "#verdict", "Same person.")
     assert page.inner_text("#photo1 .error") == ""
+
+
+def test_with_a_token_the_page_asks_for_it_once(verifier, open_page):
+    with running(verifier, token="a token of many letters") as client:
+        page = open_page(client, first="[name=token]")
+        assert page.evaluate("getComputedStyle(document.querySelector('.card')).borderRadius") == "12px"
+        page.fill("[name=token]", "another token of letters")
+        page.keyboard.press("Enter")
+        says(page, "[role=alert]", "That is not the token")
+        page.fill("[name=token]", "a token of many letters")
+        page.keyboard.press("Enter")
+        page.locator("#scale").wait_for()
+        page.reload()
+        page.locator("#scale").wait_for()
 
 
 def test_a_large_photo_is_shown_small_and_upright_and_sent_whole(client, open_page, tmp_path, hopper):
