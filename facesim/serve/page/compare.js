@@ -15,6 +15,7 @@ export async function startComparing() {
   const slider = byId("threshold");
   let model = null;
   let answer = null; // of the last comparison, null while there is none
+  let exact = null; // the threshold of the button that was pressed last
   let running = new AbortController();
   const reading = new Map(); // place: what stops the search for its faces
 
@@ -48,6 +49,7 @@ export async function startComparing() {
     running = new AbortController();
     const { signal } = running;
     for (const error of [...places.map((place) => place.find(".error")), byId("compare-error")]) error.textContent = "";
+    byId("result").setAttribute("aria-busy", "true");
     const form = { crops: 1 };
     for (const place of places) {
       form[place.id] = place.file;
@@ -66,6 +68,7 @@ export async function startComparing() {
 
   function showAnswer(verdict) {
     answer = verdict;
+    byId("result").setAttribute("aria-busy", "false");
     places.forEach((place, i) => place.compare(verdict?.[`face${i + 1}`] ?? null));
     byId("crops").hidden = !verdict;
     byId("crops").replaceChildren(...(verdict ? [verdict.crop1, verdict.crop2].map(drawCrop) : []));
@@ -107,10 +110,10 @@ export async function startComparing() {
 
   /** Return the threshold: exactly a stored one, if its button was pressed; else the slider's. */
   function threshold() {
+    if (!model) return answer.threshold;
     return exact !== null && Math.abs(exact - slider.value) <= slider.step / 2 + 1e-9 ? exact : Number(slider.value);
   }
 
-  let exact = null;
   function setThreshold(value) {
     exact = value;
     slider.value = value;

@@ -51,7 +51,7 @@ function worstAt(threshold, points) {
 
 /** Return a share as a percentage with two digits. */
 export function percent(share) {
-  if (share === null) return "not known";
+  if (share === null || Number.isNaN(share)) return "not known";
   if (share === 0) return "0 %";
   if (share > 0.9995) return share === 1 ? "100 %" : "over 99.9 %";
   if (share < 0.00001) return "under 0.001 %";
