@@ -13,6 +13,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -41,7 +42,9 @@ def main(photos, turns, pairs, requests):
     files = [Path(path).read_bytes() for path, _ in zip(photos_in(photos), range(2 * pairs), strict=False)]
     both = list(zip(files[::2], files[1::2], strict=False))
     verifier = Verifier()
-    print(f"start: {_starts()} s until /health answers (median of 5, and their range)")
+    with tempfile.TemporaryDirectory() as folder:
+        alone, with_gallery = _starts(), _starts("--gallery", f"{folder}/people", "--write")
+    print(f"start: {alone} until /health answers; with a gallery {with_gallery}")
     with _server() as (port, pid):
         print(f"one verdict: {_added(port, verifier, both, turns)}")
         print(f"many, {CLIENTS} clients: {_throughput(port, pid, verifier, both)}")
@@ -49,9 +52,9 @@ def main(photos, turns, pairs, requests):
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[tuple[int, int]]:
+def _server(*arguments: str) -> Iterator[tuple[int, int]]:
     """Run a server on a free port; yield the port, and the process's number."""
-    command = [sys.executable, "-m", "facesim", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "facesim", "serve", "--port", "0", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         found = re.search(r":(\d+)/", process.stderr.readline())
         port = int(found[1])
@@ -65,13 +68,14 @@ def _server() -> Iterator[tuple[int, int]]:
             process.terminate()
 
 
-def _starts() -> str:
+def _starts(*arguments: str) -> str:
+    """Return the median of five starts, and their range."""
     taken = []
     for _ in range(5):
         start = time.perf_counter()
-        with _server():
+        with _server(*arguments):
             taken.append(time.perf_counter() - start)
-    return f"{statistics.median(taken):.2f} ({min(taken):.2f} to {max(taken):.2f})"
+    return f"{statistics.median(taken):.2f} s ({min(taken):.2f} to {max(taken):.2f})"
 
 
 def _form(pair: Pair) -> tuple[bytes, dict[str, str]]:
