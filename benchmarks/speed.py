@@ -256,7 +256,8 @@ class Server:
 def environment() -> dict[str, str]:
     """Return the children's environment: compiled modules may be kept, as on any machine that does not forbid it."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPATH": os.pathsep.join((str(HERE), str(ROOT)))}
+    quiet = {"ORT_DISABLE_TELEMETRY": "1"}  # facesim itself sets it; the floor has none of facesim
+    return kept | quiet | {"PYTHONPATH": os.pathsep.join((str(HERE), str(ROOT)))}
 
 
 def by_turns(title: str, turns: int, actions: dict[str, Callable]) -> dict[str, list]:

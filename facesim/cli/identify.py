@@ -55,16 +55,18 @@ def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu
     them is equally likely.
     """
     from facesim.folder import photos_at
-    from facesim.gallery.picture import draw_identified
-    from facesim.model import default_model
 
     photos = list(photos_at(photos))
     if draw:
+        from facesim.model import default_model
+
         if len(photos) != 1:
             raise click.UsageError("--draw is for one photo: give one.")
         check_picture_path(draw)
         check_apart([draw], [*photos, model or default_model()])
-    identifier = open_identifier(address, model, gpu, fmr, threshold, selection, allow_twice=allow_twice)
+    identifier = open_identifier(
+        address, model, gpu, fmr, threshold, selection, allow_twice=allow_twice, photo_count=len(photos)
+    )
     if fmr is None:
         note_named_strangers(identifier, threshold)
     status, recorded = 0, identifier.info.worst_at(identifier.threshold)
@@ -90,5 +92,7 @@ def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu
         if status != 2 and not all(face.name for face in found):
             status = 1
         if draw:
+            from facesim.gallery.picture import draw_identified
+
             save_picture(draw_identified(photo, found), draw)
     return status
