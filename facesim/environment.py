@@ -4,6 +4,8 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+DEBUG = "FACESIM_DEBUG"  # if it is set, an error comes with its traceback
+
 
 @contextlib.contextmanager
 def environment(**variables: str) -> Iterator[None]:

@@ -37,6 +37,19 @@ class Verdict:
         """Return the probability as a percentage, never 0 % or 100 %."""
         return probability_text(self.probability)
 
+    @property
+    def text(self) -> str:
+        """Return the verdict in words."""
+        return "Same person." if self.same else "Different people."
+
+    @property
+    def probability_sentence(self) -> str:
+        """Return the probability and what it is of, and that the threshold says otherwise where it does."""
+        contradicted = ""
+        if self.same != (self.probability >= 0.5):
+            contradicted = f"; the threshold asks for {'less' if self.same else 'more'}"
+        return f"{self.probability_text} that it is one person{contradicted}"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON has it, the boxes by their edges."""
         fields = dataclasses.asdict(dataclasses.replace(self, operating_point=None))  # it may hold 1,000 measures
@@ -105,7 +118,7 @@ class Verifier:
         Raises FaceSimError when a photo cannot be read, and NoFaceError when it shows no face.
         """
         first, second = take_photos((photo1, photo2))
-        return self._decide(*_in_parallel(self.embed_faces, (first, selection, box1), (second, selection, box2)))
+        return self.decide(*_in_parallel(self.embed_faces, (first, selection, box1), (second, selection, box2)))
 
     def verify_many(
         self, pairs: Iterable[tuple[PhotoSource, PhotoSource]], selection: str = "largest"
@@ -118,7 +131,7 @@ class Verifier:
         from facesim.bulk import embed_groups  # one pair does not need it
 
         for embedded in embed_groups(map(_pair, pairs), partial(self.embed_faces, selection=selection)):
-            yield embedded if isinstance(embedded, FaceSimError) else self._decide(*embedded)
+            yield embedded if isinstance(embedded, FaceSimError) else self.decide(*embedded)
 
     def embed(self, photos: Iterable[PhotoSource]) -> Embedded:
         """Embed the main face of each photo, on all cores where there are many.
@@ -152,7 +165,8 @@ class Verifier:
         found, crops = zip(*cut_faces(photo, selection, box, quick), strict=True)
         return EmbeddedPhoto(found, self.model.embed(np.stack(crops)))
 
-    def _decide(self, first: EmbeddedPhoto, second: EmbeddedPhoto) -> Verdict:
+    def decide(self, first: EmbeddedPhoto, second: EmbeddedPhoto) -> Verdict:
+        """Say whether two photos that `embed_faces` has embedded show one person; of several faces, the closest two."""
         one = other = 0
         if len(first.faces) * len(second.faces) > 1:
             between = np.linalg.norm(first.embeddings[:, None] - second.embeddings[None], axis=2)

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,9 +14,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image
+from serving import Client
 
 from facesim.cli import VERBS
 
+pytest.importorskip("starlette", reason="the extra serve is not installed")
 cv2 = pytest.importorskip("cv2")
 
 COMMANDS = {  # in an order in which each finds what it needs
@@ -39,6 +42,7 @@ COMMANDS = {  # in an order in which each finds what it needs
     "watch": ["gallery clip.mp4"],
     "cluster": ["gallery --to gallery --draw clusters.png --output clusters.csv"],
     "list": ["gallery", "gallery --totals"],
+    "serve": ["--gallery gallery --write --port 0"],
     "rename": ["gallery Ana Bea"],
     "export": ["gallery --to sorted"],
     "forget": ["gallery Bea"],
@@ -108,9 +112,26 @@ def traced(place: Path, scratch: Path, arguments: list[str]) -> list[str]:
         str(place / "trace"),
     ]
     command += [sys.executable, "-c", "from facesim.cli import main; main()", *arguments]
-    done = subprocess.run(command, cwd=place / "here", env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode in (0, 1), done.stderr
+    where = {"cwd": place / "here", "env": environment}
+    if arguments[0] == "serve":
+        serve_and_stop(command, where)
+    else:
+        done = subprocess.run(command, **where, capture_output=True, text=True, timeout=300)
+        assert done.returncode in (0, 1), done.stderr
     return (place / "trace").read_text(errors="replace").splitlines()
+
+
+def serve_and_stop(command: list[str], where: dict) -> None:
+    """Run the server that a command starts, enrol an upload of more than 1 MB, compare two, and stop it."""
+    photo = (where["cwd"] / "grace.jpg").read_bytes() + bytes(2**20)
+    with subprocess.Popen(command, **where, stderr=subprocess.PIPE, text=True) as tracer:
+        client = Client(int(re.search(r":(\d+)/", tracer.stderr.readline())[1]))
+        assert client.get("/").status == 200
+        assert client.post("/v1/verify", ("photo1", photo), ("photo2", photo), crops=1).json["same"]
+        assert client.post("/v1/people", ("photo", photo), name="Grace").status == 200
+        (traced,) = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
+        os.kill(int(traced), signal.SIGINT)
+        assert tracer.wait(60) == 0
 
 
 def written(place: Path, call: str) -> set[str]:

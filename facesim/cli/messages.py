@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
+from facesim.environment import DEBUG
 from facesim.errors import FaceSimError, FaceSimWarning
-
-DEBUG = "FACESIM_DEBUG"  # an environment variable; if it is set, an error comes with its traceback
 
 
 def note(message, bar=None):

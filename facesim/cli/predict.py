@@ -12,8 +12,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more threads only cost tim
 from facesim.cli import verb
 from facesim.cli.messages import note, note_several_faces
 from facesim.cli.options import GPU, JSON_LINES, MODEL, draw_option, faces_option, output_option, threshold_option
-from facesim.detector.box import Box
-from facesim.detector.selection import box_text
+from facesim.detector.selection import box_from_text, box_text
+from facesim.errors import FaceSimError
 from facesim.files import check_apart, check_picture_path, save_picture
 from facesim.operating_points import point_text
 
@@ -25,12 +25,9 @@ class _BoxType(click.ParamType):
 
     def convert(self, value, param, ctx):
         try:
-            x, y, width, height = map(int, value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no box: give left, top, width and height in pixels, say 120,80,64,64.")
-        if width <= 0 or height <= 0:
-            self.fail(f"{value!r} is no box: it has no width or no height.")
-        return Box(x, y, x + width, y + height)
+            return box_from_text(value)
+        except FaceSimError as error:
+            self.fail(str(error))
 
 
 @verb(status="0 same, 1 different, 2 trouble (a photo cannot be read, or shows no face).")
@@ -123,13 +120,10 @@ def predict(
 
 
 def _print(verdict, point, boxes):
-    click.echo("Same person." if verdict.same else "Different people.")
+    click.echo(verdict.text)
     click.echo(f"distance     {verdict.distance:.4f}")
     click.echo(f"threshold    {verdict.threshold:.4f} ({point})")
-    contradicted = ""
-    if verdict.same != (verdict.probability >= 0.5):
-        contradicted = f"; the threshold asks for {'less' if verdict.same else 'more'}"
-    click.echo(f"probability  {verdict.probability_text} that it is one person{contradicted}")
+    click.echo(f"probability  {verdict.probability_sentence}")
     if boxes:
         for number, face in ((1, verdict.face1), (2, verdict.face2)):
             click.echo(f"face {number}       {box_text(face.box)} of {face.photo}")

@@ -39,11 +39,9 @@ def search(address, photo, k, model, gpu, as_json):
     if not as_json:
         click.echo(f"distance  verdict    {'name':<24}  {'face (x,y,w,h)':<19}  photo")
     for match in gallery.nearest(embedded.embeddings[0], k):
-        same = match.distance < verifier.threshold
         if as_json:
-            found = {"distance": match.distance, "same": same, "name": match.name, "photo": match.photo}
-            click.echo(json.dumps(found | {"box": match.box._asdict()}))
+            click.echo(json.dumps(match.as_dict(verifier.threshold)))
         else:
             name, box = printable(match.name or "–"), box_text(match.box)
-            word = "same" if same else "different"
+            word = "same" if match.distance < verifier.threshold else "different"
             click.echo(f"{match.distance:<8.4f}  {word:<9}  {name:<24}  {box:<19}  {printable(match.photo)}")

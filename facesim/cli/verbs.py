@@ -13,6 +13,7 @@ class Verb(NamedTuple):
 SECTIONS = {
     "Compare photos": {
         "predict": Verb("compare two photos, one photo with a folder of them, or many pairs", ""),
+        "serve": Verb("compare photos in a browser, or from any program over HTTP", "serve"),
     },
     "Galleries": {
         "enrol": Verb("add people by name, from one photo each or more", "gallery"),

@@ -109,3 +109,16 @@ def _faces_in(photo: Photo, box: Box) -> list[Face]:
 def box_text(box: Box) -> str:
     """Return a box as x,y,w,h: left, top, width and height, in pixels."""
     return f"{box.left},{box.top},{box.right - box.left},{box.bottom - box.top}"
+
+
+def box_from_text(text: str) -> Box:
+    """Return the box that x,y,w,h says, as `box_text` writes it; raises FaceSimError where it says none."""
+    try:
+        x, y, width, height = map(int, text.split(","))
+    except ValueError:
+        raise FaceSimError(
+            f"{text!r} is no box: give left, top, width and height in pixels, say 120,80,64,64."
+        ) from None
+    if width <= 0 or height <= 0:
+        raise FaceSimError(f"{text!r} is no box: it has no width or no height.")
+    return Box(x, y, x + width, y + height)

@@ -1,5 +1,6 @@
 """Enrol people in a gallery, from photos of them."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from facesim.gallery.embed import ListedPhoto, embed_photos, timed_batches, writ
 from facesim.gallery.identify import WEIGHED, probabilities
 from facesim.gallery.known import named_photos, note_versions
 from facesim.gallery.maintenance import vacuum
-from facesim.gallery.rows import Match, check_name
+from facesim.gallery.rows import FaceRow, Match, check_name
 from facesim.gallery.store import Gallery
-from facesim.gallery.version import is_unchanged, version_of
+from facesim.gallery.version import Version, is_unchanged, version_of
 from facesim.names import Spellings
+from facesim.photo import open_photo
 from facesim.verifier import Verifier
 
 SECONDS_PER_WRITE = 1.0  # what a killed process loses
@@ -112,6 +114,30 @@ def enrol(
                 else:
                     yield Enrolled(photo.path, photo.name, embedded.faces[0], likeness=likenesses.get(photo))
     vacuum(gallery)
+
+
+def enrol_upload(gallery: Gallery, verifier: Verifier, data: bytes, name: str, called: str = "the photo") -> Enrolled:
+    """Enrol a photo given as bytes, which is kept nowhere, by its main face; return once that is in the gallery.
+
+    The gallery calls it after its content, so that it is enrolled once: `known_as` is the name that it has already.
+    """
+    digest = hashlib.blake2b(data, digest_size=16).digest()
+    path, version = f"upload:{digest.hex()}", Version(size=len(data))
+    try:
+        embedded = verifier.embed_faces(open_photo(data, called))
+    except FaceSimError as error:
+        return Enrolled(called, name, error=error)
+    with gallery.writing():
+        name = gallery.spelling_of(name)
+        known = named_photos(gallery, [path]).get(path)
+        if known:
+            return Enrolled(called, name, known_as=name if name in known else next(iter(known)))
+        photo, face = ListedPhoto(path, version, name), embedded.faces[0]
+        likeness = _likenesses(gallery, verifier, [(photo, embedded)]).get(photo)
+        row = FaceRow(path, name=name, embedding=embedded.embeddings[0], box=face.box, angle=face.angle)
+        gallery.add([row._replace(content=digest, **version._asdict())])
+    vacuum(gallery)
+    return Enrolled(called, name, face, likeness=likeness)
 
 
 def _refuse_poor(embedded: EmbeddedPhoto | FaceSimError) -> EmbeddedPhoto | FaceSimError:

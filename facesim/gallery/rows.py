@@ -4,7 +4,7 @@ import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -59,6 +59,11 @@ class Match:
     distance: float
     photo: str
     box: Box
+
+    def as_dict(self, threshold: float) -> dict[str, Any]:
+        """Return the match as JSON has it, and whether it is one at a threshold."""
+        found = {"distance": self.distance, "same": self.distance < threshold, "name": self.name, "photo": self.photo}
+        return found | {"box": self.box._asdict()}
 
 
 def check_name(name: str) -> str:
