@@ -7,6 +7,9 @@ import contextlib
 import functools
 import json
 import os
+import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,15 +29,19 @@ from facesim.detector.box import Box
 from facesim.evaluation.scoring import embed_crops
 from facesim.gallery.forget import forget as forget_person
 from facesim.gallery.rows import FaceRow
-from facesim.gallery.store import open_gallery, open_or_create_gallery
+from facesim.gallery.snapshot import SNAPSHOT
+from facesim.gallery.store import Gallery, open_gallery, open_or_create_gallery
 from facesim.model import Model
 
-PARTS = ("search", "embed")
+PARTS = ("start", "search", "embed")
 SIZES = (1_000, 10_000, 50_000, 100_000, 1_000_000)
 QUERIES = 200
 K = 10  # nearest faces, of which the index should find all
 SEED = 0
 FACESIM = (sys.executable, "-c", "from facesim.cli import main; main()")
+TABLE_ALONE = (sys.executable, "-c", "from facesim.gallery import store; store.MAX_ROWS = 0; " + FACESIM[-1])
+START_SIZES, START_TURNS = (100, 10_000), 15
+PHOTO = Path(__file__).parents[1] / "examples" / "grace_hopper.jpg"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,9 +50,10 @@ FACESIM = (sys.executable, "-c", "from facesim.cli import main; main()")
 @click.option("--photos", type=click.IntRange(10), default=1000, show_default=True, help="Photos embedded.")
 @click.option("--ray", is_flag=True, help="Embed them by Ray, too.")
 def main(only, sizes, photos, ray):
-    """Print what searches take, and how many photos are embedded in a second.
+    """Print how long a command takes, how long a search, and how many photos are embedded in a second.
 
-    As Markdown tables; searches are in galleries of made-up faces, exact and by the index.
+    As Markdown tables. A command is a process afresh, with the gallery's snapshot and by its table alone, in turn.
+    Searches are in galleries of made-up faces, exact and by the index.
 
     Made-up faces spread as LFW's do, between people and within (normal distributions with the same covariances), one
     face of each person; a query is another face of a person in the gallery. LFW is looked for where training looks for
@@ -55,10 +63,54 @@ def main(only, sizes, photos, ray):
     if unknown := parts - set(PARTS):
         raise click.UsageError(f"--only knows no {', '.join(sorted(unknown))}: the parts are {', '.join(PARTS)}.")
     model = Model()
+    if "start" in parts:
+        print_start(model)
     if "search" in parts:
         print_search(model, [int(size) for size in sizes.split(",")])
     if "embed" in parts:
         print_embedding(photos, ray)
+
+
+def print_start(model: Model) -> None:
+    """Print how long a command takes in small galleries, with a snapshot and without one."""
+    print("| faces | command | with the snapshot | by the table alone |")
+    print("|---|---|---|---|")
+    for size in START_SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            quick, plain = f"{folder}/quick", f"{folder}/plain"
+            faces = np.random.default_rng(SEED).normal(size=(size, model.embedding_size)).astype(np.float32)
+            fill(open_or_create_gallery(quick, model), faces / np.linalg.norm(faces, axis=1, keepdims=True))
+            shutil.copytree(quick, plain, ignore=shutil.ignore_patterns(SNAPSHOT))
+            for verb, *photo in (("list",), ("search", str(PHOTO)), ("identify", str(PHOTO))):
+                seconds: dict[tuple[str, ...], list[tuple[float, float]]] = {FACESIM: [], TABLE_ALONE: []}
+                for turn in range(START_TURNS + 1):
+                    for program, gallery in ((FACESIM, quick), (TABLE_ALONE, plain)):
+                        start, worked = time.perf_counter(), processor_seconds()
+                        ended = subprocess.run([*program, verb, gallery, *photo], capture_output=True)
+                        if turn:  # the first one finds nothing in the system's cache
+                            seconds[program].append((time.perf_counter() - start, processor_seconds() - worked))
+                        if ended.returncode not in (0, 1):
+                            raise click.ClickException(ended.stderr.decode())
+                medians = (
+                    "{:.2f} s ({:.2f} s)".format(*map(statistics.median, zip(*each, strict=True)))
+                    for each in seconds.values()
+                )
+                print(f"| {size:,} | `{verb}` | {' | '.join(medians)} |", flush=True)
+    print(f"\nA process afresh, the two in turn; medians of {START_TURNS}. In brackets: of processors' time.\n")
+
+
+def processor_seconds() -> float:
+    """Return the processors' time that this process's children have taken so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def fill(gallery: Gallery, faces: np.ndarray) -> None:
+    """Add faces to a gallery, `(n, d)`, each of another person."""
+    with gallery.writing():
+        for start in tqdm(range(0, len(faces), 50_000), f"{len(faces):,} faces", leave=False):
+            rows = enumerate(faces[start : start + 50_000], start)
+            gallery.add([FaceRow(f"/photos/{i}.jpg", 0, f"person {i}", face, Box(0, 0, 99, 99)) for i, face in rows])
 
 
 def print_search(model: Model, sizes: list[int]) -> None:
@@ -72,12 +124,7 @@ def print_search(model: Model, sizes: list[int]) -> None:
         faces, queries = population.faces(people, 1), population.faces(people[:QUERIES], 2)
         with tempfile.TemporaryDirectory() as folder:
             gallery = open_or_create_gallery(f"{folder}/gallery", model)
-            with gallery.writing():
-                for start in tqdm(range(0, size, 50_000), f"{size:,} faces", leave=False):
-                    rows = enumerate(faces[start : start + 50_000], start)
-                    gallery.add(
-                        [FaceRow(f"/photos/{i}.jpg", 0, f"person {i}", face, Box(0, 0, 99, 99)) for i, face in rows]
-                    )
+            fill(gallery, faces)
             np.save(f"{folder}/queries.npy", queries)
             np.save(f"{folder}/true.npy", true_nearest(queries, faces))
             exact, made, indexed = (by_itself(name, folder) for name in ("search", "make_index", "search"))

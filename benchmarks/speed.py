@@ -197,15 +197,19 @@ def fit(square: tuple[float, ...], size: tuple[int, int]) -> tuple[float, ...]:
 
 
 def large_photo(photo, box):
-    """Enlarge a photo, and set it in the middle of a camera's frame, on blurred colours, with a sensor's noise."""
+    return camera_photo(photo, box, LARGE_SIZE)
+
+
+def camera_photo(photo, box, size: tuple[int, int]):
+    """Resize a photo, and set it in the middle of a camera's frame, on blurred colours, with a sensor's noise."""
     import numpy as np
     from PIL import Image
 
-    frame = photo.resize((8, 6)).resize(LARGE_SIZE, Image.Resampling.BICUBIC)
-    scale = LARGE_FACE / box.side
+    frame = photo.resize((8, 6)).resize(size, Image.Resampling.BICUBIC)
+    scale = LARGE_FACE / box.side * size[0] / LARGE_SIZE[0]
     portrait = photo.resize([round(side * scale) for side in photo.size], Image.Resampling.LANCZOS)
     frame.paste(portrait, [(room - side) // 2 for room, side in zip(frame.size, portrait.size, strict=True)])
-    noise = np.random.default_rng(SEED).normal(0, GRAIN, (*LARGE_SIZE[::-1], 1))
+    noise = np.random.default_rng(SEED).normal(0, GRAIN, (*size[::-1], 1))
     return Image.fromarray((np.asarray(frame) + noise).clip(0, 255).astype(np.uint8))
 
 
@@ -256,7 +260,8 @@ class Server:
 def environment() -> dict[str, str]:
     """Return the children's environment: compiled modules may be kept, as on any machine that does not forbid it."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPATH": os.pathsep.join((str(HERE), str(ROOT)))}
+    quiet = {"ORT_DISABLE_TELEMETRY": "1"}  # facesim itself sets it; the floor has none of facesim
+    return kept | quiet | {"PYTHONPATH": os.pathsep.join((str(HERE), str(ROOT)))}
 
 
 def by_turns(title: str, turns: int, actions: dict[str, Callable]) -> dict[str, list]:

@@ -64,9 +64,11 @@ def photos_in(folder: Folder) -> Iterator[str]:
 def photos_at(paths: Iterable[str]) -> Iterator[str]:
     """Yield the photos among `paths`, and those in the folders among them; each once, even if it is named twice.
 
-    Raises FaceSimError if there is none.
+    Raises FaceSimError if there is none, or if none of the paths exists.
     """
     named = {os.path.abspath(path): path for path in paths}
+    if named and not any(map(os.path.exists, named)):
+        raise FaceSimError(f"{next(iter(named.values()))} does not exist: check the path.")
     folders = {absolute for absolute, path in named.items() if os.path.isdir(path)}
     found = False
     for absolute, path in named.items():

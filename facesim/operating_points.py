@@ -1,11 +1,23 @@
 """The thresholds that a model file stores, by name: which one is asked for, and which one is in use."""
 
 import dataclasses
+import math
 from typing import Any
 
 from facesim.errors import FaceSimError
 from facesim.model_info import ModelInfo, OperatingPoint
 from facesim.text import printable
+
+
+def check_threshold(threshold: float) -> float:
+    """Return a threshold as a number; raises FaceSimError where it is none, or outside the range of distances."""
+    try:
+        number = float(threshold)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number <= 2:
+        raise FaceSimError(f"the threshold {threshold} is not a number from 0 to 2, between which distances lie.")
+    return number
 
 
 def fmr_name(fmr: float) -> str:

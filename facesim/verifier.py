@@ -1,7 +1,6 @@
 """Compare two photos or many pairs, or embed many photos."""
 
 import dataclasses
-import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from facesim.detector.selection import EmbeddedPhoto, FoundFace, cut_faces
 from facesim.errors import FaceSimError
 from facesim.model import Model
 from facesim.model_info import OperatingPoint
-from facesim.operating_points import point_as_dict, point_for_fmr
+from facesim.operating_points import check_threshold, point_as_dict, point_for_fmr
 from facesim.photo import Photo, PhotoSource, is_path, take_photos
 
 
@@ -56,17 +55,6 @@ class Verdict:
         fields = dataclasses.asdict(dataclasses.replace(self, operating_point=None))  # it may hold 1,000 measures
         faces = {"face1": self.face1.as_dict(), "face2": self.face2.as_dict()}
         return fields | faces | {"operating_point": point_as_dict(self.operating_point)}
-
-
-def check_threshold(threshold: float) -> float:
-    """Return a threshold as a number; raises FaceSimError where it is none, or outside the range of distances."""
-    try:
-        number = float(threshold)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 <= number <= 2:
-        raise FaceSimError(f"the threshold {threshold} is not a number from 0 to 2, between which distances lie.")
-    return number
 
 
 def probability_text(probability: float) -> str:

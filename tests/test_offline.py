@@ -55,6 +55,7 @@ CALLS = (
 )
 ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
 LOOPBACK = re.compile(r"127\.|::1$|::ffff:127\.")
+LOOK_UP = re.compile(r"htons\(53\)|/nscd/socket|/run/systemd/resolve")  # of a host, by a resolver on this machine, too
 PATH = re.compile(r'(?:AT_FDCWD|\d+)<([^>]*)>, "([^"]*)"|\b\w+\("([^"]*)"')
 
 
@@ -149,6 +150,7 @@ def test_a_verb_turns_to_nobody_and_writes_only_where_it_says(place, verb, argum
     calls = traced(place, scratch, [verb, *arguments.split()])
     addresses = {one or other for call in calls for one, other in ADDRESS.findall(call)}
     assert {address for address in addresses if not LOOPBACK.match(address)} == set()
+    assert [call for call in calls if "connect(" in call or "send" in call if LOOK_UP.search(call)] == []
     caches = (".cache/facesim", ".cache/matplotlib", ".config/matplotlib")
     allowed = (place / "here", scratch, *(place / "home" / cache for cache in caches))
     paths = set().union(*(written(place, call) for call in calls))

@@ -130,7 +130,8 @@ def _groups_found(photos, _, verifier, threshold, selection, allow_twice):
 def _groups_named(photos, address, verifier, threshold, selection, allow_twice):
     """Add photos to a gallery, unless they are the gallery, and name its groups; return the same."""
     from facesim.gallery.naming import name_groups
-    from facesim.gallery.store import is_gallery, open_gallery, open_or_create_gallery
+    from facesim.gallery.reading import is_gallery
+    from facesim.gallery.store import open_gallery, open_or_create_gallery
 
     failed = 0
     if all(path == address or same_file(path, address) for path in photos):

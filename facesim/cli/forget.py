@@ -33,13 +33,14 @@ def forget(address, name, photo, unnamed, everything):
     if sum((name is not None, photo is not None, unnamed, everything)) != 1:
         raise click.UsageError("say what to forget: NAME, --photo, --unnamed or --all, one of them.")
 
-    from facesim.gallery.forget import forget, forget_all, forget_photo, forget_unnamed
     from facesim.gallery.rows import check_name
     from facesim.gallery.store import open_gallery
 
     if name is not None:
         name = check_name(name)
     gallery = open_gallery(address)
+    from facesim.gallery.forget import forget, forget_all, forget_photo, forget_unnamed
+
     if name is not None:
         what, removed = name, forget(gallery, name)
     elif photo is not None:

@@ -9,16 +9,22 @@ from facesim.text import pluralise, printable
 IDENTIFIED_COLUMNS = f"{'name':<24}  distance  probability  {'face (x,y,w,h)':<19}  photo"
 
 
-def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False, allow_twice=False):
-    """Return an `Identifier` as the options of these names ask for; raises UsageError if two say how strict to be."""
-    from facesim.gallery.identify import Identifier
-    from facesim.gallery.store import open_gallery
-    from facesim.verifier import Verifier
+def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False, allow_twice=False, photo_count=0):
+    """Return an `Identifier` as the options of these names ask for; raises UsageError if two say how strict to be.
 
+    The model is opened quickly for one or two photos.
+    """
     if fmr is not None and threshold is not None:
         raise click.UsageError("--fmr picks the threshold: leave out -t.")
-    verifier = Verifier(model, threshold, gpu)
-    return Identifier(open_gallery(address, verifier.model), verifier, fmr, selection, quick, allow_twice)
+    from facesim.gallery.reading import GalleryReader, check_gallery
+
+    check_gallery(address)
+    from facesim.gallery.identify import Identifier
+    from facesim.model import Model
+    from facesim.verifier import Verifier
+
+    verifier = Verifier(Model(model, gpu, quick=photo_count in (1, 2)), threshold)
+    return Identifier(GalleryReader(address, verifier.model), verifier, fmr, selection, quick, allow_twice)
 
 
 def identified_line(face):
@@ -27,6 +33,13 @@ def identified_line(face):
     distance = f"{face.nearest.distance:.4f}" if face.nearest else "–"
     where = f"{box_text(face.face.box):<19}  {printable(face.face.photo)}"
     return f"{name:<24}  {distance:<8}  {face.probability_text:<11}  {where}"
+
+
+def note_highest_fmr(identifier):
+    """Print the FMR stated at the threshold in use, and the highest recorded on other people, if that is higher."""
+    worst = identifier.info.worst_text(identifier.threshold)
+    if worst:
+        note(f"threshold {identifier.threshold:.4f}: {worst}.")
 
 
 def note_named_strangers(identifier, threshold):

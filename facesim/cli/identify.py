@@ -5,7 +5,13 @@ import json
 import click
 
 from facesim.cli import verb
-from facesim.cli.identification import IDENTIFIED_COLUMNS, identified_line, note_named_strangers, open_identifier
+from facesim.cli.identification import (
+    IDENTIFIED_COLUMNS,
+    identified_line,
+    note_highest_fmr,
+    note_named_strangers,
+    open_identifier,
+)
 from facesim.cli.messages import note
 from facesim.cli.options import (
     ALLOW_TWICE,
@@ -55,23 +61,23 @@ def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu
     them is equally likely.
     """
     from facesim.folder import photos_at
-    from facesim.gallery.picture import draw_identified
-    from facesim.model import default_model
 
     photos = list(photos_at(photos))
     if draw:
+        from facesim.model import default_model
+
         if len(photos) != 1:
             raise click.UsageError("--draw is for one photo: give one.")
         check_picture_path(draw)
         check_apart([draw], [*photos, model or default_model()])
-    identifier = open_identifier(address, model, gpu, fmr, threshold, selection, allow_twice=allow_twice)
+    identifier = open_identifier(
+        address, model, gpu, fmr, threshold, selection, allow_twice=allow_twice, photo_count=len(photos)
+    )
     if fmr is None:
         note_named_strangers(identifier, threshold)
     status, recorded = 0, identifier.info.worst_at(identifier.threshold)
     if not as_json:
-        worst = identifier.info.worst_text(identifier.threshold)
-        if worst:
-            note(f"threshold {identifier.threshold:.4f}: {worst}.")
+        note_highest_fmr(identifier)
         click.echo(IDENTIFIED_COLUMNS)
     for photo, found in zip(photos, identifier.identify_many(photos), strict=True):
         if isinstance(found, FaceSimError):
@@ -90,5 +96,7 @@ def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu
         if status != 2 and not all(face.name for face in found):
             status = 1
         if draw:
+            from facesim.gallery.picture import draw_identified
+
             save_picture(draw_identified(photo, found), draw)
     return status

@@ -20,15 +20,14 @@ def list_people(address, totals, as_json):
     facesim list GALLERY             a line per person
     facesim list GALLERY --totals    how many people, faces, photos and bytes, and by which model
     """
-    from facesim.gallery.maintenance import gallery_stats
-    from facesim.gallery.store import open_gallery
+    from facesim.gallery.reading import GalleryReader
 
-    gallery = open_gallery(address)
+    gallery = GalleryReader(address)
     if not totals:
         for name, count in gallery.names().items():
             click.echo(json.dumps({"name": name, "faces": count}) if as_json else f"{count:>6}  {name}")
         return
-    stats = gallery_stats(gallery)
+    stats = gallery.stats()
     if as_json:
         click.echo(json.dumps(stats.as_dict()))
         return

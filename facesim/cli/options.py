@@ -48,7 +48,15 @@ BY = click.option(
 def threshold_option(default="from the model file"):
     """Return the option `--threshold`, with words for where its default comes from."""
     help = f"Faces match below this distance, 0 to 2.  [default: {default}]"
-    return click.option("-t", "--threshold", type=float, help=help)
+    return click.option("-t", "--threshold", type=float, callback=_checked_threshold, help=help)
+
+
+def _checked_threshold(context, parameter, threshold):
+    if threshold is None:
+        return None
+    from facesim.operating_points import check_threshold
+
+    return check_threshold(threshold)
 
 
 def faces_option(default):

@@ -15,9 +15,7 @@ from facesim.cli.options import GPU, JSON_LINES, MODEL, draw_option, faces_optio
 from facesim.detector.selection import box_from_text, box_text
 from facesim.errors import FaceSimError
 from facesim.files import check_apart, check_picture_path, save_picture
-from facesim.model import Model, default_model
 from facesim.operating_points import point_text
-from facesim.verifier import Verifier
 
 atexit.register(gc.freeze)  # else the last garbage collection, at exit, takes as long as a photo
 
@@ -78,6 +76,7 @@ def predict(
         if resume and output is None:
             raise click.UsageError("--resume continues a file: name it with --output.")
         from facesim.cli.predict_many import compare_pairs
+        from facesim.verifier import Verifier
 
         return compare_pairs(Verifier(model, threshold, gpu, fmr), pairs, output, resume, selection, as_json)
     if output is not None or resume:
@@ -89,8 +88,12 @@ def predict(
         if box1 or box2 or draw:
             raise click.UsageError("boxes and --draw are for two photos, not for a folder.")
         from facesim.cli.predict_many import compare_with_folder
+        from facesim.verifier import Verifier
 
         return compare_with_folder(Verifier(model, threshold, gpu, fmr), first, second, selection, as_json)
+    from facesim.model import Model, default_model
+    from facesim.verifier import Verifier
+
     if draw:
         check_picture_path(draw)
         check_apart([draw], [first, second, model or default_model()])

@@ -23,11 +23,13 @@ def reembed(address, model, gpu, drop_missing):
     """
     from tqdm import tqdm
 
-    from facesim.gallery.reembed import reembed as reembed_faces
     from facesim.gallery.store import open_gallery
+
+    gallery = open_gallery(address)
+    from facesim.gallery.reembed import reembed as reembed_faces
     from facesim.model import Model
 
-    gallery, opened = open_gallery(address), Model(model, gpu)
+    opened = Model(model, gpu)
     dropped = 0
     with tqdm(total=gallery.count_rows(), desc="embedding again", unit="face", disable=None) as bar:
         for error in reembed_faces(gallery, opened, drop_missing):

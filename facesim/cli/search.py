@@ -26,12 +26,15 @@ def search(address, photo, k, model, gpu, as_json):
     The verdict is the one that facesim predict gives on two photos. It is not meant for searches: among a few hundred
     strangers, one is usually called the same.
     """
-    from facesim.gallery.store import open_gallery
+    from facesim.gallery.reading import GalleryReader, check_gallery
+
+    check_gallery(address)
+    from facesim.model import Model
     from facesim.verifier import Verifier
 
-    verifier = Verifier(model, gpu=gpu)
-    gallery = open_gallery(address, verifier.model)
+    verifier = Verifier(Model(model, gpu, quick=True))
     embedded = verifier.embed_faces(photo)
+    gallery = GalleryReader(address, verifier.model)
     note_several_faces(embedded.faces[0])
     if not as_json:
         click.echo(f"distance  verdict    {'name':<24}  {'face (x,y,w,h)':<19}  photo")

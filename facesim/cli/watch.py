@@ -7,7 +7,13 @@ import os
 import click
 
 from facesim.cli import verb
-from facesim.cli.identification import IDENTIFIED_COLUMNS, identified_line, note_named_strangers, open_identifier
+from facesim.cli.identification import (
+    IDENTIFIED_COLUMNS,
+    identified_line,
+    note_highest_fmr,
+    note_named_strangers,
+    open_identifier,
+)
 from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, draw_option, faces_option, threshold_option
 
 
@@ -57,6 +63,7 @@ def watch(address, source, every, fmr, threshold, selection, model, gpu, as_json
         if fmr is None:
             note_named_strangers(identifier, threshold)
         if not as_json:
+            note_highest_fmr(identifier)
             click.echo(f"seconds  {IDENTIFIED_COLUMNS}")
         disable = video.is_camera or None  # None: unless stderr is a terminal
         bar = stack.enter_context(tqdm(total=video.count, desc="watching", unit="frame", disable=disable))

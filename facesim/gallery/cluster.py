@@ -11,7 +11,7 @@ from facesim.detector.box import SAME_FACE, overlap
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.thresholds import claimed_fmr
 from facesim.model_info import ModelInfo
-from facesim.verifier import check_threshold
+from facesim.operating_points import check_threshold
 
 NEIGHBOURS = 20  # nearest faces that a face may be linked to: with more, people who look alike are joined
 # For 50 faces, links have an FMR of SMALL_FMR; it falls as their number grows, to the power of GROWTH. With a power of

@@ -15,8 +15,9 @@ from facesim.errors import FaceSimError, NoFaceError
 from facesim.folder import photos_at
 from facesim.gallery.known import KnownPhotos, note_versions
 from facesim.gallery.maintenance import vacuum
+from facesim.gallery.reading import GalleryReader, is_gallery
 from facesim.gallery.rows import FaceRow
-from facesim.gallery.store import Gallery, is_gallery, open_gallery
+from facesim.gallery.store import Gallery
 from facesim.gallery.version import Version, content_digest, version_of
 from facesim.verifier import Verifier
 
@@ -97,7 +98,7 @@ def faces_on(
     """Yield the faces of each photo, or why it has none; of files, folders, or galleries of the verifier's model."""
     galleries = [path for path in paths if is_gallery(path)]
     for address in galleries:
-        for row in open_gallery(address, verifier.model).rows(faces_only=True):
+        for row in GalleryReader(address, verifier.model).rows(faces_only=True):
             yield [row]
     others = [path for path in paths if path not in galleries]
     photos = (ListedPhoto(os.path.abspath(path)) for path in (photos_at(others) if others else ()))

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from facesim.detector.box import SAME_FACE, overlap
 from facesim.errors import FaceSimError
 from facesim.gallery.maintenance import overwrite, purge
-from facesim.gallery.rows import FaceRow, rows_in
-from facesim.gallery.store import Gallery, not_enrolled
+from facesim.gallery.rows import FaceRow, not_enrolled, rows_in
+from facesim.gallery.store import Gallery
 from facesim.text import printable
 
 

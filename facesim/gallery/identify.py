@@ -11,6 +11,7 @@ import numpy as np
 from facesim.bulk import embed_groups, one_by_one
 from facesim.detector.selection import EmbeddedPhoto, FoundFace
 from facesim.errors import FaceSimError
+from facesim.gallery.reading import GalleryReader
 from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
 from facesim.gallery.templates import Templates
@@ -62,7 +63,7 @@ class Identifier:
 
     def __init__(
         self,
-        gallery: Gallery,
+        gallery: Gallery | GalleryReader,
         verifier: Verifier,
         fmr: float | None = None,
         selection: str = "all",

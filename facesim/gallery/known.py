@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from facesim.gallery.store import Gallery
 from facesim.gallery.tables import translate_errors
@@ -58,6 +57,8 @@ def note_versions(gallery: Gallery, photos: Sequence[tuple[str, Version, bytes]]
     """Record the present versions of photos that a gallery has with the same content."""
     if not photos:
         return
+    import pyarrow as pa  # only for those who write
+
     kinds = {"photo": pa.binary(), "content": pa.binary()} | dict.fromkeys(Version._fields, pa.int64())
     rows = {(os.fsencode(path), content, *version) for path, version, content in photos}
     with gallery.writing(), translate_errors(gallery.address):

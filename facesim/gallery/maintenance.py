@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-from lancedb.index import IvfSq
-from lancedb.table import LanceTable
+from typing import TYPE_CHECKING, Any
 
 from facesim.errors import FaceSimError
+from facesim.gallery.snapshot import Snapshot
 from facesim.gallery.store import TABLE, Gallery
 from facesim.gallery.tables import EXCLUSIVE, connect, is_remote, locked, translate_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from lancedb.table import LanceTable
 
 STAGED = "remade"  # the table that `reembed` fills before it replaces the gallery's
 INDEX_FROM = 50_000  # faces; with fewer, an exact search is as fast (`python benchmarks/gallery.py`)
@@ -43,20 +44,26 @@ class GalleryStats:
         return {keys.get(field, field): value for field, value in dataclasses.asdict(self).items()}
 
 
-def gallery_stats(gallery: Gallery) -> GalleryStats:
+def gallery_stats(gallery: Gallery | Snapshot) -> GalleryStats:
     """Return what a gallery holds."""
-    names, without_face = gallery.names(), gallery.count_rows("problem IS NOT NULL")
-    with translate_errors(gallery.address):
-        size = gallery.table.stats()["total_bytes"]  # type: ignore[index]  # LanceDB declares a class, and gives a dict
-        indexed = bool(gallery.table.list_indices())
+    names, size = gallery.names(), 0
+    if isinstance(gallery, Snapshot):
+        photos = {row.photo for row in gallery.stored}
+        row_count, face_count, indexed = len(gallery.stored), len(gallery.embeddings), False
+    else:
+        photos = {photo for batch in gallery.batches(["photo"]) for photo in batch["photo"].to_pylist()}
+        row_count, face_count = gallery.count_rows(), gallery.count_rows("problem IS NULL")
+        with translate_errors(gallery.address):
+            size = gallery.table.stats()["total_bytes"]  # type: ignore[index]  # declared as a class, and a dict
+            indexed = bool(gallery.table.list_indices())
     if not is_remote(gallery.address):
         size = sum(path.stat().st_size for path in Path(gallery.address).rglob("*") if path.is_file())
     return GalleryStats(
-        face_count=gallery.count_rows() - without_face,
+        face_count=face_count,
         named_count=sum(names.values()),
         name_count=len(names),
-        without_face=without_face,
-        photo_count=len({photo for batch in gallery.batches(["photo"]) for photo in batch["photo"].to_pylist()}),
+        without_face=row_count - face_count,
+        photo_count=len(photos),
         embedding_size=gallery.embedding_size,
         model=gallery.fingerprint,
         bytes=size,
@@ -75,11 +82,14 @@ def vacuum(gallery: Gallery) -> None:
         stats = gallery.table.stats()["fragment_stats"]  # type: ignore[index]  # as above
         if stats["num_fragments"] > _MAX_FRAGMENTS:
             gallery.table.optimize()
+            gallery.keep_snapshot()
         _update_index(gallery.table)
 
 
-def overwrite(gallery: Gallery, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+def overwrite(gallery: Gallery, schema: "pa.Schema", batches: Iterator["pa.RecordBatch"]) -> None:
     """Write the gallery again with these rows only; within `exclusive`, and to be followed by `purge`."""
+    import pyarrow as pa
+
     with translate_errors(gallery.address):
         table = connect(gallery.address).create_table(
             TABLE,
@@ -99,7 +109,9 @@ def purge(gallery: Gallery) -> None:
         _update_index(gallery.table)
 
 
-def _update_index(table: LanceTable) -> None:
+def _update_index(table: "LanceTable") -> None:
+    from lancedb.index import IvfSq
+
     face_count = table.count_rows("problem IS NULL")
     if face_count < INDEX_FROM:
         return

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
 
 from facesim.gallery import tables
 from facesim.gallery.cluster import group_faces, threshold_for
@@ -120,6 +119,8 @@ def _nearest_names(group: Sequence[_Face]) -> Iterator[tuple[_Face, str]]:
 
 def _take_numbers(gallery: Gallery, names: Iterable[str], count: int) -> range:
     """Return so many numbers that nobody has had, and note that they are taken; within `exclusive`."""
+    import pyarrow as pa
+
     table = tables.open_table(gallery.address, _NUMBERS)
     with tables.translate_errors(gallery.address):
         taken = table.to_arrow()["taken"].to_pylist() if table else []
@@ -133,6 +134,8 @@ def _take_numbers(gallery: Gallery, names: Iterable[str], count: int) -> range:
 
 def _write_names(gallery: Gallery, new: Mapping[str, Sequence[FaceRow]]) -> None:
     """Give faces that have no name theirs, in one change; within `exclusive`."""
+    import pyarrow as pa
+
     named = {(os.fsencode(row.photo), row.box): name for name, rows in new.items() for row in rows}
     if not named:
         return

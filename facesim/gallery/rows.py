@@ -4,21 +4,25 @@ import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from facesim.detector.box import Box, Face
 from facesim.errors import FaceSimError
 from facesim.gallery.version import Version
 from facesim.text import printable
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from facesim.model import Model
+
 FORMAT_VERSION = "1"
 MAX_NAME = 200  # characters
 BOX = Box._fields
 _FORMAT, _FINGERPRINT = b"facesim.gallery", b"facesim.model"
-_ADDED = {"size": pa.int64(), "changed": pa.int64(), "content": pa.binary()}  # columns that old galleries lack
+_ADDED = {"size": "int64", "changed": "int64", "content": "binary"}  # columns that old galleries lack
 _NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")  # control characters, line breaks, and bytes that are no text
 
 
@@ -71,8 +75,10 @@ def check_name(name: str) -> str:
     return kept
 
 
-def gallery_schema(embedding_size: int, fingerprint: str) -> pa.Schema:
+def gallery_schema(embedding_size: int, fingerprint: str) -> "pa.Schema":
     """Return the columns of a gallery for the embeddings of the model with this fingerprint."""
+    import pyarrow as pa  # not needed to read a snapshot
+
     return pa.schema(
         [
             pa.field("embedding", pa.list_(pa.float32(), embedding_size)),
@@ -88,8 +94,10 @@ def gallery_schema(embedding_size: int, fingerprint: str) -> pa.Schema:
     )
 
 
-def fingerprint_in(schema: pa.Schema, address: str) -> str:
+def fingerprint_in(schema: "pa.Schema", address: str) -> str:
     """Return the fingerprint of the model that made a gallery; raises FaceSimError where we cannot read it."""
+    import pyarrow as pa
+
     metadata = schema.metadata or {}
     fingerprint = metadata.get(_FINGERPRINT, b"").decode(errors="replace")
     kind = schema.field("embedding").type if "embedding" in schema.names else pa.null()
@@ -100,13 +108,31 @@ def fingerprint_in(schema: pa.Schema, address: str) -> str:
     raise FaceSimError(f"{printable(address)} is not a gallery that this version of facesim can read.")
 
 
-def missing_columns(schema: pa.Schema) -> pa.Schema:
+def check_model(address: str, fingerprint: str, model: "Model | None") -> None:
+    """Raise FaceSimError where a gallery, made by the model with this fingerprint, is to be used with another one."""
+    if model is not None and fingerprint != model.fingerprint:
+        raise FaceSimError(
+            f"{printable(address)} was made by another model ({fingerprint[:12]}) than {model.path} "
+            f"({model.fingerprint[:12]}): give that one by -w, or remake the gallery with facesim reembed."
+        )
+
+
+def missing_columns(schema: "pa.Schema") -> "pa.Schema":
     """Return the columns that a gallery lacks because an earlier facesim made it."""
+    import pyarrow as pa
+
     return pa.schema([pa.field(name, kind) for name, kind in _ADDED.items() if name not in schema.names])
 
 
-def rows_table(rows: Sequence[FaceRow], schema: pa.Schema) -> pa.Table:
+def not_enrolled(address: str, name: str) -> str:
+    """Return the message that nobody in a gallery has a name."""
+    return f"nobody in {printable(address)} is called {name}: facesim list says who is."
+
+
+def rows_table(rows: Sequence[FaceRow], schema: "pa.Schema") -> "pa.Table":
     """Return one row or more in the columns of a gallery."""
+    import pyarrow as pa
+
     columns = {name: [getattr(row, name) for row in rows] for name in schema.names if name not in BOX}
     edges = zip(*(row.box or (None,) * len(BOX) for row in rows), strict=True)
     columns |= zip(BOX, map(list, edges), strict=True)
@@ -114,7 +140,7 @@ def rows_table(rows: Sequence[FaceRow], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pydict(columns, schema)
 
 
-def rows_in(batch: pa.RecordBatch) -> Iterator[FaceRow]:
+def rows_in(batch: "pa.RecordBatch") -> Iterator[FaceRow]:
     """Yield the rows in a batch of a gallery's table."""
     size = batch.schema.field("embedding").type.list_size
     embeddings = iter(batch["embedding"].flatten().to_numpy().reshape(-1, size))  # of the rows that have one

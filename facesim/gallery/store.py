@@ -5,10 +5,9 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-from lancedb.table import LanceTable
 
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError
@@ -18,16 +17,24 @@ from facesim.gallery.rows import (
     BOX,
     FaceRow,
     Match,
+    check_model,
     check_name,
     fingerprint_in,
     gallery_schema,
     missing_columns,
+    not_enrolled,
     rows_in,
     rows_table,
 )
-from facesim.model import Model
+from facesim.gallery.snapshot import MAX_ROWS, SNAPSHOT, keep_snapshot, remove_snapshots
 from facesim.names import Spellings
 from facesim.text import printable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from lancedb.table import LanceTable
+
+    from facesim.model import Model
 
 TABLE = "faces"
 # `python benchmarks/gallery.py` measures the effect of these.
@@ -36,12 +43,7 @@ CANDIDATES = 10  # per face asked for, to be measured exactly: the index keeps o
 _MAX_LITERALS = 500  # photos that one statement names
 
 
-def is_gallery(address: str) -> bool:
-    """Return whether there is a gallery in a folder or at an address."""
-    return tables.open_table(address, TABLE) is not None
-
-
-def open_gallery(address: str, model: Model | None = None) -> "Gallery":
+def open_gallery(address: str, model: "Model | None" = None) -> "Gallery":
     """Open the gallery in a folder, or at an address such as s3://bucket/gallery.
 
     Raises FaceSimError where there is none, where it is damaged, or where another model than `model` made it.
@@ -52,7 +54,7 @@ def open_gallery(address: str, model: Model | None = None) -> "Gallery":
     return Gallery(address, table, model)
 
 
-def open_or_create_gallery(address: str, model: Model) -> "Gallery":
+def open_or_create_gallery(address: str, model: "Model") -> "Gallery":
     """Open the gallery at an address, or create an empty one there, for the embeddings of `model`.
 
     Raises FaceSimError as `open_gallery` does, and where the folder holds other files or cannot be written.
@@ -62,7 +64,7 @@ def open_or_create_gallery(address: str, model: Model) -> "Gallery":
         if not tables.is_remote(address):
             folder = Path(address)
             check_folder(folder)
-            ours = {tables.LOCK, f"{TABLE}.lance"}  # of a process that is creating the gallery, or was killed then
+            ours = {tables.LOCK, SNAPSHOT, f"{TABLE}.lance"}  # of who is creating the gallery, or was killed then
             if folder.is_dir() and {path.name for path in folder.iterdir()} - ours:
                 raise FaceSimError(f"{printable(address)} holds other files, and is no gallery: name a new folder.")
             folder.mkdir(0o700, parents=True, exist_ok=True)  # readable by its owner alone
@@ -74,24 +76,15 @@ def open_or_create_gallery(address: str, model: Model) -> "Gallery":
     return Gallery(address, table, model)
 
 
-def not_enrolled(address: str, name: str) -> str:
-    """Return the message that nobody in a gallery has a name."""
-    return f"nobody in {printable(address)} is called {name}: facesim list says who is."
-
-
 class Gallery:
     """A gallery, opened by `open_gallery` or `open_or_create_gallery`; a change is whole on disk, or not at all."""
 
-    def __init__(self, address: str, table: LanceTable, model: Model | None = None):
+    def __init__(self, address: str, table: "LanceTable", model: "Model | None" = None):
         self.address = address
         self.use_table(table)
-        if model is not None and self.fingerprint != model.fingerprint:
-            raise FaceSimError(
-                f"{printable(address)} was made by another model ({self.fingerprint[:12]}) than {model.path} "
-                f"({model.fingerprint[:12]}): give that one by -w, or remake the gallery with facesim reembed."
-            )
+        check_model(address, self.fingerprint, model)
 
-    def use_table(self, table: LanceTable) -> None:
+    def use_table(self, table: "LanceTable") -> None:
         """Use a table from now on; raises FaceSimError where it is not a gallery that we can read."""
         self.table, self.schema = table, table.schema
         self.fingerprint = fingerprint_in(self.schema, self.address)
@@ -118,7 +111,7 @@ class Gallery:
         return self._locked(tables.EXCLUSIVE)
 
     @contextlib.contextmanager
-    def _locked(self, kind: int) -> Iterator[None]:
+    def _locked(self, kind: str) -> Iterator[None]:
         if missing_columns(self.schema):  # an earlier facesim made it
             with tables.locked(self.address, tables.EXCLUSIVE), tables.translate_errors(self.address):
                 self.table.checkout_latest()
@@ -126,8 +119,17 @@ class Gallery:
                     self.table.add_columns(missing)
                 self.schema = self.table.schema
         with tables.locked(self.address, kind):
+            if kind == tables.EXCLUSIVE and not tables.is_remote(self.address):
+                remove_snapshots(self.address)
             self._refresh()
             yield
+            self.keep_snapshot()
+
+    def keep_snapshot(self) -> None:
+        """Leave a snapshot of a small gallery, unless its folder is read-only; within the gallery's lock."""
+        with contextlib.suppress(FaceSimError), tables.translate_errors(self.address):
+            if not tables.is_remote(self.address) and self.count_rows() <= MAX_ROWS and not self.table.list_indices():
+                keep_snapshot(self.address, self.table_uri, self.fingerprint, self.embedding_size, self.rows)
 
     def add(self, rows: Sequence[FaceRow]) -> None:
         """Add rows, all or none; within `writing`."""
@@ -213,7 +215,7 @@ class Gallery:
         for batch in self.batches(where=" AND ".join(where)):
             yield from rows_in(batch)
 
-    def batches(self, columns: Sequence[str] = (), where: str | None = None) -> Iterator[pa.RecordBatch]:
+    def batches(self, columns: Sequence[str] = (), where: str | None = None) -> Iterator["pa.RecordBatch"]:
         """Yield the rows that meet a condition, or all of them, in batches of 4,096; with all columns, or some."""
         with tables.translate_errors(self.address):
             self.table.checkout_latest()

@@ -6,19 +6,18 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
-
-import lancedb
-import portalocker
-from lancedb.db import LanceDBConnection
-from lancedb.table import LanceTable
+from typing import TYPE_CHECKING, cast
 
 from facesim.errors import FaceSimError
 from facesim.text import printable
 
+if TYPE_CHECKING:
+    from lancedb.db import LanceDBConnection
+    from lancedb.table import LanceTable
+
 LOCK = ".facesim-lock"
 PATIENCE = 30  # seconds that a process waits for another one's work on the same gallery
-SHARED, EXCLUSIVE = portalocker.LOCK_SH, portalocker.LOCK_EX
+SHARED, EXCLUSIVE = "LOCK_SH", "LOCK_EX"  # as portalocker calls them
 _SOURCE_LINE = re.compile(r",?\s*\S+\.rs:\d+(:\d+)?")  # where in LanceDB's own code an error arose
 
 
@@ -32,13 +31,15 @@ def uri(address: str) -> str:
     return address if is_remote(address) else os.path.abspath(address)  # LanceDB would expand ~
 
 
-def connect(address: str) -> LanceDBConnection:
+def connect(address: str) -> "LanceDBConnection":
     """Return a connection to LanceDB whose tables always show their latest version."""
+    import lancedb  # it takes over a second: what can be refused is refused before
+
     connection = lancedb.connect(uri(address), read_consistency_interval=timedelta(0))
-    return cast(LanceDBConnection, connection)  # of another class only at the address of LanceDB's own cloud
+    return cast("LanceDBConnection", connection)  # of another class only at the address of LanceDB's own cloud
 
 
-def open_table(address: str, name: str) -> LanceTable | None:
+def open_table(address: str, name: str) -> "LanceTable | None":
     """Return a table at an address; None where there is none."""
     if not is_remote(address) and not (Path(address) / f"{name}.lance").is_dir():
         return None
@@ -52,7 +53,7 @@ def open_table(address: str, name: str) -> LanceTable | None:
 
 
 @contextlib.contextmanager
-def locked(address: str, kind: int, patience: float | None = None) -> Iterator[None]:
+def locked(address: str, kind: str, patience: float | None = None) -> Iterator[None]:
     """Hold the gallery's lock, `SHARED` or `EXCLUSIVE`; an object store has none.
 
     Raises FaceSimError where it cannot be written to, or where others hold the lock for too long.
@@ -60,9 +61,11 @@ def locked(address: str, kind: int, patience: float | None = None) -> Iterator[N
     if is_remote(address):
         yield
         return
+    import portalocker
+
     path, patience = Path(address) / LOCK, PATIENCE if patience is None else patience
     try:
-        lock = portalocker.Lock(path, "a", timeout=patience, flags=kind | portalocker.LOCK_NB)
+        lock = portalocker.Lock(path, "a", timeout=patience, flags=getattr(portalocker, kind) | portalocker.LOCK_NB)
         lock.acquire()
     except portalocker.LockException as error:
         raise FaceSimError(f"{printable(address)} is being written to: try again once that is done.") from error

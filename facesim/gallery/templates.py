@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facesim.errors import FaceSimError
+from facesim.gallery.reading import GalleryReader
 from facesim.gallery.rows import Match
 from facesim.gallery.store import Gallery
 
@@ -41,7 +42,7 @@ def make_template(embeddings: np.ndarray) -> Template:
 class Templates:
     """The templates of a gallery's people, each made when it is first needed, and again once the gallery changes."""
 
-    def __init__(self, gallery: Gallery, threshold: float):
+    def __init__(self, gallery: Gallery | GalleryReader, threshold: float):
         self._gallery, self._threshold = gallery, threshold  # the model's own
         self._made: dict[str | None, Template] = {}
         self._version = gallery.version  # that they were made from

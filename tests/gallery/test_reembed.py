@@ -55,7 +55,7 @@ def test_a_gallery_is_made_anew_with_names_and_boxes_as_they_were(gallery, other
     assert again.embedding_size == 3
     with pytest.raises(FaceSimError, match="another model"):
         open_gallery(gallery.address, verifier.model)
-    assert sorted(os.listdir(gallery.address)) == [".facesim-lock", "faces.lance"]
+    assert sorted(os.listdir(gallery.address)) == [".facesim-lock", ".facesim-snapshot", "faces.lance"]
     list(reembed(again, verifier.model))
     assert content(open_gallery(gallery.address, verifier.model)) == before
 

@@ -20,6 +20,7 @@ from facesim.gallery.reembed import staged_gallery
 from facesim.gallery.rows import FaceRow, check_name
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.gallery.version import Version
+from facesim.model import Model
 
 BOX = Box(10, 20, 110, 125)
 AWKWARD = "Zoë O'Brien'; --"
@@ -256,10 +257,10 @@ def test_nobody_is_forgotten_by_a_clever_name(gallery, fill):
 def test_another_model_is_refused_and_the_same_network_with_other_metadata_is_not(
     gallery, model, write_model, tmp_path
 ):
-    other = store.Model(write_model())
+    other = Model(write_model())
     with pytest.raises(FaceSimError, match=r"was made by another model .* facesim reembed"):
         open_gallery(gallery.address, other)
-    same = store.Model(write_model("renamed.onnx", threshold="0.5"))
+    same = Model(write_model("renamed.onnx", threshold="0.5"))
     assert same.fingerprint == other.fingerprint != model.fingerprint
     open_or_create_gallery(str(tmp_path / "other"), other)
     assert open_gallery(str(tmp_path / "other"), same).embedding_size == 3

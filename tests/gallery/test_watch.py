@@ -122,7 +122,7 @@ def test_each_face_of_each_frame_gets_its_line(run, gallery, clip):
     ]
     assert all(line.endswith(str(clip)) for line in lines)
     assert status == 0
-    assert notes == ""
+    assert notes == "facesim: threshold 0.4353: FMR 0.918 % on lfw; up to 26.3 % on london (black).\n"
 
 
 def test_json_has_a_line_for_each_frame_with_a_face_or_without(run, gallery, clip):
@@ -278,13 +278,15 @@ def test_there_is_no_such_camera():
         Video("97")
 
 
-def test_of_trouble_one_sentence_is_all_that_reaches_stderr(begun, tmp_path, clip, cut_short):
+def test_trouble_is_one_sentence_on_stderr(begun, tmp_path, clip, cut_short):
     (tmp_path / "cut off.mp4").write_bytes(clip.read_bytes()[:-500])
     for process in [begun(source) for source in (tmp_path / "cut off.mp4", cut_short, "97")]:
         _, complaint = process.communicate(timeout=60)
         assert process.returncode == 2
+        *notes, complaint = complaint.splitlines()
         assert complaint.startswith("facesim: ")
-        assert complaint.count("\n") == 1
+        assert all(note.startswith("facesim: threshold 0.4353") for note in notes)
+        assert len(notes) <= 1
 
 
 @pytest.mark.parametrize(
@@ -444,5 +446,5 @@ def test_a_cameras_watch_ends_in_order(run, gallery, camera, grace, tmp_path, en
 def test_what_may_pass_for_somebody_is_said_as_identify_says_it(run, gallery, clip, monkeypatch):
     monkeypatch.setattr("facesim.gallery.identify.Identifier.strangers_named", lambda _: 0.5)
     assert "about 50 % of strangers are" in run("watch", gallery, clip, "--every", "9")[2]
-    assert run("watch", gallery, clip, "--every", "9", "--fmr", "0.01")[2] == ""
+    assert "strangers" not in run("watch", gallery, clip, "--every", "9", "--fmr", "0.01")[2]
     assert run("watch", gallery, clip, "--fmr", "0.01", "-t", "0.3")[0] == 2
