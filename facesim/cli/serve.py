@@ -46,9 +46,12 @@ def serve(address, write, host, port, token, token_file, open_page, log, model, 
         token = token_in(token_file)
     verifier, gallery = Verifier(model, threshold, gpu, fmr), None
     if address:
-        from facesim.gallery.store import open_gallery, open_or_create_gallery
+        from facesim.gallery.reading import GalleryReader, is_gallery
+        from facesim.gallery.store import open_or_create_gallery
 
-        gallery = (open_or_create_gallery if write else open_gallery)(address, verifier.model)
+        if write and not is_gallery(address):
+            open_or_create_gallery(address, verifier.model)
+        gallery = GalleryReader(address, verifier.model)
 
     def on_start(where):
         note(f"{where} (Ctrl+C stops it)")

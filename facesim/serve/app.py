@@ -23,6 +23,7 @@ from facesim.serve.work import Workers
 from facesim.verifier import Verifier
 
 if TYPE_CHECKING:
+    from facesim.gallery.reading import GalleryReader
     from facesim.gallery.store import Gallery
 
 PAGE = Path(__file__).parent / "page"
@@ -32,15 +33,15 @@ TEMPLATES = Jinja2Templates(PAGE)
 
 def make_app(
     verifier: Verifier,
-    gallery: "Gallery | None" = None,
+    gallery: "Gallery | GalleryReader | None" = None,
     can_write: bool = False,
     token: str | None = None,
     log: Callable[[str], object] | None = None,
 ) -> ASGIApp:
     """Return the application: the page and the API over a verifier, and a gallery where there is one.
 
-    It changes the gallery only if it `can_write`. With a `token`, every request needs it; without one, only names of
-    this machine are answered to. `log` is called with a line for each answer.
+    It changes the gallery only if it `can_write`; a reader of one is opened sooner. With a `token`, every request needs
+    it; without one, only names of this machine are answered to. `log` is called with a line for each answer.
     """
 
     @contextlib.asynccontextmanager

@@ -19,6 +19,7 @@ from facesim.serve.limits import HEADER_SECONDS, REQUEST_SECONDS
 from facesim.verifier import Verifier
 
 if TYPE_CHECKING:
+    from facesim.gallery.reading import GalleryReader
     from facesim.gallery.store import Gallery
 
 MIN_TOKEN = 16  # characters
@@ -28,7 +29,7 @@ def serve(
     verifier: Verifier,
     host: str = "127.0.0.1",
     port: int = 8765,
-    gallery: "Gallery | None" = None,
+    gallery: "Gallery | GalleryReader | None" = None,
     can_write: bool = False,
     token: str | None = None,
     log: Callable[[str], object] | None = None,

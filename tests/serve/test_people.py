@@ -13,6 +13,7 @@ pytest.importorskip("lancedb", reason="the extra gallery is not installed")
 
 from facesim.detector.selection import find_main_face
 from facesim.gallery.enrol import enrol
+from facesim.gallery.reading import GalleryReader
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 
 
@@ -93,7 +94,7 @@ def test_without_permission_nothing_changes(verifier, model, address, hopper, tm
     photo = tmp_path / "ana.jpg"
     shutil.copy(hopper, photo)
     gallery = open_or_create_gallery(address, model)
-    with running(verifier, gallery=open_gallery(address, model)) as client:
+    with running(verifier, gallery=GalleryReader(address, model)) as client:
         assert client.get("/v1/people").json == []
         list(enrol(gallery, verifier, [(str(photo), "Ana")]))  # another process does so
         assert client.get("/v1/people").json == [{"name": "Ana", "faces": 1}]
