@@ -42,7 +42,7 @@ COMMANDS = {  # in an order in which each finds what it needs
     "watch": ["gallery clip.mp4"],
     "cluster": ["gallery --to gallery --draw clusters.png --output clusters.csv"],
     "list": ["gallery", "gallery --totals"],
-    "serve": ["--gallery gallery --write --port 0"],
+    "serve": ["--gallery other --write --port 0"],
     "rename": ["gallery Ana Bea"],
     "export": ["gallery --to sorted"],
     "forget": ["gallery Bea"],
@@ -55,7 +55,7 @@ CALLS = (
 )
 ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
 LOOPBACK = re.compile(r"127\.|::1$|::ffff:127\.")
-LOOK_UP = re.compile(r"htons\(53\)|/nscd/socket|/run/systemd/resolve")  # of a host, by a resolver on this machine, too
+LOOK_UP = re.compile(r"htons\(53\)|/run/systemd/resolve")  # of a host, by a resolver on this machine, too
 PATH = re.compile(r'(?:AT_FDCWD|\d+)<([^>]*)>, "([^"]*)"|\b\w+\("([^"]*)"')
 
 
