@@ -15,7 +15,7 @@ from facesim.gallery.embed import ListedPhoto, embed_photos, timed_batches, writ
 from facesim.gallery.identify import WEIGHED, probabilities
 from facesim.gallery.known import named_photos, note_versions
 from facesim.gallery.maintenance import vacuum
-from facesim.gallery.rows import FaceRow, Match, check_name
+from facesim.gallery.rows import UPLOADED, FaceRow, Match, check_name
 from facesim.gallery.store import Gallery
 from facesim.gallery.version import Version, is_unchanged, version_of
 from facesim.names import Spellings
@@ -122,7 +122,7 @@ def enrol_upload(gallery: Gallery, verifier: Verifier, data: bytes, name: str, c
     The gallery calls it after its content, so that it is enrolled once: `known_as` is the name that it has already.
     """
     digest = hashlib.blake2b(data, digest_size=16).digest()
-    path, version = f"upload:{digest.hex()}", Version(size=len(data))
+    path, version = f"{UPLOADED}{digest.hex()}", Version(size=len(data))
     try:
         embedded = verifier.embed_faces(open_photo(data, called))
     except FaceSimError as error:

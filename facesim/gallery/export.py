@@ -15,6 +15,7 @@ from typing import Any
 
 from facesim.errors import FaceSimError, FaceSimWarning
 from facesim.files import check_folder, write_whole
+from facesim.gallery.rows import UPLOADED, check_not_uploaded
 from facesim.gallery.store import Gallery
 from facesim.gallery.tables import is_remote
 from facesim.names import name_key
@@ -65,7 +66,8 @@ def export_photos(gallery: Gallery, folder: Path, copy: bool = False) -> Iterato
             f"nobody in {where} has a name: facesim cluster {where} --to {where} makes people of groups."
         )
     folder = folder.absolute()
-    _check_apart(gallery, folder, {os.path.dirname(photo) for theirs in photos.values() for photo in theirs})
+    files = [photo for theirs in photos.values() for photo in theirs if not photo.startswith(UPLOADED)]
+    _check_apart(gallery, folder, set(map(os.path.dirname, files)))
     check_folder(folder)
     folder_of = folder_names(photos)
     for name in sorted(photos):
@@ -140,6 +142,7 @@ def _put(photo: str, own: Path, there: dict[str, Path], taken: set[str], copy: b
 
     `there` has what was in the folder before, by the key of its name; `taken` the keys of other photos' names.
     """
+    check_not_uploaded(photo)
     if not os.path.isfile(photo):
         raise FaceSimError(f"{photo} is not there any more: bring it back, or facesim forget --photo.")
     try:

@@ -9,7 +9,7 @@ from facesim.cores import cores
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.errors import FaceSimError
 from facesim.gallery.maintenance import STAGED, overwrite, purge
-from facesim.gallery.rows import FaceRow, fingerprint_in, gallery_schema
+from facesim.gallery.rows import FaceRow, check_not_uploaded, fingerprint_in, gallery_schema
 from facesim.gallery.store import Gallery
 from facesim.gallery.tables import connect, open_table, translate_errors
 from facesim.gallery.version import is_unchanged
@@ -73,6 +73,7 @@ def _reembed_row(row: FaceRow, model: Model) -> FaceRow | FaceSimError:
     if row.problem:
         return row
     try:
+        check_not_uploaded(row.photo)
         photo = open_photo(row.photo)
         if not is_unchanged(row.photo, row.version, row.content):
             raise FaceSimError(f"{row.photo} has changed since it was embedded: its face may be elsewhere.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = "1"
 MAX_NAME = 200  # characters
+UPLOADED = "upload:"  # begins the path of a photo that was sent to `facesim serve`, and is on no disk
 BOX = Box._fields
 _FORMAT, _FINGERPRINT = b"facesim.gallery", b"facesim.model"
 _ADDED = {"size": "int64", "changed": "int64", "content": "binary"}  # columns that old galleries lack
@@ -64,6 +65,12 @@ class Match:
         """Return the match as JSON has it, and whether it is one at a threshold."""
         found = {"distance": self.distance, "same": self.distance < threshold, "name": self.name, "photo": self.photo}
         return found | {"box": self.box._asdict()}
+
+
+def check_not_uploaded(photo: str) -> None:
+    """Raise FaceSimError if a row's photo is on no disk because it was sent to `facesim serve`."""
+    if photo.startswith(UPLOADED):
+        raise FaceSimError(f"{photo} was sent to facesim serve, which keeps no photos: enrol it from a file.")
 
 
 def check_name(name: str) -> str:

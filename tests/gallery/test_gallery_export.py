@@ -9,6 +9,7 @@ import pytest
 
 from facesim.detector.box import Box
 from facesim.errors import FaceSimWarning
+from facesim.gallery.enrol import enrol_upload
 from facesim.gallery.export import export_photos, folder_names
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_or_create_gallery
@@ -190,3 +191,15 @@ list(export.export_photos(open_gallery(sys.argv[1]), Path(sys.argv[2]), copy=Tru
     list(export_photos(gallery, tmp_path / "sorted", copy=True))
     shown = {file: text for file, text in tree(tmp_path / "sorted").items() if "/." not in file}
     assert shown == {f"Ana/{number}.jpg": f"{number}.jpg" for number in range(3)}
+
+
+def test_a_photo_that_was_sent_to_the_server_cannot_be_exported_and_says_so(
+    gallery, verifier, add, hopper, tmp_path, monkeypatch, recwarn
+):
+    add("ana.jpg", "Ana")
+    enrol_upload(gallery, verifier, hopper.read_bytes(), "Grace")
+    monkeypatch.chdir(tmp_path)  # which holds no photo
+    exported, failed = export_photos(gallery, tmp_path / "sorted")
+    assert (exported.name, exported.error, failed.name) == ("Ana", None, "Grace")
+    assert "was sent to facesim serve, which keeps no photos" in str(failed.error)
+    assert not [warning for warning in recwarn if issubclass(warning.category, FaceSimWarning)]
