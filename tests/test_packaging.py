@@ -31,8 +31,9 @@ def test_a_wheel_carries_what_it_needs_and_works_from_any_folder(repository, tmp
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    files = [path for path in (repository / "facesim").rglob("*") if path.suffix in (".py", ".html", ".css", ".js")]
-    assert {file.suffix for file in files} == {".py", ".html", ".css", ".js"}
+    suffixes = {".py", ".html", ".css", ".js", ".svg"}
+    files = [path for path in (repository / "facesim").rglob("*") if path.suffix in suffixes]
+    assert {file.suffix for file in files} == suffixes
     for file in files:
         assert (tmp_path / "site" / file.relative_to(repository)).read_bytes() == file.read_bytes()
     for name in ("hog.svm", "cnn.onnx", "ORIGIN.md"):
