@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from facesim.data.cache import CachedCrops, cached_crops
 from facesim.data.dataset import Dataset
@@ -14,6 +15,7 @@ from facesim.model import Model
 
 METHODS = ("pca", "tsne")
 MIN_EMBEDDINGS = 3  # two always lie on a line
+FEW = 500  # points that one thread lays out in about a second; several threads would mostly wait for each other
 PERPLEXITY = 30  # of t-SNE, roughly the number of neighbours of each point; scikit-learn's default
 
 
@@ -88,5 +90,6 @@ def map_embeddings(embeddings: np.ndarray, method: str = "pca", seed: int = 0) -
         first, second = components.explained_variance_ratio_.tolist()
         return EmbeddingMap(method, points, (first, second))
     perplexity = min(PERPLEXITY, (len(embeddings) - 1) / 3)
-    points = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(embeddings)
+    with threadpool_limits(1 if len(embeddings) <= FEW else None):
+        points = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(embeddings)
     return EmbeddingMap(method, points.astype(float), None)
