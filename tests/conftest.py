@@ -13,6 +13,7 @@ import pytest
 from onnx import helper
 from PIL import Image, ImageOps
 
+import facesim.gallery  # noqa: F401  # before a test imports LanceDB, which reads once how much it is to log
 from facesim.cli import main
 from facesim.errors import FaceSimError
 from facesim.model import Model
