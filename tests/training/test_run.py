@@ -119,9 +119,9 @@ def test_every_way_to_learn_leads_from_nothing_to_a_model(few, tmp_path, loss, m
 
 
 def test_where_people_are_too_few_to_judge_the_start_comes_out_and_the_trained_model_beside_it(
-    few, tmp_path, model, hopper, capsys
+    copy_people, tmp_path, model, hopper, capsys
 ):
-    settings = Settings.best(data=(str(few),), init=str(model.path), epochs=1, reference="none")
+    settings = Settings.best(data=(str(copy_people(24, 2)),), init=str(model.path), epochs=1, reference="none")
     results = train(settings, tmp_path / "run")
     assert [epoch["stage"] for epoch in epochs(tmp_path / "run")] == ["identity"]
     assert (results["output"], results["finding"]) == ("start", "too few people")
