@@ -70,7 +70,8 @@ def time_sweep() -> None:
     faces = len(photos)
     least = timed(lambda: model.embed(sample)) / len(sample) * faces
     with tempfile.TemporaryDirectory() as folder:
-        with mock.patch("facesim.data.embedding_store.embeddings_home", lambda: Path(folder) / "embeddings"):
+        home = Path(folder) / "embeddings"
+        with mock.patch("facesim.data.embedding_store.embeddings_home", return_value=home):
             taken, again = (
                 timed(lambda: write_report(score(protocol, model), model, Path(folder), errors=50)) for _ in range(2)
             )
@@ -84,11 +85,11 @@ def time_sweep() -> None:
 def time_command() -> None:
     with tempfile.TemporaryDirectory() as cache:
         settings = os.environ | {"XDG_CACHE_HOME": cache, "FACESIM_DATA": str(data_home())}
+        command = [sys.executable, "-m", "facesim", "evaluate"]
         for found in ("with an empty cache", "with its crops", "with its embeddings"):
             if found == "with its crops":
                 shutil.rmtree(Path(cache) / "facesim" / "embeddings")
             before = processor_seconds()
-            command = [sys.executable, "-m", "facesim", "evaluate"]
             taken = timed(lambda: subprocess.run(command, env=settings, check=True, capture_output=True))
             click.echo(f"evaluate, {found:21} {taken:.1f} s, {processor_seconds() - before:.1f} s of processor time")
 
