@@ -112,7 +112,7 @@ class Model:
     @property
     def runtime(self) -> str:
         """Return what runs the network, `onnxruntime-1.23.2-cpu`: the last digits of embeddings depend on it."""
-        processor = "gpu" if _CUDA in self._session.get_providers() else "cpu"
+        processor = "gpu" if self._gpu >= 0 else "cpu"
         return f"onnxruntime-{onnxruntime.__version__}-{processor}{'-quick' if self._quick else ''}"
 
     def _check_unchanged(self) -> None:
