@@ -61,6 +61,13 @@ class Tree:
     def facesim(self, *arguments: str, **variables: str) -> tuple[float, int]:
         return self._run(*FACESIM, *arguments, statuses=(0,), **variables)
 
+    def gallery(self, photo: str) -> str:
+        """Return a gallery of one person, made the first time."""
+        gallery = str(self.folder / "gallery")
+        if not Path(gallery).exists():
+            self.facesim("enrol", gallery, photo, "--name", "Ana")
+        return gallery
+
     def evaluate(self, data: Path) -> tuple[float, int]:
         """Evaluate on LFW's test people, with nothing cached."""
         cache = self.folder / "cache"
@@ -74,8 +81,10 @@ class Tree:
         return run(command, self.folder / "output", statuses, environment(self.root) | variables)
 
 
-def compare_trees(other: str, parts: set[str], turns: int, photos: Photos, folder: Path) -> list[Comparison]:
-    """Compare this checkout with `other`, a commit or the folder of a checkout."""
+def compare_trees(
+    other: str, parts: set[str], turns: int, photos: Photos, folder: Path, left_out: list[str]
+) -> list[Comparison]:
+    """Compare this checkout with `other`, a commit or the folder of a checkout; note what one of them cannot do."""
     comparisons = []
     with contextlib.ExitStack() as stack:
         trees = {}
@@ -83,11 +92,15 @@ def compare_trees(other: str, parts: set[str], turns: int, photos: Photos, folde
             (folder / name).mkdir()
             server = stack.enter_context(Server("facesim", sys.executable, root))
             trees[name] = Tree(root, server, folder / name)
-        for what, measure in measures(parts, trees, photos, folder):
+        for what, measure in measures(parts, photos, folder):
             actions = {name: lambda turn, tree=tree, measure=measure: measure(tree) for name, tree in trees.items()}
-            for warm_up in actions.values():
-                warm_up(0)
-            results = by_turns(what, turns, actions)
+            try:
+                for warm_up in actions.values():
+                    warm_up(0)
+                results = by_turns(what, turns, actions)
+            except click.ClickException as error:
+                left_out.append(f"{what} is left out: {error.message}")
+                continue
             for unit, here, there in zip("sB", *(zip(*runs, strict=True) for runs in results.values()), strict=True):
                 if all(here + there):
                     comparisons.append(compare(what if unit == "s" else f"peak memory: {what}", unit, here, there))
@@ -108,7 +121,7 @@ def checkout(other: str, folder: Path) -> Path:
 
 
 def measures(
-    parts: set[str], trees: dict[str, Tree], photos: Photos, folder: Path
+    parts: set[str], photos: Photos, folder: Path
 ) -> Iterator[tuple[str, Callable[[Tree], tuple[float, int]]]]:
     """Yield what is measured, and a function that does it once in a checkout: its seconds, and bytes or 0."""
     if "cold" in parts:
@@ -126,10 +139,9 @@ def measures(
         what = f"{PAIRS:,} pairs of {len(photos.lfw):,} LFW photos"
         yield what, lambda tree: tree.predict("--pairs", pairs, statuses=statuses)
     if "gallery" in parts:
-        for tree in trees.values():
-            tree.facesim("enrol", str(tree.folder / "gallery"), photos.small[0], "--name", "Ana")
-        yield "facesim list", lambda tree: tree.facesim("list", str(tree.folder / "gallery"))
-        yield "facesim identify", lambda tree: tree.facesim("identify", str(tree.folder / "gallery"), photos.small[0])
+        photo = photos.small[0]
+        yield "facesim list", lambda tree: tree.facesim("list", tree.gallery(photo))
+        yield "facesim identify", lambda tree: tree.facesim("identify", tree.gallery(photo), photo)
         yield "facesim list --help", lambda tree: tree.facesim("list", "--help")
     if "evaluate" in parts:
         yield "facesim evaluate", lambda tree: tree.evaluate(Path(photos.lfw[0]).parents[2])

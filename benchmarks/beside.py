@@ -157,10 +157,12 @@ def size_row(pythons: dict[str, str], folder: Path) -> Row:
 
 def table(rows: list[Row]) -> list[str]:
     """Lay the rows out as a Markdown table."""
+    if not rows:
+        return []
     names = list(rows[0].figures)
     peers = [name for name in names if name in TITLES]
     heads = [TITLES.get(name, name) for name in names]
-    against = [f"against {TITLES.get(name, f'the {name}')}" for name in names if name != FACESIM]
+    against = [f"against {TITLES[name].split()[0]}" for name in peers] + ["against the floor"]
     lines = [f"| | {' | '.join(heads + against)} |", "|---" * (len(heads + against) + 1) + "|"]
     for row in rows:
         ours = row.figures[FACESIM]
@@ -192,6 +194,7 @@ def explanations(parts: set[str], turns: int, peer_photos: int) -> list[str]:
         f"(extrapolated from {peer_photos} of them), then a distance for each pair.",
         "size": "Installed: the files of a tool's distributions and of all they require, without pip and setuptools.",
     }
-    machine = f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+    cores = f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
     floor = "The floor: the libraries called bare, one look of the detector and one pass of the network for each photo."
-    return [f"On {machine}. {floor}", *(line for part, line in said.items() if part in parts)]
+    opencv = "OpenCV: its YuNet and its SFace, called as its tutorial does."
+    return [f"On {cores}. {floor} {opencv}", *(line for part, line in said.items() if part in parts)]

@@ -21,6 +21,7 @@ MODEL = ROOT / "models" / "facesim.onnx"
 DETECTOR = ROOT / "facesim" / "detector" / "hog.svm"
 LOOK_SIDE, CROP_SIDE, MARGIN = 640, 160, 0.2  # pixels, pixels and a share of the face's box, as facesim has them
 EMBEDDING_SIZE = 128
+YUNET_SURE = 0.6  # as in OpenCV's model zoo; with 0.9, the default, YuNet misses many faces in tight crops
 OPENCV_WEIGHTS = ("face_detection_yunet_2023mar.onnx", "face_recognition_sface_2021dec.onnx")
 
 
@@ -92,7 +93,7 @@ def encode(path: str):
 
 
 class OpenCV:
-    """OpenCV's YuNet and SFace, called as its tutorial does, with its own defaults."""
+    """OpenCV's YuNet and SFace, called as its tutorial does."""
 
     def __init__(self, once: bool):
         opencv_tools()
@@ -122,11 +123,12 @@ def opencv_tools():
     import cv2
 
     yunet, sface = (str(Path(sys.prefix) / name) for name in OPENCV_WEIGHTS)
-    return cv2.FaceDetectorYN.create(yunet, "", (LOOK_SIDE, LOOK_SIDE)), cv2.FaceRecognizerSF.create(sface, "")
+    detector = cv2.FaceDetectorYN.create(yunet, "", (LOOK_SIDE, LOOK_SIDE), YUNET_SURE)
+    return detector, cv2.FaceRecognizerSF.create(sface, "")
 
 
 def opencv_feature(path: str):
-    """Return the feature `(1, 128)` of a photo's surest face, or None.
+    """Return the feature `(1, 128)` of a photo's largest face, or None.
 
     A photo is made smaller where it is larger than LOOK_SIDE: YuNet looks for faces of up to 300 pixels, and finds none
     in a portrait of 12 megapixels.
@@ -140,7 +142,10 @@ def opencv_feature(path: str):
         photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     detector.setInputSize(photo.shape[1::-1])
     _, faces = detector.detect(photo)
-    return None if faces is None else recogniser.feature(recogniser.alignCrop(photo, faces[0]))
+    if faces is None:
+        return None
+    largest = max(faces, key=lambda face: face[2] * face[3])
+    return recogniser.feature(recogniser.alignCrop(photo, largest))
 
 
 def opencv_feature_alone(path: str):
@@ -153,13 +158,17 @@ def opencv_feature_alone(path: str):
 
 def describe(photos: list[str]) -> None:
     """Write OpenCV's features of unit length, `(n, 128)`, to stdout; NaN where no face is found."""
+    import io
+
     import numpy as np
 
     features = np.full((len(photos), EMBEDDING_SIZE), np.nan, np.float32)
     for row, feature in zip(features, in_all_cores(opencv_feature_alone, photos), strict=True):
         if feature is not None:
             row[:] = feature / np.linalg.norm(feature)
-    np.save(sys.stdout.buffer, features)
+    whole = io.BytesIO()
+    np.save(whole, features)  # which needs a file that it can seek in
+    sys.stdout.buffer.write(whole.getvalue())
 
 
 class Floor:

@@ -14,7 +14,7 @@ from pooch import os_cache
 
 FACE_RECOGNITION, OPENCV = "face_recognition", "opencv"
 VERSIONS = {FACE_RECOGNITION: "1.3.0", OPENCV: "5.0.0.93"}
-TITLES = {FACE_RECOGNITION: "face_recognition 1.3.0", OPENCV: "OpenCV 5.0.0, YuNet + SFace"}
+TITLES = {FACE_RECOGNITION: "face_recognition 1.3.0", OPENCV: "OpenCV 5.0.0"}
 REQUIREMENTS = {
     FACE_RECOGNITION: (f"face_recognition=={VERSIONS[FACE_RECOGNITION]}", "setuptools<81"),  # it needs pkg_resources
     OPENCV: (f"opencv-python-headless=={VERSIONS[OPENCV]}",),

@@ -83,7 +83,7 @@ def main(only, other, turns, given, lfw_photos, peer_photos, as_json):
         if not photos.lfw:
             parts -= ON_LFW
         if other:
-            rows = against.compare_trees(other, parts, turns, photos, Path(folder))
+            rows = against.compare_trees(other, parts, turns, photos, Path(folder), left_out)
             lines, notes = against.table(rows, other), against.explanations(turns)
         else:
             rows = beside.compare_tools(parts, turns, photos, peer_photos, Path(folder), left_out)
