@@ -172,5 +172,6 @@ def table(comparisons: list[Comparison], other: str) -> list[str]:
 def explanations(turns: int) -> list[str]:
     return [
         f"Medians of {turns} turns. The ratio is the median of the turns' ratios, its interval a bootstrap over turns.",
-        "Slower or faster: all of the interval is above or below 1. By chance, that is so in one row of a hundred.",
+        "Slower or faster: all of the interval is above or below 1. By chance, that is so in one row of a hundred,",
+        "and on a busy machine in more: repeat such a row with more turns (--only warm --turns 100) to be sure.",
     ]
