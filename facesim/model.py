@@ -3,8 +3,6 @@
 import contextlib
 import functools
 import os
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from facesim.gpu import MAX_BATCH, MAX_QUICK_BATCH, Batches, check_on_gpu, check
 from facesim.model_info import info_from_metadata
 from facesim.onnx_file import check_onnx_file, network_fingerprint, widened_network
 from facesim.photo_file import file_state
+from facesim.time_limit import limited
 
 _CROP_SHAPE = (CROP_SIZE, CROP_SIZE, 3)
 _MAX_EMBEDDING = 10_000
@@ -95,18 +94,33 @@ class Model:
         return self
 
     def __reduce__(self) -> tuple:
+        self._check_unchanged()
+        return _reopened, (*self._opened, self.fingerprint)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Return a hash of the network: models with the same one give the same embeddings.
+
+        Raises FaceSimError where the file has changed since it was opened.
+        """
+        self._check_unchanged()
+        fingerprint = network_fingerprint(Path(self._opened[0]))
+        self._check_unchanged()
+        return fingerprint
+
+    @property
+    def runtime(self) -> str:
+        """Return what runs the network, `onnxruntime-1.23.2-cpu`: the last digits of embeddings depend on it."""
+        processor = "gpu" if self._gpu >= 0 else "cpu"
+        return f"onnxruntime-{onnxruntime.__version__}-{processor}{'-quick' if self._quick else ''}"
+
+    def _check_unchanged(self) -> None:
         try:
             unchanged = self._state == file_state(os.stat(self._opened[0]))
         except OSError:
             unchanged = False
         if not unchanged:
-            raise FaceSimError(f"{self.path} has changed since it was opened: open it again for other processes.")
-        return _reopened, (*self._opened, self.fingerprint)
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """Return a hash of the network: models with the same one give the same embeddings."""
-        return network_fingerprint(Path(self._opened[0]))
+            raise FaceSimError(f"{self.path} has changed since it was opened: open it again.")
 
     @property
     def threads(self) -> int:
@@ -147,7 +161,7 @@ class Model:
     def _embed_each(self, crops: np.ndarray) -> np.ndarray:
         """Embed each crop alone, on all cores."""
         embeddings = np.empty((len(crops), self.embedding_size), np.float32)
-        with self._watched(MAX_RUN * len(crops)) as options:
+        with self._limited(MAX_RUN * len(crops)) as options:
 
             def embed_one(i: int) -> None:
                 embeddings[i] = self._run(crops[i : i + 1], options)[0]
@@ -163,7 +177,7 @@ class Model:
         return embeddings
 
     def _embed_batch(self, crops: np.ndarray) -> np.ndarray:
-        with self._watched(MAX_RUN) as options:
+        with self._limited(MAX_RUN) as options:
             return self._run(crops, options)
 
     def _run(self, crops: np.ndarray, options: onnxruntime.RunOptions) -> np.ndarray:
@@ -171,22 +185,17 @@ class Model:
         return embeddings.reshape(len(crops), self.embedding_size)
 
     @contextlib.contextmanager
-    def _watched(self, limit: float) -> Iterator[onnxruntime.RunOptions]:
-        """Give the options for runs that are ended after `limit` seconds; raises FaceSimError where they are."""
-        options = onnxruntime.RunOptions()
-        options.log_severity_level = 4
-        ended = threading.Event()
-        threading.Thread(target=_watch, args=(ended, options, limit), daemon=True).start()
-        try:
-            yield options
-        except Exception as error:
-            if options.terminate:
-                raise FaceSimError(
-                    f"{self.path} holds a network that takes over {MAX_RUN} s for a crop: get a whole copy."
-                ) from error
-            raise
-        finally:
-            ended.set()
+    def _limited(self, seconds: float) -> Iterator[onnxruntime.RunOptions]:
+        """Give the options for runs that are ended after so many seconds; raises FaceSimError where they are."""
+        with limited(seconds) as options:
+            try:
+                yield options
+            except Exception as error:
+                if options.terminate:
+                    raise FaceSimError(
+                        f"{self.path} holds a network that takes over {MAX_RUN} s for a crop: get a whole copy."
+                    ) from error
+                raise
 
 
 def _path_or_content(path: Path) -> str | bytes:
@@ -207,22 +216,6 @@ def _bound_memory() -> None:
     arena = onnxruntime.OrtArenaCfg({"max_mem": _MAX_MEMORY})
     with contextlib.suppress(Exception):  # the host program has already made one
         onnxruntime.create_and_register_allocator(where, arena)
-
-
-def _watch(ended: threading.Event, options: onnxruntime.RunOptions, limit: float) -> None:
-    """End a run that takes more than `limit` seconds of both wall-clock and processor time.
-
-    A process that was suspended uses no processor time, and one with many threads uses more of it than of the clock.
-    """
-    clock, processor = time.monotonic(), time.process_time()
-
-    def taken() -> float:
-        return min(time.monotonic() - clock, time.process_time() - processor)
-
-    while not ended.wait(max(0.01, limit - taken())):
-        if taken() >= limit:
-            options.terminate = True
-            return
 
 
 @functools.lru_cache(maxsize=1)  # a pool's workers receive the same one with every task
