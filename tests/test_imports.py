@@ -10,6 +10,7 @@ from facesim.cli.verbs import VERBS
 OF_GALLERIES = {"lancedb", "lance", "pandas", "pyarrow", "portalocker"}
 HEAVY = OF_GALLERIES | {"matplotlib", "bokeh", "sklearn", "scipy", "torch", "onnx", "onnxruntime", "ray", "cv2"}
 MODEL = {"onnxruntime"}  # what opens the model
+OF_WRITING = {"shutil", "tempfile"}  # which load compression, random numbers and more
 PROGRAM = """
 import sys
 from facesim.cli import main
@@ -20,14 +21,14 @@ print("imported", *sys.modules)
 """
 
 
-def run_lines(*lines, cwd=None) -> tuple[dict[str, str], set[str]]:
-    """Run `facesim` with lines of arguments, in one process; return their statuses, and what it imported of HEAVY."""
+def run_lines(*lines, cwd=None, among=HEAVY) -> tuple[dict[str, str], set[str]]:
+    """Run `facesim` with lines of arguments, in one process; return their statuses, and what of `among` it imported."""
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=cwd, input="\n".join(lines), capture_output=True, text=True, check=True
     )
     *printed, imported = ended.stdout.splitlines()
     statuses = [line.removeprefix("ended ") for line in printed if line.startswith("ended ")]
-    return dict(zip(lines, statuses, strict=True)), set(imported.split()) & HEAVY
+    return dict(zip(lines, statuses, strict=True)), set(imported.split()) & among
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +84,8 @@ def test_a_wrong_argument_is_refused_before_anything_heavy_is_imported(place, li
 )
 def test_a_small_gallery_is_read_without_what_writes_it(place, lines, needed):
     assert run_lines(*lines, cwd=place) == (dict.fromkeys(lines, "0"), needed)
+
+
+def test_a_verdict_is_given_without_what_writes_files(place):
+    line = "predict grace.jpg grace.jpg"
+    assert run_lines(line, cwd=place, among=OF_WRITING) == ({line: "0"}, set())
