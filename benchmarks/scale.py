@@ -1,7 +1,7 @@
 """What does a large run of `facesim embed` cost, from its first photo to its last, and when it is killed half-way?
 
-python benchmarks/scale.py --photos 100000 --engine local --keep results
-python benchmarks/scale.py --photos 100000 --engine ray --keep results
+python benchmarks/scale.py --engine local --faces largest --keep results
+python benchmarks/scale.py --engine ray --faces largest --keep results
 """
 
 import contextlib
@@ -54,19 +54,21 @@ class Look:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--photos", type=click.IntRange(100), default=100_000, show_default=True, help="Photos in a run.")
 @click.option("--engine", type=click.Choice(ENGINES), help="This engine, instead of both.")
+@click.option("--faces", type=click.Choice(("all", "largest")), default="all", show_default=True, help="As in embed.")
 @click.option("--phase", type=click.Choice(PHASES), help="This phase, instead of both; the whole run comes first.")
 @click.option("--keep", type=click.Path(file_okay=False), help="Keep galleries and figures here, and go on from them.")
 @click.option("--write-every", type=float, help="Seconds between two writes, for a short trial with many writes.")
 @click.option("--made-up", is_flag=True, help="Make up a face for each photo: how fast is all but the embedding?")
-def main(photos, engine, phase, keep, write_every, made_up):
+def main(photos, engine, faces, phase, keep, write_every, made_up):
     """Print what a run over many photos costs, as Markdown tables.
 
     The photos are LFW's, many times over, as links under other names. There are two phases: a whole run, whose speed
     and memory are followed from outside; and a run that is killed half-way by SIGKILL and run again, whose rows must be
     the same. LFW is looked for where training looks for it, and downloaded where it is missing. On Linux only.
 
-    A phase takes some 25 minutes on two cores for 100,000 photos. With --keep, its figures are written down as soon as
-    it ends, and it is not run again: so the phases can be run one at a time, and one that was stopped can be repeated.
+    With the largest faces only, a phase takes some 25 minutes on two cores for 100,000 photos; with all faces four
+    times as long. With --keep, its figures are written down as soon as it ends, and it is not run again: so the phases
+    can be run one at a time, and one that was stopped can be repeated.
     """
     if made_up and engine != "local":
         raise click.UsageError("--made-up is for --engine local: Ray's workers are processes of their own.")
@@ -80,7 +82,7 @@ def main(photos, engine, phase, keep, write_every, made_up):
                 if not figures.exists():
                     shutil.rmtree(folder / f"{each}-{name}", ignore_errors=True)  # of a phase that was stopped
                     waits = [f"from facesim.gallery import {WAITS[each]} = {write_every}"] * (write_every is not None)
-                    run = Run(collection, folder / f"{each}-{name}", each, photos, [*trial, *waits])
+                    run = Run(collection, folder / f"{each}-{name}", each, faces, photos, [*trial, *waits])
                     told = PHASE[name](run, folder)
                     scratch = figures.with_suffix(".part")
                     scratch.write_text(json.dumps(told))
@@ -112,10 +114,11 @@ def link_photos(folder: Path, count: int) -> Path:
 class Run:
     """Runs of `facesim embed` into one gallery, each in a process of its own."""
 
-    def __init__(self, photos: Path, gallery: Path, engine: str, count: int, before: list[str]):
-        self.photos, self.gallery, self.engine, self.count = photos, gallery, engine, count
+    def __init__(self, photos: Path, gallery: Path, engine: str, faces: str, count: int, before: list[str]):
+        self.photos, self.gallery, self.engine, self.faces, self.count = photos, gallery, engine, faces, count
         program = "; ".join([*before, "from facesim.cli import main; main()"])
-        self.command = [sys.executable, "-c", program, "embed", photos, "--to", gallery, "--json", "--engine", engine]
+        self.command = [sys.executable, "-c", program, "embed", photos, "--to", gallery, "--json"]
+        self.command += ["--engine", engine, "--faces", faces]
 
     def follow(self, stop: Callable[[Look], bool] = lambda look: False) -> tuple[list[Look], dict[str, Any]]:
         """Run the command; return what was seen on the way, and what it printed. It is killed once `stop` is true."""
@@ -185,6 +188,7 @@ def whole(run: Run, _: Path) -> dict[str, Any]:
     tenths = [tenth(looks, part) for part in (0, 9)]
     return {
         "engine": run.engine,
+        "selection": run.faces,
         "photos": run.count,
         "cores": cores(),
         "faces": sums["faces"],
@@ -215,17 +219,17 @@ def between(looks: list[Look], span: tuple[float, float]) -> list[Look]:
 
 def killed(run: Run, folder: Path) -> dict[str, Any]:
     """Kill a run once half of the rows are there, and run it again."""
-    expected = json.loads((folder / f"{run.engine}-whole.json").read_text())
+    figures = folder / f"{run.engine}-whole.json"
+    if not figures.exists():
+        raise click.ClickException(f"{figures} does not exist: run --phase whole first.")
+    expected = json.loads(figures.read_text())
     first, _ = run.follow(stop=lambda look: look.rows >= expected["faces"] / 2)
-    kept = run.rows()
     second, sums = run.follow()
     return {
         "engine": run.engine,
         "killed": first[-1].seconds,
-        "kept": kept,
         "known": sums["known_before"],
         "seconds": second[-1].seconds,
-        "found": sums,
         "same": run.digest() == expected["digest"],
     }
 
@@ -236,22 +240,31 @@ PHASE = {function.__name__: function for function in (whole, killed)}
 def print_tables(folder: Path) -> None:
     """Print the figures of all phases that are in a folder."""
     figures = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*-*.json"))}
-    print("| engine | photos | seconds | photos a second | first tenth | last tenth | for each core ", end="")
+    print("| engine, faces | photos | seconds | photos a second | first tenth | last tenth | for each core ", end="")
     print("| memory: first tenth | last tenth | peak | bytes a photo |\n" + "|---" * 11 + "|")
-    for told in (told for name, told in figures.items() if name.endswith("whole")):
-        speed = told["photos"] / told["seconds"]
-        speeds = " | ".join(f"{each:.1f}" for each in (speed, *told["speeds"], speed / told["cores"]))
-        memory = [*zip(told["command"], told["all"], strict=True), told["peak"]]
-        memories = " | ".join(f"{own:,.0f} MB ({every:,.0f} MB)" for own, every in memory)
-        print(f"| {told['engine']} | {told['photos']:,} | {told['seconds']:,.0f} | {speeds} ", end="")
-        print(f"| {memories} | {told['bytes'] / told['photos']:,.0f} |")
+    for name, told in figures.items():
+        if name.endswith("whole"):
+            speed = told["photos"] / told["seconds"]
+            memory = [*zip(told["command"], told["all"], strict=True), told["peak"]]
+            columns = [
+                f"{told['engine']}, {told['selection']}",
+                f"{told['photos']:,}",
+                f"{told['seconds']:,.0f}",
+                *(f"{each:.1f}" for each in (speed, *told["speeds"], speed / told["cores"])),
+                *(f"{own:,.0f} MB ({every:,.0f} MB)" for own, every in memory),
+                f"{told['bytes'] / told['photos']:,.0f}",
+            ]
+            print(f"| {' | '.join(columns)} |")
     print("\nMemory of the command, and in brackets of all its processes together (proportional set sizes).\n")
     print("| engine | killed after | photos known then | continued | rows | nothing to do |\n" + "|---" * 6 + "|")
-    for told in (told for name, told in figures.items() if name.endswith("killed")):
-        rows = "the same" if told["same"] else "NOT the same"
-        known = figures[f"{told['engine']}-whole"]["known"]
-        print(f"| {told['engine']} | {told['killed']:,.0f} s | {told['known']:,} | {told['seconds']:,.0f} s ", end="")
-        print(f"| {rows} | {known:,.1f} s |")
+    for name, told in figures.items():
+        if name.endswith("killed"):
+            rows = "the same" if told["same"] else "NOT the same"
+            known = figures[f"{told['engine']}-whole"]["known"]
+            print(
+                f"| {told['engine']} | {told['killed']:,.0f} s | {told['known']:,} | {told['seconds']:,.0f} s ", end=""
+            )
+            print(f"| {rows} | {known:,.1f} s |")
     print("\nRows: those of the run that nobody killed, to the bit. Nothing to do: all photos are known already.\n")
 
 
