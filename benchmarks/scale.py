@@ -164,7 +164,7 @@ def numbers(embedding: np.ndarray | None) -> bytes:
 def make_up_faces() -> None:
     """Let facesim see a face on each photo, with an embedding that is drawn by the photo's path, and open none."""
 
-    def embed_faces(verifier: Verifier, photo: str, _: str) -> EmbeddedPhoto:
+    def embed_faces(verifier: Verifier, photo: str, selection: str = "all") -> EmbeddedPhoto:
         drawn = np.random.default_rng(zlib.crc32(photo.encode())).normal(size=(1, verifier.model.embedding_size))
         face = FoundFace(photo, Box(0, 0, 99, 99), 1)
         return EmbeddedPhoto([face], (drawn / np.linalg.norm(drawn)).astype(np.float32))
