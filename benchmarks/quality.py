@@ -22,6 +22,7 @@ from facesim.detector.box import Box
 from facesim.detector.crop import CROP_MARGIN, CROP_SIZE, centre_crop
 from facesim.detector.quality import Measures, crop_measures, crop_warnings
 from facesim.evaluation.metrics import SortedDistances
+from facesim.evaluation.scoring import embed_crops
 from facesim.evaluation.uncertainty import bootstrap_by_identity, wilson_interval
 
 PROBES = 150  # photos of a set, each degraded in every way
@@ -175,7 +176,7 @@ def draw_faces(model: Model, source: Source, crops: CachedCrops) -> Faces:
     return Faces(
         source.dataset.name,
         centre_crop(crops.wide[probes]),
-        model.embed(centre_crop(crops.wide[mates])),
+        embed_crops(model, crops, mates),
         people[..., 0] == people[..., 1],
         probes[:, None] != mates,
         people,

@@ -94,18 +94,33 @@ class Model:
         return self
 
     def __reduce__(self) -> tuple:
+        self._check_unchanged()
+        return _reopened, (*self._opened, self.fingerprint)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Return a hash of the network: models with the same one give the same embeddings.
+
+        Raises FaceSimError where the file has changed since it was opened.
+        """
+        self._check_unchanged()
+        fingerprint = network_fingerprint(Path(self._opened[0]))
+        self._check_unchanged()
+        return fingerprint
+
+    @property
+    def runtime(self) -> str:
+        """Return what runs the network, `onnxruntime-1.23.2-cpu`: the last digits of embeddings depend on it."""
+        processor = "gpu" if self._gpu >= 0 else "cpu"
+        return f"onnxruntime-{onnxruntime.__version__}-{processor}{'-quick' if self._quick else ''}"
+
+    def _check_unchanged(self) -> None:
         try:
             unchanged = self._state == file_state(os.stat(self._opened[0]))
         except OSError:
             unchanged = False
         if not unchanged:
-            raise FaceSimError(f"{self.path} has changed since it was opened: open it again for other processes.")
-        return _reopened, (*self._opened, self.fingerprint)
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """Return a hash of the network: models with the same one give the same embeddings."""
-        return network_fingerprint(Path(self._opened[0]))
+            raise FaceSimError(f"{self.path} has changed since it was opened: open it again.")
 
     @property
     def threads(self) -> int:

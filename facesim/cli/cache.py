@@ -21,9 +21,10 @@ def cache(kinds, clearing, as_json):
     facesim cache --clear          delete all of it
     facesim cache crops --clear    delete one kind
 
-    A KIND is crops (faces cut from data sets), lfw (the data set, if facesim has downloaded it to your cache) or
-    benchmarks (what facesim's benchmarks have installed). A run that still needs a crop cuts it again. Crops never
-    take more than 20 GB, unless one run needs more: those not used for the longest time are deleted.
+    A KIND is crops (faces cut from data sets), embeddings (of these faces, in a folder for each network, which is named
+    for its fingerprint), lfw (the data set, if facesim has downloaded it to your cache) or benchmarks (what facesim's
+    benchmarks have installed). A run that still needs a crop cuts it again. Crops and embeddings never take more than
+    20 GB, unless one run needs more: those not used for the longest time are deleted.
 
     Galleries, runs, model files, reports and data sets in the folder that FACESIM_DATA names are your own: they are
     neither listed nor cleared. ImageNet's weights are in PyTorch's cache.

@@ -22,7 +22,7 @@ from facesim.errors import FaceSimError
 
 CROP_VERSION = 8  # raised whenever photos are cut otherwise, or more is stored
 CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
-MAX_BYTES = 20 * 10**9  # of all crops together, unless a single run needs more
+MAX_BYTES = 18 * 10**9  # of all crops together, unless a single run needs more; embeddings take 2 GB beside them
 A_DAY = 86_400  # seconds
 
 _FACTS = struct.Struct("<III8s")

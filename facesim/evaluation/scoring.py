@@ -1,11 +1,14 @@
 """Measure the distances of pairs of photos with a model."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
+from facesim.cores import cores
 from facesim.data.cache import CachedCrops
+from facesim.data.embedding_store import EmbeddingStore, crop_digest
 from facesim.data.pairs import join_pairs
 from facesim.detector.crop import centre_crop
 from facesim.evaluation.protocol import Protocol
@@ -39,12 +42,28 @@ def score(protocol: Protocol, model: Model, crops: CachedCrops | None = None) ->
 
 
 def embed_crops(model: Model, crops: CachedCrops, photos: np.ndarray) -> np.ndarray:
-    """Embed `photos`, `(n,)` indices: `(n, d) float32`, NaN where a photo shows no face."""
+    """Embed `photos`, `(n,)` indices: `(n, d) float32`, NaN where a photo shows no face.
+
+    What the model has made of a crop before, in whatever data set, is read from the embedding store.
+    """
     embeddings = np.full((len(photos), model.embedding_size), np.nan, np.float32)
     with_face = np.flatnonzero(crops.usable[photos])
-    with tqdm(total=len(with_face), desc="embedding", unit="face", leave=False) as bar:
-        for start in range(0, len(with_face), BATCH):
-            rows = with_face[start : start + BATCH]
-            embeddings[rows] = model.embed(centre_crop(crops.wide[photos[rows]]))
-            bar.update(len(rows))
+    with ThreadPoolExecutor(cores()) as pool:
+        digests = list(pool.map(lambda photo: crop_digest(centre_crop(crops.wide[photo])), photos[with_face]))
+    rows: dict[bytes, int] = {}
+    row_of = np.array([rows.setdefault(digest, len(rows)) for digest in digests], int)
+    store = EmbeddingStore(model)
+    found = store.find(list(rows))
+    missing = np.flatnonzero(np.isnan(found).any(axis=1))
+    if len(missing):
+        store.make_room(len(missing))
+    _, first = np.unique(row_of, return_index=True)  # where each crop is shown
+    with tqdm(total=len(missing), desc="embedding", unit="face", leave=False, disable=not len(missing)) as bar:
+        for start in range(0, len(missing), BATCH):
+            batch = missing[start : start + BATCH]
+            shown = centre_crop(crops.wide[photos[with_face[first[batch]]]])
+            found[batch] = model.embed(shown)
+            store.add([crop_digest(crop) for crop in shown], found[batch])
+            bar.update(len(batch))
+    embeddings[with_face] = found[row_of]
     return embeddings

@@ -71,6 +71,7 @@ def make_app(
     handlers = dict.fromkeys((RequestError, HTTPException, Exception), problem_response)
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     app.state.verifier, app.state.workers, app.state.gallery = verifier, Workers(), None
+    app.state.fingerprint = verifier.model.fingerprint  # now: the file may be replaced while the server runs
     app.state.page = {"version": __version__, "gallery": gallery is not None, "write": can_write, "token": bool(token)}
     if gallery is not None:
         app.state.gallery = people.OpenGallery(gallery, can_write)

@@ -74,7 +74,7 @@ async def verify(request: Request) -> Response:
         verdict = verifier.decide(embedded1, embedded2)
         compared = ((photo1, verdict.face1), (photo2, verdict.face2))
         answer = verdict.as_dict() | {
-            "model": verifier.model.fingerprint,  # its path is nobody's business
+            "model": request.app.state.fingerprint,  # its path is nobody's business
             "text": {
                 "verdict": verdict.text,
                 "probability": verdict.probability_sentence,

@@ -20,6 +20,7 @@ from facesim.evaluation.formatting import as_dict
 from facesim.evaluation.gain import Gain, gain
 from facesim.evaluation.model_rates import BEST_F1, Distances, measured_pairs, rate_model, rate_test
 from facesim.evaluation.protocol import people_seen
+from facesim.evaluation.scoring import embed_crops
 from facesim.files import write_whole
 from facesim.model import Model
 from facesim.model_info import ModelInfo
@@ -42,6 +43,10 @@ class HeldOut:
     split: Split
     reference: Reference | None
 
+    @property
+    def photos(self) -> np.ndarray:
+        return self.split.held_out_photos(self.source.dataset, self.source.selected)
+
     def pairs(self) -> dict[str, Pairs]:
         return {"validation": self.split.validation, "test": self.split.test}
 
@@ -50,9 +55,8 @@ class HeldOut:
 class Start:
     """The model that a run goes on from."""
 
-    path: Path
-    info: ModelInfo
-    net: SiameseNet
+    model: Model
+    net: SiameseNet  # as read from its file
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,18 @@ class Rated:
 
 
 def rate_network(
-    net: SiameseNet, on: HeldOut, about: dict[str, Any], start: ModelInfo | None, most: float = np.inf
+    net: SiameseNet,
+    embeddings: np.ndarray,
+    on: HeldOut,
+    about: dict[str, Any],
+    start: ModelInfo | None,
+    most: float = np.inf,
 ) -> Rated:
-    """Measure a network on the people held out; its threshold is held to that of a `start`, and `most` at most."""
-    dataset, selected = on.source.dataset, on.source.selected
-    photos = on.split.held_out_photos(dataset, selected)
-    embeddings = embed_photos(net, on.crops, photos)
+    """Measure a network on the people held out, of whose photos it has made `embeddings`, `(n, d)`.
+
+    Its threshold is held to that of a `start`, and `most` at most.
+    """
+    dataset, selected, photos = on.source.dataset, on.source.selected, on.photos
     degraded = degraded_distances(net, on.crops, on.split.validation, photos, embeddings)
 
     def distances(pairs: Pairs) -> np.ndarray:
@@ -87,17 +97,20 @@ def write_better(
     """Write a trained network to `output` if it is better than its start; else the start, and the trained to `other`.
 
     With `keep`, the trained one is the output whatever is found. `about` is what its file says of its training.
-    Strangers of the reference bound the thresholds. Returns what was measured of the trained network, and the results
-    of the output, with those of both beside them.
+    Strangers of the reference bound the thresholds. What the start's file has made of a face before is not made again.
+    Returns what was measured of the trained network, and the results of the output, with those of both beside them.
     """
-    rates, most = [], [np.inf, np.inf]
+    info, rates, most = start.model.info, [], [np.inf, np.inf]
     strangers = on.reference
     if strangers:
-        measured = [pair_distances(one, strangers.crops, strangers.pairs) for one in (start.net, net)]
-        rates.append(rate_reference(strangers, measured[0], start.info.threshold))
+        photos = strangers.pairs.photos()
+        known = embed_crops(start.model, strangers.crops, photos)
+        measured = [strangers.pairs.distances(photos, known), pair_distances(net, strangers.crops, strangers.pairs)]
+        rates.append(rate_reference(strangers, measured[0], info.threshold))
         most = [highest_threshold(strangers, distances, rates[0]) for distances in measured]
-    begun = rate_network(start.net, on, on.data, start.info, most[0])
-    trained = rate_network(net, on, about, start.info, most[1])
+    known = embed_crops(start.model, on.crops, on.photos)
+    begun = rate_network(start.net, known, on, on.data, info, most[0])
+    trained = rate_network(net, embed_photos(net, on.crops, on.photos), on, about, info, most[1])
     if strangers:
         rates.append(rate_reference(strangers, measured[1], trained.info.threshold))
     gains = {part: _gain(begun, trained, on.source, pairs) for part, pairs in on.pairs().items()}
@@ -107,12 +120,12 @@ def write_better(
     if not keep:
         _write_start(start, begun.info, on.data["fingerprint"], output)
     dataset, test = on.source.dataset, on.split.test
-    seen = people_seen(start.info, dataset) & on.split.identities(dataset)["test"]
+    seen = people_seen(info, dataset) & on.split.identities(dataset)["test"]
     results = (trained if keep else begun).results | {
         "output": TRAINED if keep else START,
         "finding": finding,
         "gain": as_dict(gains),
-        "start": rate_test(begun.distances(test), test.same, start.info.threshold) | {"test_people_seen": len(seen)},
+        "start": rate_test(begun.distances(test), test.same, info.threshold) | {"test_people_seen": len(seen)},
         "trained": trained.results,
     }
     if begun.info.operating_points:
@@ -145,9 +158,10 @@ def _write_start(start: Start, rated: ModelInfo, fingerprint: str, output: Path)
     output.parent.mkdir(parents=True, exist_ok=True)
     if not rated.operating_points:
         with write_whole(output) as scratch:
-            shutil.copyfile(start.path, scratch)
+            shutil.copyfile(start.model.path, scratch)
         return
-    trained_on = start.info.trained_on
+    before = start.model.info
+    trained_on = before.trained_on
     chose = rated.trained_on["validation_identities"]
     record = {
         "data": rated.trained_on["data"],
@@ -156,10 +170,10 @@ def _write_start(start: Start, rated: ModelInfo, fingerprint: str, output: Path)
         "checked_on": "others",
         "people": len(chose),
         "identities": sorted({*trained_on.get("calibrated_on", {}).get("identities", []), *chose}),
-        "before": stated_before(start.info),
+        "before": stated_before(before),
     }
     points = rated.operating_points
-    missing = {point.name for point in start.info.operating_points} - {point.name for point in points}
-    points += stricter_points(start.info, [point.threshold for point in points], missing)
+    missing = {point.name for point in before.operating_points} - {point.name for point in points}
+    points += stricter_points(before, [point.threshold for point in points], missing)
     info = dataclasses.replace(rated, operating_points=points, trained_on=trained_on | {"calibrated_on": record})
-    write_calibrated(Model(start.path, quick=True), info, output)
+    write_calibrated(start.model, info, output)

@@ -25,6 +25,7 @@ from facesim.errors import FaceSimError
 from facesim.evaluation.model_rates import rate_validation
 from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.files import save_picture
+from facesim.model import Model
 from facesim.training import checks
 from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
 from facesim.training.embedding import embed_photos, pair_distances
@@ -174,11 +175,11 @@ class _Run:
             about["begun_from"] = begun_from.trained_on
         path = model_file(settings)
         if begun_from and path:
-            start = Start(path, begun_from, read_network(path, settings.backbone).to(self.processes.device))
+            start = Start(Model(path), read_network(path, settings.backbone).to(self.processes.device))
             keep = settings.keep_trained or bool(settings.folds)
             trained, results = write_better(start, net, on, about, output, files.trained, keep)
         else:
-            trained = rate_network(net, on, about, None)
+            trained = rate_network(net, embed_photos(net, crops, on.photos), on, about, None)
             results = trained.results
             export(net, trained.info, output)
         trained_on = split.train[crops.usable[split.train]]

@@ -126,6 +126,14 @@ def test_forget_says_how_much_it_removed_and_asks_nothing(run, gallery, hopper, 
         assert "say what to forget" in run("forget", gallery, *arguments)[2]
 
 
+@pytest.mark.usefixtures("own_folders")
+def test_a_face_that_is_forgotten_is_nowhere_else(run, gallery, hopper):
+    assert run("embed", hopper.with_name("grace_hopper_print.jpg"), "--to", gallery)[0] == 0
+    assert run("identify", gallery, hopper)[0] == 0
+    assert run("forget", gallery, "--all")[0] == 0
+    assert not os.listdir(os.environ["XDG_CACHE_HOME"])
+
+
 def test_an_old_name_does_not_come_back(run, gallery, hopper):
     run("rename", gallery, "Grace Hopper", "Amazing Grace")
     status, printed, notes = run("enrol", gallery, hopper, "--name", "Grace Hopper")

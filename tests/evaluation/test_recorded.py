@@ -45,7 +45,7 @@ def make_scores(tmp_path):
 
 
 def test_what_is_recorded_is_read_back_beside_the_point_and_the_network_stays(own, make_scores):
-    before, network = own.path.read_bytes(), onnx.load(own.path).graph
+    before, network, fingerprint = own.path.read_bytes(), onnx.load(own.path).graph, own.fingerprint
     info = write_measured(make_scores(), own, measure_groups(make_scores(), own.info, ["kind"]))
     again = Model(own.path)
     assert again.info == info
@@ -57,7 +57,7 @@ def test_what_is_recorded_is_read_back_beside_the_point_and_the_network_stays(ow
         Measured("web", "many", 0.0, None, 8, 112),
         Measured("web", "few × many", 0.0, None, 0, 256),
     )
-    assert again.fingerprint == own.fingerprint
+    assert again.fingerprint == fingerprint
     assert onnx.load(own.path).graph == network
     assert before != own.path.read_bytes()
 

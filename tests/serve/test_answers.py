@@ -8,9 +8,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from PIL import Image
+from serving import running
 
 from facesim.detector.selection import cut_faces
+from facesim.model import Model
 from facesim.serve.openapi import DOCUMENT
+from facesim.verifier import Verifier
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +164,11 @@ def test_without_a_gallery_an_answer_says_how_to_open_one(client):
 def test_a_head_request_has_no_body(client):
     answer = client.send("HEAD", "/health")
     assert (answer.status, answer.body) == (200, b"")
+
+
+def test_a_model_file_that_is_replaced_changes_no_answer(write_model):
+    path = write_model()
+    fingerprint = Model(path).fingerprint
+    with running(Verifier(path)) as client:
+        write_model(averaged=(2, 3))
+        assert client.get("/v1/model").json["fingerprint"] == fingerprint

@@ -16,11 +16,14 @@ import torch
 from PIL import Image
 
 from facesim import Model
+from facesim.data.cache import cached_crops
 from facesim.data.dataset import read_folder
+from facesim.data.kept import kept
 from facesim.data.split import split_by_identity
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.detector.finding import find_faces
 from facesim.errors import FaceSimError
+from facesim.evaluation.scoring import embed_crops
 from facesim.photo import open_photo
 from facesim.training.export import export
 from facesim.training.run import train
@@ -158,9 +161,13 @@ def test_training_that_helps_is_kept(people, taught, tmp_path):
 
 def test_training_that_does_not_help_gives_the_start_calibrated_for_these_people(people, finished, tmp_path):
     settings = further(people, finished, keep_trained=False, epochs=1, learning_rate=1e-9)
+    start, dataset = Model(finished / "model.onnx"), read_folder(people)
+    embed_crops(start, cached_crops(dataset), np.arange(len(dataset.photos)))
+    embeddings = kept(("embeddings",))
     results = train(settings, tmp_path / "run", tmp_path / "mine.onnx")
     assert (results["output"], results["finding"]) == ("start", "no better")
-    mine, start = Model(tmp_path / "mine.onnx"), Model(finished / "model.onnx")
+    assert kept(("embeddings",)) == embeddings  # the start's file has made no more
+    mine = Model(tmp_path / "mine.onnx")
     noise = np.random.default_rng(0).integers(0, 256, (1, 160, 160, 3), np.uint8)
     assert np.array_equal(mine.embed(noise), start.embed(noise))
     assert mine.info.threshold == results["threshold"] == results["recalibrated"]["threshold"]
