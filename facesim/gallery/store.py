@@ -40,7 +40,7 @@ TABLE = "faces"
 # `python benchmarks/gallery.py` measures the effect of these.
 PROBES = 300  # partitions of the index that are searched
 CANDIDATES = 10  # per face asked for, to be measured exactly: the index keeps only a byte per number
-_MAX_LITERALS = 500  # photos that one statement names
+_MAX_LITERALS = 10_000  # photos that one statement names; each statement reads the paths of all
 
 
 def open_gallery(address: str, model: "Model | None" = None) -> "Gallery":

@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.gallery import embed
+from facesim.gallery import embed, known
 from facesim.gallery.embed import EmbedCounts, embed_locally, faces_on, pending_photos
 from facesim.gallery.enrol import enrol, people_in
 from facesim.gallery.forget import forget
@@ -125,6 +125,20 @@ def test_a_photo_whose_content_is_the_same_is_skipped_and_read_only_once(
         assert gallery.count_rows() == 1
 
 
+def test_in_a_large_gallery_such_a_photo_is_skipped_but_read_each_time(
+    gallery, verifier, tmp_path, hopper, monkeypatch
+):
+    photo = tmp_path / "photo.jpg"
+    shutil.copy(hopper, photo)
+    list(embed_locally(gallery, verifier, pending_photos(gallery, [str(photo)])))
+    os.utime(photo)
+    monkeypatch.setattr(known, "MAX_NOTED_ROWS", 0)
+    before = next(iter(gallery.rows())).version
+    assert list(pending_photos(gallery, [str(photo)])) == []
+    assert list(pending_photos(gallery, [str(photo)])) == []
+    assert [row.version for row in gallery.rows()] == [before]
+
+
 def test_a_gallery_that_an_earlier_facesim_made_is_read_and_gone_on_with(
     gallery, verifier, photos, hopper, tmp_path, model
 ):
@@ -230,10 +244,10 @@ def test_a_name_in_another_spelling_is_the_one_that_is_enrolled(gallery, verifie
 
 
 def embedded(gallery, verifier, photos, selection="all") -> EmbedCounts:
-    known = []
-    pending = pending_photos(gallery, [str(path) for path in sorted(photos.iterdir())], lambda: known.append(1))
+    skipped = []
+    pending = pending_photos(gallery, [str(path) for path in sorted(photos.iterdir())], lambda: skipped.append(1))
     done = sum(embed_locally(gallery, verifier, pending, selection), EmbedCounts())
-    assert done.photo_count + len(known) == len(list(photos.iterdir()))
+    assert done.photo_count + len(skipped) == len(list(photos.iterdir()))
     return done
 
 
