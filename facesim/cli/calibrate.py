@@ -5,13 +5,18 @@ import json
 import click
 
 from facesim.cli import verb
-from facesim.cli.options import FILE, JSON, MODEL, SEED, output_option
+from facesim.cli.options import JSON, MODEL, PAIRS, SEED, checked_data, output_option
 
 
 @verb()
 @MODEL
-@click.option("--data", multiple=True, help="A folder with a sub-folder of photos per identity, lfw, or pins.")
-@click.option("--pairs", type=FILE, metavar="FILE", help="Instead: a CSV file of pairs, photo1,photo2,same (1 or 0).")
+@click.option(
+    "--data",
+    multiple=True,
+    callback=checked_data,
+    help="A folder with a sub-folder of photos per identity, lfw, or pins.",
+)
+@click.option("--pairs", type=PAIRS, metavar="FILE", help="Instead: a CSV file of pairs, photo1,photo2,same (1 or 0).")
 @output_option("The model file to write.", required=True)
 @click.option("--max-f1", is_flag=True, help="Choose the threshold with the highest F1.  [default]")
 @click.option("--eer", is_flag=True, help="Choose the threshold at which FMR and FNMR are equal.")
