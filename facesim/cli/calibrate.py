@@ -6,6 +6,7 @@ import click
 
 from facesim.cli import verb
 from facesim.cli.options import JSON, MODEL, PAIRS, SEED, checked_data, output_option
+from facesim.files import check_writable
 
 
 @verb()
@@ -49,6 +50,7 @@ def calibrate(model, data, pairs, output, max_f1, eer, target_fmr, seed, as_json
         raise click.UsageError("--max-f1, --eer and --target-fmr are three ways to choose: give one of them.")
     if not data and pairs is None:
         raise click.UsageError("name the photos to calibrate on: --data FOLDER, or --pairs FILE.")
+    check_writable(output)
 
     from facesim.evaluation.calibrate.calibrate import calibrate as calibrate_model
     from facesim.evaluation.calibrate.choice import EER, MAX_F1
