@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from facesim.data.named import check_data_set
 from facesim.detector.box import SELECTIONS
 from facesim.operating_points import check_threshold
 
@@ -39,6 +38,8 @@ def checked_model(context, parameter, path):
 
 def checked_data(context, parameter, names):
     """Return the name of a data set, or several; raises FaceSimError where there is none of a name."""
+    from facesim.data.named import check_data_set  # who compares photos needs no data
+
     for name in (names,) if isinstance(names, str) else names:
         check_data_set(name)
     return names
