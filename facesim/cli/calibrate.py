@@ -50,6 +50,8 @@ def calibrate(model, data, pairs, output, max_f1, eer, target_fmr, seed, as_json
         raise click.UsageError("--max-f1, --eer and --target-fmr are three ways to choose: give one of them.")
     if not data and pairs is None:
         raise click.UsageError("name the photos to calibrate on: --data FOLDER, or --pairs FILE.")
+    if data and pairs is not None:
+        raise click.UsageError(f"{pairs} already says which pairs to use: leave out --data.")
     check_writable(output)
 
     from facesim.evaluation.calibrate.calibrate import calibrate as calibrate_model
