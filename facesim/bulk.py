@@ -1,4 +1,4 @@
-"""Embed thousands of photos, with a thread per core: Pillow, dlib and ONNX Runtime release the GIL."""
+"""Embed thousands of photos in threads: Pillow, dlib and ONNX Runtime release the GIL."""
 
 import os
 import queue
@@ -24,15 +24,19 @@ _PHOTOS_AHEAD = 16
 
 
 def embed_groups(
-    groups: Iterable[Sequence[PhotoSource]], embed: Callable[[PhotoSource | Photo], EmbeddedPhoto]
+    groups: Iterable[Sequence[PhotoSource]],
+    embed: Callable[[PhotoSource | Photo], EmbeddedPhoto],
+    threads: int | None = None,
 ) -> Iterator[list[EmbeddedPhoto] | FaceSimError]:
     """Yield what `embed` makes of each group's photos, in order, as soon as it is ready; or the error of one of them.
+
+    It runs in so many `threads`, as `Model.threads` gives them, or in one per core.
 
     A thread of its own reads groups ahead (4,096 of paths; 16 of photos in memory, fewer of large ones). A photo in
     memory is copied as its group is read. A path is embedded once, unless its file has changed, it failed, or 65,536
     others came in between.
     """
-    with _Embedder(embed) as embedder:
+    with _Embedder(embed, threads or cores()) as embedder:
         prefetched = _prefetch(groups, embedder.closed)
         waiting: deque[list[Future]] = deque()
         ended, ahead = False, 1
@@ -105,12 +109,12 @@ def _prefetch(groups: Iterable[Sequence[PhotoSource]], closed: threading.Event) 
 
 
 class _Embedder:
-    """Embeds photos with a thread per core, and remembers the results of the latest files."""
+    """Embeds photos in threads, and remembers the results of the latest files."""
 
-    def __init__(self, embed: Callable[[PhotoSource | Photo], EmbeddedPhoto]):
+    def __init__(self, embed: Callable[[PhotoSource | Photo], EmbeddedPhoto], threads: int):
         self._embed = embed
         self.closed = threading.Event()
-        self._pool = ThreadPoolExecutor(cores())
+        self._pool = ThreadPoolExecutor(threads)
         self._known: OrderedDict[tuple, Future[EmbeddedPhoto]] = OrderedDict()  # by path and state
         self._lock = threading.Lock()
 

@@ -3,8 +3,7 @@
 import contextlib
 import functools
 import os
-import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,15 @@ import onnxruntime
 from facesim.cores import cores
 from facesim.detector.crop import CROP_SIZE
 from facesim.errors import FaceSimError
+from facesim.gpu import MAX_BATCH, MAX_QUICK_BATCH, Batches, check_on_gpu, checked_gpu, providers
 from facesim.model_info import info_from_metadata
 from facesim.onnx_file import check_onnx_file, network_fingerprint, widened_network
 from facesim.photo_file import file_state
+from facesim.time_limit import limited
 
 _CROP_SHAPE = (CROP_SIZE, CROP_SIZE, 3)
 _MAX_EMBEDDING = 10_000
 MAX_RUN = 30  # seconds for a crop, which takes 0.005 to 0.1
-_CUDA = "CUDAExecutionProvider"
 _MAX_MEMORY = 2**29 + 2**24 * (os.cpu_count() or 1)  # bytes that pass between layers; a crop takes 6 MB
 _UNIT = 1e-3  # by which an embedding's length may differ from 1
 
@@ -35,7 +35,8 @@ def default_model() -> Path:
 class Model:
     """An opened model file: `info`, `path`, and `embed`.
 
-    Threads may share one. A copy is the model itself; pickling keeps its path, which is opened again on unpickling.
+    Threads may share one, and on the CPU so may forked processes. A copy is the model itself; pickling keeps its path,
+    which is opened again on unpickling.
     """
 
     def __init__(self, path: str | Path | None = None, gpu: int | None = -1, quick: bool = False):
@@ -50,7 +51,7 @@ class Model:
         check_onnx_file(self.path)
         self._opened = os.path.abspath(self.path), gpu, quick
         self._state = file_state(os.stat(self.path))
-        gpu = _checked_gpu(gpu)
+        self._gpu = checked_gpu(gpu)
         _bound_memory()
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.use_env_allocators", "1")
@@ -59,12 +60,11 @@ class Model:
         options.intra_op_num_threads = 1  # starting threads takes longer than two crops do
         level = onnxruntime.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_BASIC if quick else level.ORT_ENABLE_ALL
-        providers = ["CPUExecutionProvider"] if gpu < 0 else [(_CUDA, {"device_id": gpu}), "CPUExecutionProvider"]
         try:
             self._session = onnxruntime.InferenceSession(
                 _path_or_content(self.path) if quick else widened_network(self.path),
                 options,
-                providers=providers,
+                providers=providers(self._gpu),
                 disabled_optimizers=["ConstantFolding"],  # it can take forever, and was done when the file was written
                 enable_fallback=0,  # it would announce a second try on stdout
             )
@@ -72,11 +72,11 @@ class Model:
             inputs = [(i.name, (*i.shape[1:], i.type)) for i in self._session.get_inputs()]
             outputs = [(o.name, (*o.shape[1:], o.type)) for o in self._session.get_outputs()]
         except Exception as error:  # onnxruntime raises a class of its own for every kind of damage
-            if gpu >= 0:
+            if self._gpu >= 0:
                 raise FaceSimError(f"{self.path} cannot be loaded to GPU {gpu}: see if it can without.") from error
             raise FaceSimError(f"{self.path} is not an ONNX model, or damaged: get a whole copy.") from error
-        if gpu >= 0:
-            check_on_gpu(self._session, gpu)
+        if self._gpu >= 0:
+            check_on_gpu(self._session, self._gpu)
         self.info = info_from_metadata(metadata, self.path)
         if [kind for _, kind in inputs] != [(*_CROP_SHAPE, "tensor(uint8)")]:
             raise FaceSimError(f"{self.path} does not read {CROP_SIZE}×{CROP_SIZE} crops: make it again.")
@@ -84,6 +84,7 @@ class Model:
         if others != ["tensor(float)"] or not isinstance(size, int) or not 0 < size <= _MAX_EMBEDDING:
             raise FaceSimError(f"{self.path} does not write embeddings of one known length: make it again.")
         self._quick = quick
+        self._batches = Batches(MAX_QUICK_BATCH if quick else MAX_BATCH) if self._gpu >= 0 else None
         self._input, self._output, self.embedding_size = inputs[0][0], outputs[0][0], size
 
     def __copy__(self) -> "Model":
@@ -106,10 +107,19 @@ class Model:
         """Return a hash of the network: models with the same one give the same embeddings."""
         return network_fingerprint(Path(self._opened[0]))
 
+    @property
+    def threads(self) -> int:
+        """Return how many threads that find faces and embed them keep this machine busy.
+
+        On a GPU, half of them wait for it, and fill its next batch.
+        """
+        return cores() if self._gpu < 0 else 2 * cores()
+
     def embed(self, crops: np.ndarray) -> np.ndarray:
         """Map crops `(n, 160, 160, 3) uint8` to unit embeddings `(n, d) float32`.
 
-        Each crop is run alone, which is as fast as in batches, so that no embedding depends on the other crops.
+        On the CPU each crop is run alone, which is as fast as in batches, so that no embedding depends on the other
+        crops. On a GPU they run in batches, also with those of other threads.
 
         Raises FaceSimError, naming the file, where the network fails, never ends, or gives no unit embeddings.
         """
@@ -117,18 +127,30 @@ class Model:
             raise FaceSimError(
                 f"crops of shape {crops.shape} and type {crops.dtype} cannot be embedded: give (n, 160, 160, 3), uint8."
             )
-        embeddings = np.empty((len(crops), self.embedding_size), np.float32)
-        options = onnxruntime.RunOptions()
-        options.log_severity_level = 4
-        ended = threading.Event()
-        watchdog = threading.Thread(target=_watch, args=(ended, options, MAX_RUN * len(crops)), daemon=True)
-
-        def embed_one(i: int) -> None:
-            (embedding,) = self._session.run([self._output], {self._input: crops[i][None]}, options)
-            embeddings[i] = embedding.reshape(self.embedding_size)
-
-        watchdog.start()
+        if not len(crops):
+            return np.empty((0, self.embedding_size), np.float32)
         try:
+            embeddings = self._batches.embed(crops, self._embed_batch) if self._batches else self._embed_each(crops)
+        except FaceSimError:
+            raise
+        except Exception as error:  # as above, or an output whose shape is not the declared one
+            if self._batches:
+                raise FaceSimError(
+                    f"{self.path} fails on GPU {self._gpu}: free some of its memory, or leave the GPU out."
+                ) from error
+            raise FaceSimError(f"{self.path} holds a network that fails as it runs: get a whole copy.") from error
+        if not (np.abs(np.linalg.norm(embeddings, axis=1) - 1) <= _UNIT).all():
+            raise FaceSimError(f"{self.path} holds a network whose embeddings have no unit length: get a whole copy.")
+        return embeddings
+
+    def _embed_each(self, crops: np.ndarray) -> np.ndarray:
+        """Embed each crop alone, on all cores."""
+        embeddings = np.empty((len(crops), self.embedding_size), np.float32)
+        with self._limited(MAX_RUN * len(crops)) as options:
+
+            def embed_one(i: int) -> None:
+                embeddings[i] = self._run(crops[i : i + 1], options)[0]
+
             if len(crops) > 1 and not self._quick:
                 from concurrent.futures import ThreadPoolExecutor  # importing it takes longer than a pair
 
@@ -137,14 +159,28 @@ class Model:
             else:
                 for i in range(len(crops)):
                     embed_one(i)
-        except Exception as error:  # as above, or an output whose shape is not the declared one
-            problem = f"takes over {MAX_RUN} s for a crop" if options.terminate else "fails as it runs"
-            raise FaceSimError(f"{self.path} holds a network that {problem}: get a whole copy.") from error
-        finally:
-            ended.set()
-        if not (np.abs(np.linalg.norm(embeddings, axis=1) - 1) <= _UNIT).all():
-            raise FaceSimError(f"{self.path} holds a network whose embeddings have no unit length: get a whole copy.")
         return embeddings
+
+    def _embed_batch(self, crops: np.ndarray) -> np.ndarray:
+        with self._limited(MAX_RUN) as options:
+            return self._run(crops, options)
+
+    def _run(self, crops: np.ndarray, options: onnxruntime.RunOptions) -> np.ndarray:
+        (embeddings,) = self._session.run([self._output], {self._input: crops}, options)
+        return embeddings.reshape(len(crops), self.embedding_size)
+
+    @contextlib.contextmanager
+    def _limited(self, seconds: float) -> Iterator[onnxruntime.RunOptions]:
+        """Give the options for runs that are ended after so many seconds; raises FaceSimError where they are."""
+        with limited(seconds) as options:
+            try:
+                yield options
+            except Exception as error:
+                if options.terminate:
+                    raise FaceSimError(
+                        f"{self.path} holds a network that takes over {MAX_RUN} s for a crop: get a whole copy."
+                    ) from error
+                raise
 
 
 def _path_or_content(path: Path) -> str | bytes:
@@ -165,41 +201,6 @@ def _bound_memory() -> None:
     arena = onnxruntime.OrtArenaCfg({"max_mem": _MAX_MEMORY})
     with contextlib.suppress(Exception):  # the host program has already made one
         onnxruntime.create_and_register_allocator(where, arena)
-
-
-def _checked_gpu(gpu: int | None) -> int:
-    if gpu is None:
-        return -1
-    if not isinstance(gpu, int):
-        raise FaceSimError(f"{gpu!r} is not the number of a GPU: give 0 for the first, or -1 for the CPU.")
-    if gpu >= 0 and _CUDA not in onnxruntime.get_available_providers():
-        raise FaceSimError(f"GPU {gpu} was asked for, but this onnxruntime knows none: pip install onnxruntime-gpu.")
-    return gpu
-
-
-def check_on_gpu(session: onnxruntime.InferenceSession, gpu: int) -> None:
-    """Raise FaceSimError where a session runs on the CPU instead of the GPU: ONNX Runtime falls back silently."""
-    if _CUDA not in session.get_providers():
-        raise FaceSimError(
-            f"GPU {gpu} was asked for, but ONNX Runtime cannot use it: see that its driver and the CUDA and cuDNN of "
-            f"onnxruntime-gpu {onnxruntime.__version__} are installed, or leave the GPU out."
-        )
-
-
-def _watch(ended: threading.Event, options: onnxruntime.RunOptions, limit: float) -> None:
-    """End a run that takes more than `limit` seconds of both wall-clock and processor time.
-
-    A process that was suspended uses no processor time, and one with many threads uses more of it than of the clock.
-    """
-    clock, processor = time.monotonic(), time.process_time()
-
-    def taken() -> float:
-        return min(time.monotonic() - clock, time.process_time() - processor)
-
-    while not ended.wait(max(0.01, limit - taken())):
-        if taken() >= limit:
-            options.terminate = True
-            return
 
 
 @functools.lru_cache(maxsize=1)  # a pool's workers receive the same one with every task

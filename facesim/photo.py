@@ -136,6 +136,7 @@ class Photo:
         self._source = source
         self._seen: Image.Image | None = None
         self._state: tuple[int, ...] | None = None
+        self._formats: tuple[str, ...] = ()  # that it may have, once its file has been checked
         with translate_errors(name), self._opened() as image:
             self.size = upright_size(image)
         if not all(self.size):
@@ -195,7 +196,8 @@ class Photo:
         with CountedReader(raw) as file:
             self._check_unchanged(raw)
             try:
-                with Image.open(file, formats=formats_of(file, self.name)) as image:
+                self._formats = self._formats or formats_of(file, self.name)
+                with Image.open(file, formats=self._formats) as image:
                     yield image
             finally:
                 self._check_unchanged(raw)

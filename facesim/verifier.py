@@ -77,7 +77,8 @@ class Verifier:
     """Compares photos by a model: `verify` two, `verify_many` pairs, or `embed` photos.
 
     A photo is a path, bytes, a binary file object, a PIL image, or an RGB array `(h, w, 3) uint8`. Several threads may
-    share a Verifier, also after a fork; it can be pickled: another process opens the model again, by its path.
+    share a Verifier, on the CPU also after a fork; it can be pickled: another process opens the model again, by its
+    path.
     """
 
     def __init__(
@@ -130,7 +131,8 @@ class Verifier:
         """
         from facesim.bulk import embed_groups  # one pair does not need it
 
-        for embedded in embed_groups(map(_pair, pairs), partial(self.embed_faces, selection=selection)):
+        embed = partial(self.embed_faces, selection=selection)
+        for embedded in embed_groups(map(_pair, pairs), embed, self.model.threads):
             yield embedded if isinstance(embedded, FaceSimError) else self.decide(*embedded)
 
     def embed(self, photos: Iterable[PhotoSource]) -> Embedded:
@@ -143,7 +145,7 @@ class Verifier:
 
         nothing = np.full(self.model.embedding_size, np.nan, np.float32)
         embeddings, failures = [], {}
-        for index, embedded in enumerate(embed_groups(one_by_one(photos), self.embed_faces)):
+        for index, embedded in enumerate(embed_groups(one_by_one(photos), self.embed_faces, self.model.threads)):
             if isinstance(embedded, FaceSimError):
                 failures[index] = embedded
                 embeddings.append(nothing)

@@ -14,6 +14,7 @@ from onnx import helper
 from PIL import Image, ImageOps
 
 from facesim.cli import main
+from facesim.detector.selection import find_main_face
 from facesim.errors import FaceSimError
 from facesim.model import Model
 from facesim.model_info import info_to_metadata
@@ -89,6 +90,13 @@ def model() -> Model:
 @pytest.fixture(scope="session")
 def verifier(model) -> Verifier:
     return Verifier(model)
+
+
+@pytest.fixture(scope="session")
+def crops(hopper, collins) -> np.ndarray:
+    """Two faces, and their mirror images: (4, 160, 160, 3) uint8."""
+    faces = [find_main_face(path)[1] for path in (hopper, collins)]
+    return np.stack([*faces, *(face[:, ::-1] for face in faces)])
 
 
 @pytest.fixture(scope="session")

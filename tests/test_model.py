@@ -1,4 +1,3 @@
-import contextlib
 import dataclasses
 import json
 import os
@@ -11,17 +10,14 @@ from itertools import pairwise
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import helper
 
-from facesim.detector.crop import CROP_SIZE, centre_crop, cut_wide_crop
-from facesim.detector.finding import find_faces
+from facesim.detector.crop import CROP_SIZE
 from facesim.errors import FaceSimError
-from facesim.model import Model, check_on_gpu
+from facesim.model import Model
 from facesim.model_info import ModelInfo, info_from_metadata, info_to_metadata
 from facesim.onnx_file import widened_network
-from facesim.photo import open_photo
 
 FIELDS = [field.name for field in dataclasses.fields(ModelInfo)]
 POINT = {"name": "best F1", "threshold": 0.3, "fmr": 0.01, "fnmr": 0.02, "genuine": 600, "impostor": 600}
@@ -43,16 +39,6 @@ POINT_CHANGES = [
     {"measured": [MEASURED | {"x": 1}]},
     {"measured": [MEASURED] * 2000},
 ]
-
-
-@pytest.fixture(scope="module")
-def crops(hopper, collins) -> np.ndarray:
-    """Two faces, and their mirror images: (4, 160, 160, 3) uint8."""
-    faces = []
-    for path in (hopper, collins):
-        photo = open_photo(path)
-        faces.append(centre_crop(cut_wide_crop(photo, find_faces(photo)[0])))
-    return np.stack([*faces, *(face[:, ::-1] for face in faces)])
 
 
 def test_the_model_that_ships_says_all_that_a_verdict_needs(model):
@@ -202,30 +188,6 @@ def test_a_network_of_another_shape_is_refused(write_model, refuses, shape):
     path = write_model(**shape)
     with refuses(path):
         Model(path)
-
-
-@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this one has a GPU build")
-def test_a_gpu_that_onnxruntime_cannot_use_is_a_clear_error():
-    with pytest.raises(FaceSimError, match=r"GPU 0 .*onnxruntime-gpu"):
-        Model(gpu=0)
-
-
-@pytest.mark.skipif("CUDAExecutionProvider" not in onnxruntime.get_available_providers(), reason="no GPU build")
-def test_a_gpu_is_used_or_refused():
-    with contextlib.suppress(FaceSimError):
-        assert "CUDAExecutionProvider" in Model(gpu=0)._session.get_providers()
-
-
-def test_a_session_that_fell_back_to_the_cpu_is_an_error(write_model):
-    session = onnxruntime.InferenceSession(str(write_model()), providers=["CPUExecutionProvider"])
-    with pytest.raises(FaceSimError, match=r"GPU 0 was asked for, but .* cannot use it.*\.$"):
-        check_on_gpu(session, 0)
-
-
-def test_no_gpu_is_the_cpu(write_model):
-    assert Model(write_model(), gpu=None).info
-    with pytest.raises(FaceSimError, match="'cuda' is not the number of a GPU"):
-        Model(write_model(), gpu="cuda")
 
 
 def test_a_pickled_model_is_opened_again_by_its_path(write_model, monkeypatch, crops):

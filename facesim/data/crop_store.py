@@ -20,7 +20,7 @@ import pooch
 from facesim.detector.crop import WIDE_CROP_SIZE
 from facesim.errors import FaceSimError
 
-CROP_VERSION = 7  # raised whenever photos are cut otherwise, or more is stored
+CROP_VERSION = 8  # raised whenever photos are cut otherwise, or more is stored
 CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
 MAX_BYTES = 20 * 10**9  # of all crops together, unless a single run needs more
 A_DAY = 86_400  # seconds

@@ -191,7 +191,10 @@ def _scores(images: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _session() -> onnxruntime.InferenceSession:
-    """Return the network, loaded when it is first needed; several threads may run it at once."""
+    """Return the network, loaded when it is first needed; several threads may run it at once.
+
+    It stays on the CPU: its images have many sizes, and for each, cuDNN would plan it anew.
+    """
     path = shipped_file("cnn.onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # each tile has a core

@@ -20,13 +20,16 @@ class Look(NamedTuple):
     angles: tuple[int, ...] = (0,)  # degrees by which it is turned counter-clockwise
     min_score: float = MIN_SCORE
     enlarged: int = 2  # times, at most
+    smallest: float = 0.0  # of the photo's longer side: a smaller face does not end the search
 
 
-NEAR = Look("near", tuple(360 / 2 ** (step / 3) for step in range(9)), enlarged=4)  # faces from a fifth of the side on
+_SIDES = tuple(360 / 2 ** (step / 3) for step in range(9))
+CLOSE = Look("close", _SIDES[3:], enlarged=4, smallest=0.5)  # a smaller face is fitted better by the next look
+NEAR = Look("near", _SIDES[:3], enlarged=4)  # faces from a fifth of the side on
 FAR = Look("far", (480, 640, 853, 1138, 1517), min_score=0.0)  # from a twentieth on
-TURNED = Look("turned", NEAR.sides, (90, 180, 270), CREDIBLE)
+TURNED = Look("turned", _SIDES, (90, 180, 270), CREDIBLE)
 FINE = Look("fine", (2400, 3600), min_score=0.0)  # 80 pixels in 12 megapixels
-LADDER = (NEAR, FAR, TURNED, FINE)  # climbed until a face is credible
+LADDER = (CLOSE, NEAR, FAR, TURNED, FINE)  # climbed until a face is credible
 
 
 def climb(
@@ -45,7 +48,8 @@ def climb(
     for look in ladder:
         windows += [window for window in _cnn_look(photo, look) if within is None or marks(within, window.box())]
         needed &= look is not at_least
-        if not needed and (sure or any(window.score >= CREDIBLE for window in windows)):
+        smallest = look.smallest * max(photo.size)
+        if not needed and (sure or any(window.score >= CREDIBLE and window.side > smallest for window in windows)):
             break
     seen = distinct(windows)
     credible = [window for window in seen if window.score >= CREDIBLE]

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from facesim.bulk import embed_groups
@@ -117,7 +118,8 @@ def embed_photos(
             waiting.append(photo)
             yield (photo.path,)
 
-    for outcome in embed_groups(groups(), lambda path: verifier.embed_faces(path, selection)):
+    embed = partial(verifier.embed_faces, selection=selection)
+    for outcome in embed_groups(groups(), embed, verifier.model.threads):
         yield waiting.popleft(), outcome if isinstance(outcome, FaceSimError) else outcome[0]
 
 

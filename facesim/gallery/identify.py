@@ -98,7 +98,7 @@ class Identifier:
 
     def identify_many(self, photos: Iterable[PhotoSource]) -> Iterator[list[Identified] | FaceSimError]:
         """Yield what `identify` says of each photo, or the error in its place, in order; all cores work on them."""
-        for embedded in embed_groups(one_by_one(photos), self._embed):
+        for embedded in embed_groups(one_by_one(photos), self._embed, self._verifier.model.threads):
             yield embedded if isinstance(embedded, FaceSimError) else self.identify_embedded(embedded[0])
 
     def identify_embedded(self, embedded: EmbeddedPhoto) -> list[Identified]:

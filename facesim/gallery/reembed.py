@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from facesim.cores import cores
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.errors import FaceSimError
 from facesim.gallery.maintenance import STAGED, overwrite, purge
@@ -29,7 +28,7 @@ def reembed(gallery: Gallery, model: Model, drop_missing: bool = False) -> Itera
 
     Raises FaceSimError where the gallery cannot be written, or, at the end, where photos were missing.
     """
-    with gallery.exclusive(), ThreadPoolExecutor(cores()) as pool:
+    with gallery.exclusive(), ThreadPoolExecutor(model.threads) as pool:
         if gallery.fingerprint == model.fingerprint:
             purge(gallery)  # a run that was killed at its end may have left the old embeddings
             return

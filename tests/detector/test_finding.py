@@ -8,7 +8,7 @@ from facesim.detector.box import Box, Face
 from facesim.detector.cnn import cnn_windows, distinct, face_in
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.detector.finding import find, find_faces, look_closely
-from facesim.detector.ladder import NEAR
+from facesim.detector.ladder import CLOSE, NEAR
 from facesim.photo import open_photo
 
 
@@ -232,7 +232,7 @@ def test_both_detectors_give_a_face_the_same_crop(data_home, model):
         (hog,) = find_faces(photo)
         box, step = hog.box, round(hog.box.side / 10)
         larger = Box(box.left - step, box.top - step, box.right + step, box.bottom + step)
-        cnn = face_in(photo, max(distinct(cnn_windows(photo, NEAR.sides))))
+        cnn = face_in(photo, max(distinct(cnn_windows(photo, CLOSE.sides + NEAR.sides))))
         assert cnn.angle == 0
         crops += [centre_crop(cut_wide_crop(photo, Face(box))) for box in (hog.box, cnn.box, larger)]
     hogs, cnns, largers = model.embed(np.stack(crops)).reshape(-1, 3, model.embedding_size).swapaxes(0, 1)
@@ -247,3 +247,44 @@ def test_a_face_that_hog_hardly_sees_does_not_end_the_search_as_the_main_one(mon
     faces, found_by = find(open_photo(Image.new("RGB", (640, 480), "grey")))
     assert found_by != "HOG"
     assert faces == seen[:1]
+
+
+def hog_sides(photo: Image.Image, monkeypatch) -> list[int]:
+    """Return the longer sides at which HOG looks at a photo."""
+    seen, look = [], finding.hog_faces
+    monkeypatch.setattr(finding, "hog_faces", lambda image, least: seen.append(max(image.shape)) or look(image, least))
+    find_faces(open_photo(photo))
+    return seen
+
+
+def test_hog_looks_at_half_the_size_first_and_a_large_face_needs_no_more(portrait, monkeypatch):
+    photo, eyes = portrait
+    reach = 2.2 * (eyes[1, 0] - eyes[0, 0])
+    edges = [round(edge) for edge in (*eyes.mean(axis=0) - reach, *eyes.mean(axis=0) + reach)]
+    large = photo.crop(edges).resize((900, 900))
+    faces = find_faces(open_photo(large))
+    assert hog_sides(large, monkeypatch) == [finding.FIRST_SIDE]
+    monkeypatch.setattr(finding, "FIRST_FACE", finding.HOG_SIDE)
+    (whole,) = find_faces(open_photo(large))
+    assert len(faces) == 1
+    assert is_about(faces[0].box, whole.box)
+
+
+def test_hog_looks_again_at_the_full_size_for_a_small_face(portrait, monkeypatch):
+    photo, eyes = portrait
+    scale = 50 / (eyes[1, 0] - eyes[0, 0])
+    small = collage((900, 700), it=(shrink(photo, scale), 300, 200))
+    assert hog_sides(small, monkeypatch) == [finding.FIRST_SIDE, finding.HOG_SIDE]
+
+
+def test_a_photo_of_few_pixels_is_seen_once(head, monkeypatch):
+    assert hog_sides(head.resize((320, 320)), monkeypatch) == [320]
+
+
+def test_the_cnn_stops_at_small_sizes_where_a_face_fills_the_photo(portrait):
+    photo, eyes = portrait
+    apart = eyes[1, 0] - eyes[0, 0]
+    left, top = eyes.mean(axis=0) - (0.8 * apart, 0.45 * apart)
+    tight = photo.crop([round(edge) for edge in (left, top, left + 1.6 * apart, top + 1.6 * apart)])
+    faces, found_by = find(open_photo(tight))
+    assert (len(faces), found_by) == (1, "close")
