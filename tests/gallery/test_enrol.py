@@ -10,9 +10,11 @@ from facesim.detector.box import Box
 from facesim.errors import FaceSimError, NoFaceError
 from facesim.gallery import embed, known
 from facesim.gallery.embed import EmbedCounts, embed_locally, faces_on, pending_photos
-from facesim.gallery.enrol import enrol, people_in
+from facesim.gallery.enrol import enrol
 from facesim.gallery.forget import forget
 from facesim.gallery.maintenance import gallery_stats
+from facesim.gallery.people import people_in
+from facesim.gallery.rename import rename
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.gallery.tables import connect
 from facesim.gallery.version import content_digest
@@ -72,7 +74,7 @@ def test_a_second_run_skips_what_is_there_and_takes_a_changed_photo_anew(gallery
 def test_a_photo_that_is_enrolled_keeps_the_name_that_it_was_given_last(gallery, verifier, tmp_path, hopper, collins):
     grace, eileen = (str(shutil.copy(photo, tmp_path)) for photo in (hopper, collins))
     list(enrol(gallery, verifier, [(grace, "Grace"), (eileen, "Eileen")]))
-    gallery.rename("Grace", "Grace Hopper")
+    rename(gallery, "Grace", "Grace Hopper")
     os.utime(grace)  # as a new checkout of the photos would
     (kept,) = enrol(gallery, verifier, [(grace, "Grace"), (eileen, "Eileen")])
     assert (kept.photo, kept.name, kept.known_as, kept.face) == (grace, "Grace", "Grace Hopper", None)

@@ -19,6 +19,7 @@ from facesim.gallery.forget import forget
 from facesim.gallery.known import KnownPhotos
 from facesim.gallery.maintenance import gallery_stats, overwrite, purge, vacuum
 from facesim.gallery.reembed import staged_gallery
+from facesim.gallery.rename import rename
 from facesim.gallery.rows import FaceRow, check_name
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.gallery.version import Version
@@ -153,23 +154,23 @@ def test_a_long_run_does_not_pile_up_pieces_or_earlier_versions(gallery, verifie
 
 def test_a_name_is_changed_and_two_become_one_only_when_told_to(gallery, fill, refuses):
     fill("Ana", "Ana", AWKWARD, "Ben")
-    assert gallery.rename(AWKWARD, "  Zoë ") == 1
+    assert rename(gallery, AWKWARD, "  Zoë ") == 1
     assert gallery.names() == {"Ana": 2, "Ben": 1, "Zoë": 1}
     with refuses("Ben is in"):
-        gallery.rename("Ana", "Ben")
+        rename(gallery, "Ana", "Ben")
     with refuses("is called Nobody"):
-        gallery.rename("Nobody", "Ben")
-    assert gallery.rename("Ana", "Ben", merge=True) == 2
+        rename(gallery, "Nobody", "Ben")
+    assert rename(gallery, "Ana", "Ben", merge=True) == 2
     assert gallery.names() == {"Ben": 3, "Zoë": 1}
 
 
 def test_a_name_is_one_name_however_it_is_spelled(gallery, fill, refuses):
     fill("Zoë", "Zoë", "Ana")
-    assert gallery.rename("ZOE\u0308 ", "Zoe") == 2
-    assert gallery.rename("zoe", "ZOE") == 2  # the same name, spelled otherwise
+    assert rename(gallery, "ZOE\u0308 ", "Zoe") == 2
+    assert rename(gallery, "zoe", "ZOE") == 2  # the same name, spelled otherwise
     with refuses("ZOE is in"):
-        gallery.rename("Ana", "Zoe")
-    assert gallery.rename("ana", "zoe", merge=True) == 1
+        rename(gallery, "Ana", "Zoe")
+    assert rename(gallery, "ana", "zoe", merge=True) == 1
     assert gallery.names() == {"ZOE": 3}
     assert forget(gallery, "Zoe").face_count == 3
 
@@ -250,7 +251,7 @@ def test_who_opened_a_gallery_before_another_model_made_it_anew_is_told_so(galle
     row = FaceRow("/b.jpg", 0, "Ben", embedding, BOX)
     for attempt in (
         lambda: stale.nearest(embedding, 1),
-        lambda: stale.rename("Ana", "Ben"),
+        lambda: rename(stale, "Ana", "Ben"),
         lambda: forget(stale, "Ana"),
         lambda: write(stale, row),
     ):
