@@ -23,7 +23,8 @@ from typing import Any
 
 import click
 import numpy as np
-from speed import HERE, family, find_lfw_photos, own_memory
+from measuring import HERE, family, own_memory
+from speed_photos import find_lfw_photos
 from tqdm import tqdm
 
 from facesim.cores import cores
