@@ -1,11 +1,13 @@
-"""How accurate is a model, next to dlib's own pipeline, on people it has never seen?
+"""How accurate is a model, next to dlib's own pipeline and OpenCV's, on people it has never seen?
 
 python benchmarks/accuracy.py --model runs/mine/model.onnx
 """
 
 import dataclasses
 import functools
+import io
 import json
+import subprocess
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from pathlib import Path
 import click
 import dlib
 import numpy as np
+from measuring import CONTESTANT, environment
+from peers import OPENCV, peer_python
 from tqdm import tqdm
 
 from facesim import FaceSimError, Model
@@ -29,6 +33,7 @@ from facesim.training.dlib_files import LANDMARK_FILE, RECOGNISER_FILE, find_dli
 
 PAIRS_OF_A_KIND = 1000  # sampled from a folder
 DLIB_THRESHOLD = 0.6  # what dlib advises for its descriptor
+OPENCV_THRESHOLD = 1.128  # what OpenCV's tutorial advises for the distance of SFace's features
 DLIB_SIZE, DLIB_CHIP, DLIB_PADDING = 128, 150, 0.25  # numbers in a descriptor, pixels of a chip, share around a face
 
 
@@ -57,17 +62,18 @@ class Result:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 def main(model, pins, as_json):
-    """Print how accurate a model is, next to dlib's own pipeline.
+    """Print how accurate a model is, next to dlib's own pipeline and OpenCV's.
 
     Two sets of pairs: the 1,200 official ones of LFW's folds 9 and 10, and 2,000 (half genuine) drawn, always the
     same, from the Pins faces, or from any folder of people. FACESIM_DATA names the folder that holds lfw, lfw-protocol
     and pins; a missing LFW is downloaded, and a set that cannot be had is skipped.
 
     The model walks facesim's path, at the threshold stored in its file. dlib walks its own: frontal face detector
-    (upsampling once, largest box), five landmarks, aligned chip, descriptor, threshold 0.6. A pair in which no face is
-    found is an error in every column but AUC.
+    (upsampling once, largest box), five landmarks, aligned chip, descriptor, threshold 0.6. So does OpenCV: YuNet (from
+    confidence 0.6, largest box), SFace, threshold 1.128; it is installed in the cache (peers.py), and skipped where it
+    cannot be had. A pair in which no face is found is an error in every column but AUC.
 
-    dlib takes its time: about five minutes for both sets on two cores.
+    dlib takes its time: about five minutes for both sets on two cores, and OpenCV two.
 
     \b
     python benchmarks/accuracy.py                                the model that ships
@@ -116,13 +122,20 @@ def warn_of_known_people(model: Model, dataset: Dataset, pairs: Pairs) -> None:
 
 
 def compare(model: Model, dataset: Dataset, pairs: Pairs) -> list[Result]:
-    """Judge the model and dlib's pipeline on the same pairs."""
+    """Judge the model, dlib's pipeline and, where it can be had, OpenCV's on the same pairs."""
     photos = pairs.photos()
     embeddings = embed_crops(model, cached_crops(dataset, photos), photos)
-    return [
+    results = [
         judge(model.path.name, model.info.threshold, embeddings, dataset, pairs),
         judge("dlib", DLIB_THRESHOLD, dlib_embeddings(dataset, photos), dataset, pairs),
     ]
+    try:
+        features = opencv_features(dataset, photos)
+    except click.ClickException as error:
+        click.echo(f"OpenCV is skipped: {error.message}", err=True)
+    else:
+        results.append(judge("OpenCV", OPENCV_THRESHOLD, features, dataset, pairs))
+    return results
 
 
 def judge(pipeline: str, threshold: float, embeddings: np.ndarray, dataset: Dataset, pairs: Pairs) -> Result:
@@ -177,6 +190,15 @@ def dlib_pipeline():
         dlib.shape_predictor(str(find_dlib_file(LANDMARK_FILE))),
         dlib.face_recognition_model_v1(str(find_dlib_file(RECOGNISER_FILE))),
     )
+
+
+def opencv_features(dataset: Dataset, photos: np.ndarray) -> np.ndarray:
+    """Return the features `(n, 128)` of the largest faces, of unit length; NaN where none is found."""
+    paths = dataset.paths()
+    names = "\n".join(str(paths[photo]) for photo in photos)
+    command = [peer_python(OPENCV), *CONTESTANT, OPENCV, "describe"]
+    described = subprocess.run(command, input=names.encode(), stdout=subprocess.PIPE, env=environment(), check=True)
+    return np.load(io.BytesIO(described.stdout))
 
 
 def table(results: list[Result]) -> str:

@@ -1,11 +1,11 @@
-"""The contestants of speed.py: facesim, its peer face_recognition, and the floor, each run in a Python of its own.
+"""The contestants of speed.py: facesim, its peers (peers.py), and the floor, each run in a Python of its own.
 
 The floor is what no tool on these libraries gets round: their imports, one look of the detector at each photo, one pass
 of the network over each crop, called bare. It has no code of facesim's: no second look, no check, no verdict.
 
 python -c "import contestants; contestants.main()" floor compare A B     one pair, from a cold start
 python -c "import contestants; contestants.main()" floor serve           what stdin asks for, a JSON object per line
-python -c "import contestants; contestants.main()" floor size            what its distributions take on disk
+python -c "import contestants; contestants.main()" opencv describe       features of the photos in stdin, as .npy
 """
 
 # Nothing is imported up here that any contestant could do without: a cold start pays for it.
@@ -21,19 +21,16 @@ MODEL = ROOT / "models" / "facesim.onnx"
 DETECTOR = ROOT / "facesim" / "detector" / "hog.svm"
 LOOK_SIDE, CROP_SIDE, MARGIN = 640, 160, 0.2  # pixels, pixels and a share of the face's box, as facesim has them
 EMBEDDING_SIZE = 128
-DISTRIBUTIONS = {
-    "facesim": ["facesim"],
-    "face_recognition": ["face_recognition"],
-    "floor": ["dlib-bin", "numpy", "onnxruntime", "pillow"],
-}
+YUNET_SURE = 0.6  # as in OpenCV's model zoo; with 0.9, the default, YuNet misses many faces in tight crops
+OPENCV_WEIGHTS = ("face_detection_yunet_2023mar.onnx", "face_recognition_sface_2021dec.onnx")
 
 
 def main() -> None:
     name, verb, *photos = sys.argv[1:]
-    if verb == "size":
-        print(installed_size(name))
-    elif verb == "compare":
+    if verb == "compare":
         CONTESTANTS[name](once=True).compare(*photos)
+    elif verb == "describe":
+        describe(sys.stdin.read().splitlines())
     else:
         serve(CONTESTANTS[name](once=False))
 
@@ -93,6 +90,85 @@ def encode(path: str):
     photo = face_recognition.load_image_file(path)
     encodings = face_recognition.face_encodings(photo, face_recognition.face_locations(photo))
     return encodings[0] if encodings else None
+
+
+class OpenCV:
+    """OpenCV's YuNet and SFace, called as its tutorial does."""
+
+    def __init__(self, once: bool):
+        opencv_tools()
+
+    def compare(self, photo1: str, photo2: str) -> None:
+        self._match(opencv_feature(photo1), opencv_feature(photo2))
+
+    def embed(self, photos: list[str]) -> None:
+        in_all_cores(opencv_feature_alone, photos)
+
+    def distances(self, count: int) -> None:
+        from numpy import float32, ones
+
+        for _ in range(count):
+            self._match(ones((1, EMBEDDING_SIZE), float32), ones((1, EMBEDDING_SIZE), float32))
+
+    def _match(self, feature1, feature2) -> float:
+        import cv2
+
+        _, recogniser = opencv_tools()
+        return recogniser.match(feature1, feature2, cv2.FaceRecognizerSF_FR_NORM_L2)
+
+
+@functools.cache
+def opencv_tools():
+    """Return OpenCV's detector and recogniser, with the weights that peers.py has put into this environment."""
+    import cv2
+
+    yunet, sface = (str(Path(sys.prefix) / name) for name in OPENCV_WEIGHTS)
+    detector = cv2.FaceDetectorYN.create(yunet, "", (LOOK_SIDE, LOOK_SIDE), YUNET_SURE)
+    return detector, cv2.FaceRecognizerSF.create(sface, "")
+
+
+def opencv_feature(path: str):
+    """Return the feature `(1, 128)` of a photo's largest face, or None.
+
+    A photo is made smaller where it is larger than LOOK_SIDE: YuNet looks for faces of up to 300 pixels, and finds none
+    in a portrait of 12 megapixels.
+    """
+    import cv2
+
+    detector, recogniser = opencv_tools()
+    photo = cv2.imread(path)
+    scale = LOOK_SIDE / max(photo.shape)
+    if scale < 1:
+        photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    detector.setInputSize(photo.shape[1::-1])
+    _, faces = detector.detect(photo)
+    if faces is None:
+        return None
+    largest = max(faces, key=lambda face: face[2] * face[3])
+    return recogniser.feature(recogniser.alignCrop(photo, largest))
+
+
+def opencv_feature_alone(path: str):
+    """Return the feature, using one core: the others have photos of their own."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    return opencv_feature(path)
+
+
+def describe(photos: list[str]) -> None:
+    """Write OpenCV's features of unit length, `(n, 128)`, to stdout; NaN where no face is found."""
+    import io
+
+    import numpy as np
+
+    features = np.full((len(photos), EMBEDDING_SIZE), np.nan, np.float32)
+    for row, feature in zip(features, in_all_cores(opencv_feature_alone, photos), strict=True):
+        if feature is not None:
+            row[:] = feature / np.linalg.norm(feature)
+    whole = io.BytesIO()
+    np.save(whole, features)  # which needs a file that it can seek in
+    sys.stdout.buffer.write(whole.getvalue())
 
 
 class Floor:
@@ -156,9 +232,8 @@ def embed_bare(path: str, once: bool = False):
     return session.run(None, {session.get_inputs()[0].name: np.asarray(crop)[None]})[0][0]
 
 
-def in_all_cores(embed, photos: list[str]) -> None:
-    for _ in pool().imap_unordered(embed, photos, chunksize=4):
-        pass
+def in_all_cores(embed, photos: list[str]) -> list:
+    return list(pool().imap(embed, photos, chunksize=4))
 
 
 @functools.cache
@@ -170,27 +245,4 @@ def pool():
     return multiprocessing.get_context("spawn").Pool(cores)
 
 
-def installed_size(name: str) -> int:
-    """Return the bytes of a contestant's distributions and of all they require; the floor's network is counted too."""
-    import re
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    waiting, files = list(DISTRIBUTIONS[name]), set()
-    seen = {"pip", "setuptools"}  # which came with the Python, or with another tool
-    while waiting:
-        wanted = re.sub("[-_.]+", "-", waiting.pop()).lower()
-        if wanted in seen:
-            continue
-        seen.add(wanted)
-        try:
-            found = distribution(wanted)
-        except PackageNotFoundError:  # required on other systems only
-            continue
-        files.update(Path(file.locate()).resolve() for file in found.files)
-        waiting += [re.match("[A-Za-z0-9._-]+", line)[0] for line in found.requires or [] if "extra ==" not in line]
-    if name == "floor":
-        files |= {MODEL, DETECTOR}
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-CONTESTANTS = {"facesim": FaceSim, "face_recognition": FaceRecognition, "floor": Floor}
+CONTESTANTS = {"facesim": FaceSim, "face_recognition": FaceRecognition, "opencv": OpenCV, "floor": Floor}

@@ -16,8 +16,9 @@ import click
 import dlib
 import numpy as np
 import onnxruntime
+from measuring import ROOT
 from PIL import Image
-from speed import ROOT, camera_photo, find_lfw_photos, small_photo
+from speed_photos import camera_photo, find_lfw_photos, small_photo
 
 from facesim import Verifier
 from facesim.cores import cores

@@ -27,6 +27,7 @@ def embed_groups(
     groups: Iterable[Sequence[PhotoSource]],
     embed: Callable[[PhotoSource | Photo], EmbeddedPhoto],
     threads: int | None = None,
+    unique: bool = False,
 ) -> Iterator[list[EmbeddedPhoto] | FaceSimError]:
     """Yield what `embed` makes of each group's photos, in order, as soon as it is ready; or the error of one of them.
 
@@ -34,9 +35,9 @@ def embed_groups(
 
     A thread of its own reads groups ahead (4,096 of paths; 16 of photos in memory, fewer of large ones). A photo in
     memory is copied as its group is read. A path is embedded once, unless its file has changed, it failed, or 65,536
-    others came in between.
+    others came in between; if all paths are `unique`, nothing is remembered, which saves memory.
     """
-    with _Embedder(embed, threads or cores()) as embedder:
+    with _Embedder(embed, threads or cores(), remembers=not unique) as embedder:
         prefetched = _prefetch(groups, embedder.closed)
         waiting: deque[list[Future]] = deque()
         ended, ahead = False, 1
@@ -111,8 +112,8 @@ def _prefetch(groups: Iterable[Sequence[PhotoSource]], closed: threading.Event) 
 class _Embedder:
     """Embeds photos in threads, and remembers the results of the latest files."""
 
-    def __init__(self, embed: Callable[[PhotoSource | Photo], EmbeddedPhoto], threads: int):
-        self._embed = embed
+    def __init__(self, embed: Callable[[PhotoSource | Photo], EmbeddedPhoto], threads: int, remembers: bool):
+        self._embed, self._remembers = embed, remembers
         self.closed = threading.Event()
         self._pool = ThreadPoolExecutor(threads)
         self._known: OrderedDict[tuple, Future[EmbeddedPhoto]] = OrderedDict()  # by path and state
@@ -130,7 +131,7 @@ class _Embedder:
             failed: Future[EmbeddedPhoto] = Future()
             failed.set_exception(photo)
             return failed
-        if not is_path(photo):
+        if not self._remembers or not is_path(photo):
             return self._pool.submit(self._embed, photo)
         path = os.fspath(photo)
         key = path, _state(path)

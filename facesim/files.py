@@ -3,9 +3,7 @@
 import contextlib
 import io
 import os
-import shutil
 import stat
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -55,6 +53,8 @@ def write_folder(folder: Path) -> Iterator[Path]:
 
     Raises FaceSimError if it cannot be written.
     """
+    import shutil  # which, as tempfile does, loads compression and more: `predict` writes nothing
+
     folder = folder.absolute()
     made = [parent for parent in folder.parents if not parent.exists()]  # nearest first
     scratch = (folder if folder.is_dir() else folder.parent) / f".{folder.name}-{os.getpid()}"
@@ -146,6 +146,8 @@ def check_folder(folder: Path) -> None:
 
 
 def _check_takes_files(path: Path, folder: Path) -> None:
+    import tempfile
+
     try:
         tempfile.TemporaryFile(dir=folder).close()  # permissions do not stop root, but a read-only mount does
     except OSError as error:

@@ -6,7 +6,7 @@ A photo shows the person after whom its folder is named, however deep that is; f
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from facesim.errors import FaceSimError, FaceSimWarning
@@ -67,8 +67,7 @@ def photos_at(paths: Iterable[str]) -> Iterator[str]:
     Raises FaceSimError if there is none, or if none of the paths exists.
     """
     named = {os.path.abspath(path): path for path in paths}
-    if named and not any(map(os.path.exists, named)):
-        raise FaceSimError(f"{next(iter(named.values()))} does not exist: check the path.")
+    check_some_exist([*named.values()])
     folders = {absolute for absolute, path in named.items() if os.path.isdir(path)}
     found = False
     for absolute, path in named.items():
@@ -79,6 +78,12 @@ def photos_at(paths: Iterable[str]) -> Iterator[str]:
             yield photo
     if not found:
         raise FaceSimError(f"there is no photo in {', '.join(named.values())}: give .jpg or .png files.")
+
+
+def check_some_exist(paths: Sequence[str]) -> None:
+    """Raise FaceSimError where none of `paths` exists; for use before the work."""
+    if paths and not any(map(os.path.exists, paths)):
+        raise FaceSimError(f"{paths[0]} does not exist: check the path.")
 
 
 def people_below(

@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facesim.errors import FaceSimError
-from facesim.model_info import ModelInfo, OperatingPoint
 from facesim.text import printable
+
+if TYPE_CHECKING:
+    from facesim.model_info import ModelInfo, OperatingPoint
 
 
 def check_threshold(threshold: float) -> float:
@@ -25,7 +27,7 @@ def fmr_name(fmr: float) -> str:
     return f"FMR {100 * fmr:g} %"
 
 
-def point_for_fmr(info: ModelInfo, fmr: float) -> OperatingPoint:
+def point_for_fmr(info: "ModelInfo", fmr: float) -> "OperatingPoint":
     """Return the operating point stored for an FMR; raises FaceSimError, naming those there are, if there is none."""
     for point in info.operating_points:
         if point.name == fmr_name(fmr):
@@ -34,7 +36,7 @@ def point_for_fmr(info: ModelInfo, fmr: float) -> OperatingPoint:
     raise FaceSimError(f"the model file has no operating point {fmr_name(fmr)}: it has {names}.")
 
 
-def point_as_dict(point: OperatingPoint | None) -> dict[str, Any] | None:
+def point_as_dict(point: "OperatingPoint | None") -> dict[str, Any] | None:
     """Return an operating point for JSON, with the highest FMR recorded on other data, `worst`, if there is one."""
     if point is None:
         return None
@@ -42,7 +44,7 @@ def point_as_dict(point: OperatingPoint | None) -> dict[str, Any] | None:
     return {"name": point.name, "threshold": point.threshold, "fmr": point.fmr} | worst
 
 
-def point_text(info: ModelInfo, threshold: float) -> str:
+def point_text(info: "ModelInfo", threshold: float) -> str:
     """Return which operating point a threshold is, and its FMR; between points, what the next less strict one says."""
     point = info.point_at(threshold)
     if point is None:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from facesim.detector.selection import box_text
+from facesim.detector.box import box_text
 from facesim.errors import FaceSimError
 from facesim.pair_list import PHOTOS, PairList, Row, quotes_hint
 from facesim.verifier import Verdict, Verifier

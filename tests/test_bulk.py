@@ -39,6 +39,17 @@ def test_a_path_is_embedded_once_while_there_is_room_to_remember_it(
     assert embedded.count(str(collins)) == 1
 
 
+def test_nothing_is_remembered_where_no_path_comes_twice(verifier, hopper):
+    embedded = []
+
+    def embed(photo):
+        embedded.append(photo)
+        return verifier.embed_faces(photo)
+
+    list(embed_groups([(hopper,), (hopper,)], embed, unique=True))
+    assert embedded == [hopper, hopper]
+
+
 def test_what_is_there_is_given_before_more_is_asked_for(verifier, hopper):
     asked = []
 

@@ -63,3 +63,36 @@ def test_continuous_integration_runs_the_command_that_the_readme_shows():
     command = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest\n"
     assert f"    {command}" in (ROOT / "README.md").read_text("utf-8")
     assert f"\n{command}" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def test_the_pages_agree_on_how_fast_photos_are_embedded():
+    readme, speed, gallery = (
+        (ROOT / name).read_text("utf-8") for name in ("README.md", "docs/benchmarks.md", "docs/gallery.md")
+    )
+    count, seconds = re.search(r"\| ([\d,]+) LFW photos embedded \| ([\d.]+) s \|", speed).groups()
+    assert f"| {count} photos of LFW | {seconds} s |" in readme  # on two cores
+    by_core = int(count.replace(",", "")) / float(seconds) / 2
+    assert f"A core embeds {by_core:.0f} photos of LFW a second with their main faces" in gallery
+    by_stages = float(re.search(r"\| 2 \|.*\| ([\d.]+) \|\n\| 2 megapixels", speed)[1]) / 2
+    assert by_stages == pytest.approx(by_core, rel=0.1)
+
+
+def test_the_sums_for_millions_of_photos_follow_from_the_figures_above_them():
+    page = (ROOT / "docs" / "gallery.md").read_text("utf-8")
+    main, every = map(
+        float, re.search(r"embeds ([\d.]+) photos.*main faces.*or ([\d.]+) with all faces", page).groups()
+    )
+    face, index = map(float, re.search(r"takes ([\d.]+) KB of disk,\s+and ([\d.]+) KB of index", page).groups())
+    own, known = map(float, re.search(r"takes ([\d.]+) GB of memory, and (\d+) bytes for each", page).groups())
+    for millions in (1, 10, 100):
+        times = (millions * 1e6 / speed / cores for speed in (main, every) for cores in (8, 100))
+        disk, memory = (face + index) * millions, own + known * millions / 1e3
+        sums = (*map(duration, times), f"{float(f'{disk:.2g}'):g} GB", f"{memory:.1f} GB")
+        assert f"| {millions} million | {' | '.join(sums)} |" in page
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as the pages say them, in two digits."""
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size or unit == "minutes":
+            return f"{seconds / size:#.2g} {unit}".replace(". ", " ")

@@ -7,7 +7,8 @@ from fractions import Fraction
 import click
 
 from facesim.cli import verb
-from facesim.cli.options import FILE, JSON, output_option
+from facesim.cli.options import FILE, JSON, checked_data, output_option
+from facesim.files import check_writable
 
 TEMPLATES = ("arcface", "sface", "openmodelzoo", "sirius", "dlib")
 
@@ -43,7 +44,13 @@ class _Points(click.ParamType):
 @verb()
 @click.argument("recogniser", type=FILE)
 @output_option("The model file to write.", required=True)
-@click.option("--data", default="lfw", show_default=True, help="lfw, pins, or a folder with a sub-folder per identity.")
+@click.option(
+    "--data",
+    default="lfw",
+    show_default=True,
+    callback=checked_data,
+    help="lfw, pins, or a folder with a sub-folder per identity.",
+)
 @click.option("--template", type=click.Choice(TEMPLATES), help="What its input looks like.  [default: arcface]")
 @click.option("--points", type=_Points(), help="Instead: eyes, nose and mouth corners, in pixels of its input.")
 @click.option("--channels", type=click.Choice(("rgb", "bgr")), help="Of its input.  [default: the template's, or rgb]")
@@ -78,6 +85,10 @@ def adopt(recogniser, output, data, template, points, channels, mean, scale, nam
     """
     if template and points:
         raise click.UsageError("--points are a template of their own: leave out --template.")
+    from facesim.onnx_file import unwanted_in
+
+    unwanted_in(recogniser)  # which raises FaceSimError where it is no ONNX file
+    check_writable(output)
 
     from facesim.adoption.adopt import adopt as adopt_recogniser
     from facesim.adoption.face_input import FACE_INPUTS, template_of_points

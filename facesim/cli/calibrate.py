@@ -5,13 +5,19 @@ import json
 import click
 
 from facesim.cli import verb
-from facesim.cli.options import FILE, JSON, MODEL, SEED, output_option
+from facesim.cli.options import JSON, MODEL, PAIRS, SEED, checked_data, output_option
+from facesim.files import check_writable
 
 
 @verb()
 @MODEL
-@click.option("--data", multiple=True, help="A folder with a sub-folder of photos per identity, lfw, or pins.")
-@click.option("--pairs", type=FILE, metavar="FILE", help="Instead: a CSV file of pairs, photo1,photo2,same (1 or 0).")
+@click.option(
+    "--data",
+    multiple=True,
+    callback=checked_data,
+    help="A folder with a sub-folder of photos per identity, lfw, or pins.",
+)
+@click.option("--pairs", type=PAIRS, metavar="FILE", help="Instead: a CSV file of pairs, photo1,photo2,same (1 or 0).")
 @output_option("The model file to write.", required=True)
 @click.option("--max-f1", is_flag=True, help="Choose the threshold with the highest F1.  [default]")
 @click.option("--eer", is_flag=True, help="Choose the threshold at which FMR and FNMR are equal.")
@@ -44,6 +50,9 @@ def calibrate(model, data, pairs, output, max_f1, eer, target_fmr, seed, as_json
         raise click.UsageError("--max-f1, --eer and --target-fmr are three ways to choose: give one of them.")
     if not data and pairs is None:
         raise click.UsageError("name the photos to calibrate on: --data FOLDER, or --pairs FILE.")
+    if data and pairs is not None:
+        raise click.UsageError(f"{pairs} already says which pairs to use: leave out --data.")
+    check_writable(output)
 
     from facesim.evaluation.calibrate.calibrate import calibrate as calibrate_model
     from facesim.evaluation.calibrate.choice import EER, MAX_F1

@@ -20,7 +20,7 @@ from facesim.cli.options import (
     output_option,
     threshold_option,
 )
-from facesim.detector.selection import box_text
+from facesim.detector.box import box_text
 from facesim.errors import FaceSimError, NoFaceError
 from facesim.files import (
     check_apart,
@@ -74,13 +74,21 @@ def cluster(photos, address, threshold, selection, allow_twice, model, gpu, outp
 
     Without -t, the threshold follows from the model's false match rates and is stricter the more faces there are.
     """
-    from facesim.gallery.picture import draw_groups
-    from facesim.verifier import Verifier
-
     if draw:
         check_picture_path(draw)
     if output:
         check_writable(output)
+    from facesim.folder import check_some_exist
+    from facesim.gallery.reading import check_new_gallery
+    from facesim.gallery.tables import is_remote
+
+    if not any(map(is_remote, photos)):
+        check_some_exist(photos)
+    if address:
+        check_new_gallery(address)
+    from facesim.gallery.picture import draw_groups
+    from facesim.verifier import Verifier
+
     written = [path for path in (output, draw) if path]
     verifier = Verifier(model, threshold, gpu)
     check_apart(written, [verifier.model.path, *photos])

@@ -6,6 +6,7 @@ import click
 
 from facesim.cli import verb
 from facesim.cli.options import FILE, JSON, draw_option, protocol_options
+from facesim.evaluation.arguments import check_arguments
 from facesim.files import check_apart, check_picture_path, save_picture
 
 
@@ -26,17 +27,22 @@ def compare(model_a, model_b, data, view, pairs, count, seed, as_json, draw):
     both held out. McNemar's exact test looks at the pairs that only one model gets right; these are drawn, those on
     which the models differ most first.
     """
+    check_picture_path(draw)
+    check_arguments(data, view, pairs, count)
+    from facesim.onnx_file import check_onnx_file
+    from facesim.photo import PHOTO_SUFFIXES
+
+    if model_a.suffix.lower() in PHOTO_SUFFIXES:
+        raise click.UsageError(f"{model_a} is a photo, and compare is for models: facesim predict compares photos.")
+    for path in (model_a, model_b):
+        check_onnx_file(path)
     from facesim.evaluation.comparison import compare_models, draw_disagreements
     from facesim.evaluation.formatting import as_dict
     from facesim.evaluation.protocol import open_protocol
     from facesim.evaluation.scoring import score
     from facesim.evaluation.text import comparison_text
     from facesim.model import Model
-    from facesim.photo import PHOTO_SUFFIXES
 
-    if model_a.suffix.lower() in PHOTO_SUFFIXES:
-        raise click.UsageError(f"{model_a} is a photo, and compare is for models: facesim predict compares photos.")
-    check_picture_path(draw)
     opened_a, opened_b = Model(model_a), Model(model_b)
     protocol = open_protocol(opened_a.info, data, view, pairs, count, seed, also=(opened_b.info,))
     check_apart([draw], protocol.files(model_a, model_b, pairs))

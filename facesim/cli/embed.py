@@ -35,12 +35,15 @@ def embed(photos, address, engine, selection, model, gpu, as_json):
     one on this machine. Its workers need facesim with the extra ray, and must find photos and gallery under the same
     paths.
     """
+    if engine == "ray" and gpu >= 0:
+        raise click.UsageError("Ray's workers embed on CPUs: leave out --gpu.")
+    from facesim.gallery.reading import check_new_gallery
+
+    count = count_photos(photos)
+    check_new_gallery(address)
     from facesim.gallery.store import open_or_create_gallery
     from facesim.verifier import Verifier
 
-    if engine == "ray" and gpu >= 0:
-        raise click.UsageError("Ray's workers embed on CPUs: leave out --gpu.")
-    count = count_photos(photos)
     verifier = Verifier(model, gpu=gpu)
     gallery = open_or_create_gallery(address, verifier.model)
     done = embed_with_bar(gallery, verifier, photos, count, selection, engine)

@@ -42,16 +42,19 @@ def enrol(address, photos, name, depth, strict, model, gpu, as_json):
     Photos that are enrolled already are skipped, so an interrupted run continues where it stopped. A photo that is
     enrolled under another name keeps it, so facesim rename is not undone.
     """
+    if name is not None and depth is not None:
+        raise click.UsageError("--name says who is on the photos: leave out --depth.")
+    from facesim.gallery.people import people_in
+    from facesim.gallery.reading import check_new_gallery
+
+    people = people_in(photos, name, depth)
+    check_new_gallery(address)
     from tqdm import tqdm
 
     from facesim.gallery.enrol import enrol as enrolled_photos
-    from facesim.gallery.enrol import people_in
     from facesim.gallery.store import open_or_create_gallery
     from facesim.verifier import Verifier
 
-    if name is not None and depth is not None:
-        raise click.UsageError("--name says who is on the photos: leave out --depth.")
-    people = people_in(photos, name, depth)
     verifier = Verifier(model, gpu=gpu)
     gallery = open_or_create_gallery(address, verifier.model)
     names, count, alike, refused = set(), 0, 0, 0

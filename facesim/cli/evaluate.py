@@ -7,6 +7,7 @@ import click
 
 from facesim.cli import verb
 from facesim.cli.options import BY, JSON, MODEL, draw_option, protocol_options
+from facesim.evaluation.arguments import check_arguments
 from facesim.files import check_apart, check_picture_path, check_writable, save_picture
 from facesim.text import printable
 
@@ -58,8 +59,11 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
         raise click.UsageError("--enrolled, --probes and --draw belong to --open-set (--draw also to --by): add it.")
     if record and model is None:
         raise click.UsageError("--record changes a model file: name it with -w.")
+    draw = draw or Path("open-set.png" if open_set else "groups.png")
+    if open_set or by:
+        check_picture_path(draw)
+    check_arguments(data, view, pairs, count)
 
-    from facesim.evaluation.charts import draw_groups, draw_identification
     from facesim.evaluation.formatting import as_dict
     from facesim.evaluation.groups import check_columns
     from facesim.evaluation.identification import identify
@@ -71,9 +75,6 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
     from facesim.evaluation.text import evaluation_text, identification_text
     from facesim.model import Model
 
-    draw = draw or Path("open-set.png" if open_set else "groups.png")
-    if open_set or by:
-        check_picture_path(draw)
     opened = Model(model)
     if record:
         check_writable(opened.path)
@@ -81,6 +82,8 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
         sample = sample_open_set(opened.info, data, enrolled, probes, seed)
         check_apart([draw], [opened.path, *sample.source.dataset.paths()])
         found = identify(sample, opened)
+        from facesim.evaluation.charts import draw_identification
+
         save_picture(draw_identification(found), draw)
         result, text = as_dict(found) | {"picture": str(draw)}, identification_text(found)
         text += f"\ndrawn               {printable(str(draw))}"
@@ -93,6 +96,8 @@ def evaluate(model, data, view, pairs, count, seed, by, open_set, enrolled, prob
         evaluation = evaluate(scores, opened, by)
         result, text = as_dict(evaluation), evaluation_text(evaluation)
         if evaluation.groups:
+            from facesim.evaluation.charts import draw_groups
+
             save_picture(draw_groups(evaluation.groups, evaluation.protocol), draw)
             result["picture"] = str(draw)
             text += f"\n\ndrawn         {printable(str(draw))}"

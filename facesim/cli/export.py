@@ -30,10 +30,10 @@ def export(address, folder, copy, as_json):
     become "_".
     """
     from facesim.gallery.export import export_photos
-    from facesim.gallery.store import open_gallery
+    from facesim.gallery.reading import GalleryReader
 
     people, made, before, missing = set(), 0, 0, 0
-    for exported in export_photos(open_gallery(address), folder, copy):
+    for exported in export_photos(GalleryReader(address), folder, copy):
         if as_json:
             click.echo(json.dumps(exported.as_dict()))
         if exported.error:

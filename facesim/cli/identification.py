@@ -1,21 +1,17 @@
 """What `identify` and `watch` share."""
 
-import click
-
 from facesim.cli.messages import note
-from facesim.detector.selection import box_text
+from facesim.detector.box import box_text
 from facesim.text import pluralise, printable
 
 IDENTIFIED_COLUMNS = f"{'name':<24}  distance  probability  {'face (x,y,w,h)':<19}  photo"
 
 
 def open_identifier(address, model, gpu, fmr, threshold, selection, quick=False, allow_twice=False, photo_count=0):
-    """Return an `Identifier` as the options of these names ask for; raises UsageError if two say how strict to be.
+    """Return an `Identifier` as the options of these names ask for.
 
     The model is opened quickly for one or two photos.
     """
-    if fmr is not None and threshold is not None:
-        raise click.UsageError("--fmr picks the threshold: leave out -t.")
     from facesim.gallery.reading import GalleryReader, check_gallery
 
     check_gallery(address)

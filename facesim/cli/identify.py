@@ -20,6 +20,7 @@ from facesim.cli.options import (
     GPU,
     JSON_LINES,
     MODEL,
+    check_one_threshold,
     draw_option,
     faces_option,
     threshold_option,
@@ -60,15 +61,16 @@ def identify(address, photos, fmr, threshold, selection, allow_twice, model, gpu
     The probability that a name is right assumes that half of all faces shown are of people enrolled, and that each of
     them is equally likely.
     """
+    check_one_threshold(threshold, fmr)
     from facesim.folder import photos_at
 
     photos = list(photos_at(photos))
     if draw:
-        from facesim.model import default_model
-
         if len(photos) != 1:
             raise click.UsageError("--draw is for one photo: give one.")
         check_picture_path(draw)
+        from facesim.model import default_model
+
         check_apart([draw], [*photos, model or default_model()])
     identifier = open_identifier(
         address, model, gpu, fmr, threshold, selection, allow_twice=allow_twice, photo_count=len(photos)

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from facesim.cli import verb
-from facesim.cli.options import FILE, JSON, draw_option
+from facesim.cli.options import FILE, JSON, checked_data, draw_option
 from facesim.files import check_apart, check_picture_path, save_picture
 
 
 @verb()
-@click.argument("data", nargs=-1, required=True)
+@click.argument("data", nargs=-1, required=True, callback=checked_data)
 @JSON
 @draw_option("The picture.  [default: DATA-inspected.png]")
 @click.option("--fix", is_flag=True, help="List the photos that training should skip; no photo is changed.")
@@ -35,16 +35,20 @@ def inspect(data, as_json, draw, fix, exclusions):
     """
     if exclusions and not fix:
         raise click.UsageError("--exclusions says where --fix writes its list: give both.")
-    from facesim.data.inspection import exclude_findings, inspect_dataset
-    from facesim.data.inspection_picture import draw_inspection
-    from facesim.data.inspection_text import as_dict, as_text
+    if draw:
+        check_picture_path(draw)
     from facesim.data.source import open_source
 
     source = open_source(data)
     draw = draw or Path(f"{source.dataset.name}-inspected.png")
     check_picture_path(draw)
     check_apart([draw, *([exclusions] if exclusions else [])], source.dataset.paths())
+    from facesim.data.inspection import exclude_findings, inspect_dataset
+    from facesim.data.inspection_text import as_dict, as_text
+
     inspection = inspect_dataset(source.dataset, source.crops())
+    from facesim.data.inspection_picture import draw_inspection
+
     save_picture(draw_inspection(inspection), draw)
     lists = exclude_findings(inspection, source.parts, exclusions) if fix else []
     excluded = int((~source.selected).sum())

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from facesim.cli import verb
-from facesim.cli.options import JSON, MODEL, SEED, output_option
+from facesim.cli.options import JSON, MODEL, SEED, checked_data, output_option
 from facesim.errors import FaceSimError
 from facesim.files import check_apart, check_writable, save_picture, write_whole
 from facesim.text import printable
 
 
 @verb("map")
-@click.argument("photos")
+@click.argument("photos", callback=checked_data)
 @MODEL
 @click.option("--method", type=click.Choice(("pca", "tsne")), default="pca", show_default=True, help="The projection.")
 @click.option("--photos", "count", type=click.IntRange(3), default=2000, show_default=True, help="How many, at most.")
@@ -33,13 +33,7 @@ def draw_map(photos, model, method, count, seed, output, as_json):
     the map shows; t-SNE draws clusters apart, but the distances between them mean little.
     """
     from facesim.data.source import find_photos
-    from facesim.evaluation.explore.map import map_photos
-    from facesim.evaluation.explore.map_page import draw_page
-    from facesim.evaluation.explore.map_picture import draw_map
-    from facesim.evaluation.explore.map_text import as_dict, describe
-    from facesim.model import Model
 
-    opened = Model(model)
     dataset = find_photos(photos)
     page = output or Path(f"{dataset.name}-map.html")
     if page.suffix.lower() not in (".html", ".htm"):
@@ -47,8 +41,16 @@ def draw_map(photos, model, method, count, seed, output, as_json):
     picture = page.with_suffix(".png")
     for path in (page, picture):
         check_writable(path)
+    from facesim.evaluation.explore.map import map_photos
+    from facesim.model import Model
+
+    opened = Model(model)
     check_apart([page, picture], [opened.path, *dataset.paths()])
     photo_map = map_photos(dataset, opened, method, count, seed)
+    from facesim.evaluation.explore.map_page import draw_page
+    from facesim.evaluation.explore.map_picture import draw_map
+    from facesim.evaluation.explore.map_text import as_dict, describe
+
     save_picture(draw_map(photo_map), picture)
     with write_whole(page) as scratch:
         scratch.write_text(draw_page(photo_map), "utf-8")

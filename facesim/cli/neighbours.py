@@ -6,14 +6,15 @@ import click
 
 from facesim.cli import verb
 from facesim.cli.messages import note, note_several_faces
-from facesim.cli.options import JSON, MODEL, draw_option, nearest_option
+from facesim.cli.options import JSON, MODEL, checked_data, draw_option, nearest_option
 from facesim.files import check_apart, check_picture_path, save_picture
+from facesim.photo_file import check_file
 from facesim.text import printable
 
 
 @verb()
 @click.argument("query", type=click.Path())
-@click.argument("photos")
+@click.argument("photos", callback=checked_data)
 @nearest_option(1000)
 @MODEL
 @click.option("--identity", default="", help="Who is on QUERY, if it is not one of PHOTOS.")
@@ -32,6 +33,8 @@ def neighbours(query, photos, k, model, identity, draw, as_json):
     In the picture a green frame means the same identity, red another, and grey that one of them is unknown. The
     verdict, same or different, is the model's.
     """
+    check_picture_path(draw)
+    check_file(query)
     from facesim.data.cache import cached_crops
     from facesim.data.dataset import identity_of
     from facesim.data.source import find_photos
@@ -42,7 +45,6 @@ def neighbours(query, photos, k, model, identity, draw, as_json):
     from facesim.model import Model
     from facesim.names import Spellings
 
-    check_picture_path(draw)
     opened = Model(model)
     face, crop = find_main_face(query)
     note_several_faces(face)

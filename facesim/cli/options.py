@@ -1,8 +1,14 @@
-"""The options that several verbs share, each with one definition and one spelling."""
+"""The options that several verbs share, each with one definition and one spelling.
+
+What they name is looked for as they are read, before a verb imports what it needs to work.
+"""
 
 from pathlib import Path
 
 import click
+
+from facesim.detector.box import SELECTIONS
+from facesim.operating_points import check_threshold
 
 FILE = click.Path(path_type=Path)
 
@@ -21,17 +27,42 @@ class _Option(click.Option):
         self.opts = listed
 
 
+def checked_model(context, parameter, path):
+    """Return the path of a model file; raises FaceSimError where it is none."""
+    if path is not None:
+        from facesim.onnx_file import check_onnx_file  # it loads numpy
+
+        check_onnx_file(Path(path))
+    return path
+
+
+def checked_data(context, parameter, names):
+    """Return the name of a data set, or several; raises FaceSimError where there is none of a name."""
+    from facesim.data.named import check_data_set  # who compares photos needs no data
+
+    for name in (names,) if isinstance(names, str) else names:
+        check_data_set(name)
+    return names
+
+
 MODEL = click.option(
-    "-w", "--weight-path", "model", type=click.Path(), metavar="FILE", help="A model, instead of the one that ships."
+    "-w",
+    "--weight-path",
+    "model",
+    type=click.Path(),
+    metavar="FILE",
+    callback=checked_model,
+    help="A model, instead of the one that ships.",
 )
 GPU = click.option("-g", "--gpu", type=int, default=-1, show_default=True, help="Number of the GPU; -1 for the CPU.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 JSON_LINES = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text, a line for each result.")
 SEED = click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed.")
 GALLERY = click.argument("address", metavar="GALLERY")
+PAIRS = click.Path(exists=True, dir_okay=False, path_type=Path)
 FMR = click.option(
     "--fmr",
-    type=float,
+    type=click.FloatRange(0, 1, min_open=True),
     help="Name at most this share of strangers.  [default: 0.01, or as few as the model can promise]",
 )
 ALLOW_TWICE = click.option(
@@ -52,17 +83,17 @@ def threshold_option(default="from the model file"):
 
 
 def _checked_threshold(context, parameter, threshold):
-    if threshold is None:
-        return None
-    from facesim.operating_points import check_threshold
+    return None if threshold is None else check_threshold(threshold)
 
-    return check_threshold(threshold)
+
+def check_one_threshold(threshold, fmr):
+    """Raise UsageError where the options -t and --fmr are both given."""
+    if threshold is not None and fmr is not None:
+        raise click.UsageError("--fmr picks the threshold: leave out -t.")
 
 
 def faces_option(default):
     """Return the option `--faces`, whose value is the parameter `selection`."""
-    from facesim.detector.selection import SELECTIONS  # it loads numpy and dlib: not every --help needs to wait
-
     kind = click.Choice(SELECTIONS)
     help = "Which faces of a photo count."
     return click.option("--faces", "selection", type=kind, default=default, show_default=True, help=help)
@@ -88,9 +119,14 @@ def nearest_option(max_count):
 def protocol_options(command):
     """Give a command the parameters data, view, pairs, count and seed, as `open_protocol` takes them."""
     options = (
-        click.option("--data", multiple=True, help="lfw, pins, or a folder with a sub-folder of photos per identity."),
+        click.option(
+            "--data",
+            multiple=True,
+            callback=checked_data,
+            help="lfw, pins, or a folder with a sub-folder of photos per identity.",
+        ),
         click.option("--view", type=click.Choice(("1", "2")), help="The pairs of LFW's View 1 or 2."),
-        click.option("--pairs", type=FILE, metavar="FILE", help="A CSV file of pairs: photo1,photo2,same (1 or 0)."),
+        click.option("--pairs", type=PAIRS, metavar="FILE", help="A CSV file of pairs: photo1,photo2,same (1 or 0)."),
         click.option(
             "--count",
             type=click.IntRange(1, 1_000_000),

@@ -11,13 +11,25 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more threads only cost tim
 
 from facesim.cli import verb
 from facesim.cli.messages import note, note_several_faces
-from facesim.cli.options import GPU, JSON_LINES, MODEL, draw_option, faces_option, output_option, threshold_option
-from facesim.detector.selection import box_from_text, box_text
+from facesim.cli.options import (
+    GPU,
+    JSON_LINES,
+    MODEL,
+    check_one_threshold,
+    draw_option,
+    faces_option,
+    output_option,
+    threshold_option,
+)
+from facesim.detector.box import box_from_text, box_text
 from facesim.errors import FaceSimError
-from facesim.files import check_apart, check_picture_path, save_picture
+from facesim.files import check_apart, check_picture_path, check_writable, save_picture
 from facesim.operating_points import point_text
+from facesim.photo_file import check_file
 
 atexit.register(gc.freeze)  # else the last garbage collection, at exit, takes as long as a photo
+
+_LIST = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
 class _BoxType(click.ParamType):
@@ -34,7 +46,7 @@ class _BoxType(click.ParamType):
 @click.argument("photos", nargs=-1, type=click.Path())
 @click.option("-img1", "--image-path-1", "photo1", type=click.Path(), help="The first photo.")
 @click.option("-img2", "--image-path-2", "photo2", type=click.Path(), help="The second photo, or a folder of them.")
-@click.option("--pairs", type=click.Path(), metavar="FILE", help="CSV with columns photo1 and photo2; - for stdin.")
+@click.option("--pairs", type=_LIST, metavar="FILE", help="CSV with columns photo1 and photo2; - for stdin.")
 @output_option("With --pairs: where to write, instead of to stdout.")
 @click.option("--resume", is_flag=True, help="With --output: continue an interrupted run with the same settings.")
 @faces_option("largest")
@@ -69,12 +81,15 @@ def predict(
 
     With a folder, the nearest photo decides the exit status. With --pairs, it is 0 if every pair has a verdict.
     """
+    check_one_threshold(threshold, fmr)
     named = [photo for photo in (photo1, photo2) if photo is not None]
     if pairs is not None:
         if named or photos or box1 or box2 or draw:
             raise click.UsageError("--pairs says which photos to compare: leave out others, boxes and --draw.")
         if resume and output is None:
             raise click.UsageError("--resume continues a file: name it with --output.")
+        if output is not None:
+            check_writable(output)
         from facesim.cli.predict_many import compare_pairs
         from facesim.verifier import Verifier
 
@@ -84,6 +99,7 @@ def predict(
     if len(named) + len(photos) != 2 or len(named) == 1:
         raise click.UsageError("give two photos, as -img1 A -img2 B or as A B (facesim predict --help).")
     first, second = named or photos
+    check_file(first)
     if os.path.isdir(second):
         if box1 or box2 or draw:
             raise click.UsageError("boxes and --draw are for two photos, not for a folder.")
@@ -91,11 +107,13 @@ def predict(
         from facesim.verifier import Verifier
 
         return compare_with_folder(Verifier(model, threshold, gpu, fmr), first, second, selection, as_json)
+    check_file(second)
+    if draw:
+        check_picture_path(draw)
     from facesim.model import Model, default_model
     from facesim.verifier import Verifier
 
     if draw:
-        check_picture_path(draw)
         check_apart([draw], [first, second, model or default_model()])
     verifier = Verifier(Model(model, gpu, quick=True), threshold, fmr=fmr)
     verdict = verifier.verify(first, second, selection, box1, box2)

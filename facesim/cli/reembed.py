@@ -21,16 +21,16 @@ def reembed(address, model, gpu, drop_missing):
     The gallery stays as it was until the last face is embedded. An interrupted run continues where it stopped. If a
     photo has gone or changed, nothing is done, unless --drop-missing leaves its faces out.
     """
+    from facesim.gallery.reading import check_gallery
+
+    check_gallery(address)
     from tqdm import tqdm
 
-    from facesim.gallery.store import open_gallery
-
-    gallery = open_gallery(address)
     from facesim.gallery.reembed import reembed as reembed_faces
+    from facesim.gallery.store import open_gallery
     from facesim.model import Model
 
-    opened = Model(model, gpu)
-    dropped = 0
+    opened, gallery, dropped = Model(model, gpu), open_gallery(address), 0
     with tqdm(total=gallery.count_rows(), desc="embedding again", unit="face", disable=None) as bar:
         for error in reembed_faces(gallery, opened, drop_missing):
             bar.update()

@@ -19,9 +19,15 @@ def rename(address, name, new_name, merge):
 
     The photos keep NEW_NAME even if they are enrolled again as NAME.
     """
+    from facesim.gallery.reading import snapshot_of
+    from facesim.gallery.rename import check_renaming
+    from facesim.gallery.rename import rename as rename_person
     from facesim.gallery.rows import check_name
     from facesim.gallery.store import open_gallery
 
     name, new_name = check_name(name), check_name(new_name)
-    faces = open_gallery(address).rename(name, new_name, merge)
+    snapshot = snapshot_of(address)
+    if snapshot:
+        check_renaming(snapshot, name, new_name, merge)  # without waiting for LanceDB
+    faces = rename_person(open_gallery(address), name, new_name, merge)
     click.echo(f"{name} is {new_name} now, with {pluralise(faces, 'face')}.")

@@ -7,7 +7,7 @@ import click
 from facesim.cli import verb
 from facesim.cli.messages import note_several_faces
 from facesim.cli.options import GALLERY, GPU, JSON_LINES, MODEL, nearest_option
-from facesim.detector.selection import box_text
+from facesim.detector.box import box_text
 from facesim.text import printable
 
 
@@ -27,8 +27,10 @@ def search(address, photo, k, model, gpu, as_json):
     strangers, one is usually called the same.
     """
     from facesim.gallery.reading import GalleryReader, check_gallery
+    from facesim.photo_file import check_file
 
     check_gallery(address)
+    check_file(photo)
     from facesim.model import Model
     from facesim.verifier import Verifier
 

@@ -4,7 +4,7 @@ import click
 
 from facesim.cli import verb
 from facesim.cli.messages import note
-from facesim.cli.options import FILE, GPU, MODEL, threshold_option
+from facesim.cli.options import FILE, GPU, MODEL, check_one_threshold, threshold_option
 
 
 @verb(status="0 once it is stopped, 2 trouble.")
@@ -35,15 +35,23 @@ def serve(address, write, host, port, token, token_file, open_page, log, model, 
 
     The API is described at /docs. Ctrl+C stops the server; requests that run are answered first.
     """
-    from facesim.serve.server import serve, token_in
-    from facesim.verifier import Verifier
-
     if write and not address:
         raise click.UsageError("--write changes a gallery: name it with --gallery.")
     if token is not None and token_file:
         raise click.UsageError("--token and --token-file are two ways to say the same: give one of them.")
+    check_one_threshold(threshold, fmr)
+    from facesim.serve.token import check_token, token_in
+
     if token_file:
         token = token_in(token_file)
+    check_token(host, token)
+    if address:
+        from facesim.gallery.reading import check_gallery, check_new_gallery
+
+        (check_new_gallery if write else check_gallery)(address)
+    from facesim.serve.server import serve
+    from facesim.verifier import Verifier
+
     verifier, gallery = Verifier(model, threshold, gpu, fmr), None
     if address:
         from facesim.gallery.reading import GalleryReader, is_gallery

@@ -7,6 +7,8 @@ import click
 
 from facesim.cli import verb
 from facesim.cli.options import BY, JSON, MODEL, output_option, protocol_options
+from facesim.evaluation.arguments import check_arguments
+from facesim.files import check_apart, check_folder
 
 
 @verb()
@@ -30,11 +32,13 @@ def sweep(model, data, view, pairs, count, seed, by, output, errors, as_json):
     metrics.json and groups.png show errors by group (facesim evaluate --help); a rate on fewer than 100 pairs is not
     stated.
     """
+    if output:
+        check_folder(output)
+    check_arguments(data, view, pairs, count)
     from facesim.evaluation.groups import check_columns
     from facesim.evaluation.protocol import open_protocol
     from facesim.evaluation.scoring import score
     from facesim.evaluation.sweep.report import FILES, as_text, write_report
-    from facesim.files import check_apart, check_folder
     from facesim.model import Model
 
     model = Model(model)

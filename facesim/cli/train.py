@@ -54,6 +54,9 @@ def train(config, run_folder, output, resume, tensorboard, **given):
         config = run_folder / "settings.json"
     settings = Settings.read(config, **given) if config else Settings.best(**given)
 
+    from facesim.training.arguments import check_arguments
+
+    check_arguments(settings, output)
     from facesim.files import check_apart
     from facesim.training.folds import table
     from facesim.training.record import RunFiles

@@ -14,7 +14,17 @@ from facesim.cli.identification import (
     note_named_strangers,
     open_identifier,
 )
-from facesim.cli.options import FMR, GALLERY, GPU, JSON_LINES, MODEL, draw_option, faces_option, threshold_option
+from facesim.cli.options import (
+    FMR,
+    GALLERY,
+    GPU,
+    JSON_LINES,
+    MODEL,
+    check_one_threshold,
+    draw_option,
+    faces_option,
+    threshold_option,
+)
 
 
 @verb(status="0 somebody known was seen, 1 nobody known was seen, 2 trouble (the video is damaged, say).")
@@ -45,15 +55,21 @@ def watch(address, source, every, fmr, threshold, selection, model, gpu, as_json
     In every frame, a stranger has another chance to match: never act on a single frame. Threshold and probability are
     those of facesim identify.
     """
+    check_one_threshold(threshold, fmr)
+    from facesim.gallery.reading import check_gallery
+    from facesim.gallery.video_file import check_source, check_video_path
+
+    check_gallery(address)
+    check_source(source)
+    if draw:
+        check_video_path(draw, source)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # facesim reports damaged videos itself
     from tqdm import tqdm
 
     from facesim.gallery.picture import draw_identified
-    from facesim.gallery.video import CutShortError, Video, check_video_path, write_video
+    from facesim.gallery.video import CutShortError, Video, write_video
     from facesim.gallery.watch import identify_frames
 
-    if draw:
-        check_video_path(draw, source)
     identifier = open_identifier(address, model, gpu, fmr, threshold, selection, quick=True)
     known, cut_short = False, None
     with contextlib.ExitStack() as stack:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facesim.data.named import check_data_set
 from facesim.errors import FaceSimError
 from facesim.folder import people_below
 from facesim.names import Spellings, normalised
@@ -73,8 +74,7 @@ def identity_of(folder: str) -> str:
 
 
 def _read(root: Path, name: str | None, loose: bool = False, needed: int = 1) -> Dataset:
-    if not root.is_dir():
-        raise FaceSimError(f"{root} is not a folder: give one with a sub-folder of photos per identity, lfw or pins.")
+    check_data_set(root)
     people = people_below(root, identity_of, loose=loose, needed=needed)
     identities = np.array([identity for _, identity in people], str)
     return Dataset(name or root.resolve().name, root, tuple("/".join(parts) for parts, _ in people), identities)

@@ -8,10 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import imagehash
 import numpy as np
 from PIL import Image
-from scipy.cluster.hierarchy import DisjointSet
 from tqdm import tqdm
 
 from facesim.data.dataset import Dataset
@@ -43,6 +41,8 @@ def find_copies(dataset: Dataset, photos: np.ndarray) -> tuple[Copies, ...]:
 
     A photo that cannot be read to its end is not a copy.
     """
+    from scipy.cluster.hierarchy import DisjointSet  # what can be refused is refused before
+
     paths = [dataset.root / dataset.photos[i] for i in photos]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         hashed = list(tqdm(pool.map(_hash, paths, chunksize=16), f"comparing {dataset.name}", len(paths), unit="photo"))
@@ -69,6 +69,8 @@ def find_copies(dataset: Dataset, photos: np.ndarray) -> tuple[Copies, ...]:
 
 def _hash(path: Path) -> tuple[bytes, np.ndarray] | None:
     """Return the SHA-256 of the file and the perceptual hash of the photo, `(256,) bool`; None if it is damaged."""
+    import imagehash
+
     try:
         hashed = imagehash.phash(open_photo(path).view(), HASH_SIDE).hash.ravel()
         return hashlib.sha256(path.read_bytes()).digest(), hashed

@@ -13,12 +13,12 @@ from facesim.data.dataset import Dataset, join_datasets, read_folder, read_photo
 from facesim.data.exclusions import excluded
 from facesim.data.identities import rank_within_identity
 from facesim.data.lfw import data_home, find_lfw, lfw_fold, lfw_held_out, lfw_split
+from facesim.data.named import NAMED
 from facesim.data.pairs import Pairs
 from facesim.data.split import Split, fold_by_identity, halve_by_identity, split_by_identity
 from facesim.errors import FaceSimError
 
 LFW_FOLDS = 10
-_NAMES = ("lfw", "pins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def find_photos(name: str) -> Dataset:
 
     Raises FaceSimError if they cannot be found or read.
     """
-    return _find(name)[0] if name in _NAMES else read_photos(name)
+    return _find(name)[0] if name in NAMED else read_photos(name)
 
 
 def _find(name: str) -> tuple[Dataset, list[Pairs]]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from facesim.errors import FaceSimError
 
+SELECTIONS = ("largest", "centre", "all")  # of the faces in a photo: which of them count
 SAME_FACE = 0.35  # overlap of two boxes of one face
 SAME_SIZE = 1.25  # boxes come in sizes a fifth apart: within this ratio, faces count as equally large
 CUT_SIZE = 2 / 3  # of its size, for a face that the photo's edge cuts: usually a bystander's
@@ -31,6 +32,24 @@ def as_box(edges: Sequence[float]) -> Box:
         return Box(*(round(edge) for edge in edges))
     except (TypeError, ValueError, OverflowError) as error:
         raise FaceSimError(f"{edges!r} is not a box: give four numbers, its left, top, right and bottom.") from error
+
+
+def box_text(box: Box) -> str:
+    """Return a box as x,y,w,h: left, top, width and height, in pixels."""
+    return f"{box.left},{box.top},{box.right - box.left},{box.bottom - box.top}"
+
+
+def box_from_text(text: str) -> Box:
+    """Return the box that x,y,w,h says, as `box_text` writes it; raises FaceSimError where it says none."""
+    try:
+        x, y, width, height = map(int, text.split(","))
+    except ValueError:
+        raise FaceSimError(
+            f"{text!r} is no box: give left, top, width and height in pixels, say 120,80,64,64."
+        ) from None
+    if width <= 0 or height <= 0:
+        raise FaceSimError(f"{text!r} is no box: it has no width or no height.")
+    return Box(x, y, x + width, y + height)
 
 
 class Face(NamedTuple):

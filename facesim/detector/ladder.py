@@ -20,7 +20,7 @@ class Look(NamedTuple):
     angles: tuple[int, ...] = (0,)  # degrees by which it is turned counter-clockwise
     min_score: float = MIN_SCORE
     enlarged: int = 2  # times, at most
-    smallest: float = 0.0  # of the photo's longer side: a smaller face does not end the search
+    smallest: float = 0.0  # of the photo's longer side: unless the best face is larger, the search goes on
 
 
 _SIDES = tuple(360 / 2 ** (step / 3) for step in range(9))
@@ -48,8 +48,9 @@ def climb(
     for look in ladder:
         windows += [window for window in _cnn_look(photo, look) if within is None or marks(within, window.box())]
         needed &= look is not at_least
-        smallest = look.smallest * max(photo.size)
-        if not needed and (sure or any(window.score >= CREDIBLE and window.side > smallest for window in windows)):
+        best = max(windows, default=None)
+        convincing = best and best.score >= CREDIBLE and best.side > look.smallest * max(photo.size)
+        if not needed and (sure or convincing):
             break
     seen = distinct(windows)
     credible = [window for window in seen if window.score >= CREDIBLE]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facesim.detector.box import Box, Face, as_box, off_centre, overlap
+from facesim.detector.box import SELECTIONS, Box, Face, as_box, box_text, off_centre, overlap
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.detector.finding import find_faces, glance, look_closely
 from facesim.detector.quality import crop_warnings
@@ -14,7 +14,6 @@ from facesim.errors import FaceSimError, NoFaceError
 from facesim.photo import Photo, PhotoSource, open_photo
 from facesim.pixels import grey_range
 
-SELECTIONS = ("largest", "centre", "all")
 BLACK = 16  # of 256 grey levels: as bright as 12-bit values become that are read as 16-bit ones
 
 
@@ -104,21 +103,3 @@ def _faces_in(photo: Photo, box: Box) -> list[Face]:
         raise FaceSimError(f"the box {box_text(box)} holds nothing of {photo.name}, which is {width}×{height}.")
     marked = look_closely(photo, box)
     return [max(marked, key=lambda face: overlap(face.box, box))] if marked else []
-
-
-def box_text(box: Box) -> str:
-    """Return a box as x,y,w,h: left, top, width and height, in pixels."""
-    return f"{box.left},{box.top},{box.right - box.left},{box.bottom - box.top}"
-
-
-def box_from_text(text: str) -> Box:
-    """Return the box that x,y,w,h says, as `box_text` writes it; raises FaceSimError where it says none."""
-    try:
-        x, y, width, height = map(int, text.split(","))
-    except ValueError:
-        raise FaceSimError(
-            f"{text!r} is no box: give left, top, width and height in pixels, say 120,80,64,64."
-        ) from None
-    if width <= 0 or height <= 0:
-        raise FaceSimError(f"{text!r} is no box: it has no width or no height.")
-    return Box(x, y, x + width, y + height)

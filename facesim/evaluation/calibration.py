@@ -8,8 +8,6 @@ much as impostor pairs. Pairs without a distance (NaN) are left out, as no proba
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 BINS = 10
 
@@ -31,6 +29,8 @@ def fit_calibration(distances: np.ndarray, same: np.ndarray, threshold: float) -
     At the threshold the probability is a half, so that verdict and probability never contradict each other. The slope
     is never above 0: where distances are worse than random, the probability is a half everywhere.
     """
+    from sklearn.linear_model import LogisticRegression  # it takes over a second: those who only measure do not wait
+
     found = ~np.isnan(distances)
     scale = distances[found].std() or 1.0
     model = LogisticRegression(C=100.0, class_weight="balanced", fit_intercept=False)
@@ -50,7 +50,7 @@ def reliability(distances: np.ndarray, same: np.ndarray, calibration: tuple[floa
         return Reliability(float("nan"), float("nan"), empty, empty, np.zeros(BINS, int))
     weights = np.where(same, 0.5 / genuine, 0.5 / impostor)
     cllr = float(weights @ np.logaddexp(0, np.where(same, -log_odds, log_odds)) / np.log(2))
-    probability = expit(log_odds)
+    probability = np.exp(-np.logaddexp(0, -log_odds))
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)
     total, stated, observed = (
         np.bincount(bins, values, BINS) for values in (weights, weights * probability, weights * same)

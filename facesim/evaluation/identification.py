@@ -8,7 +8,6 @@ not their own person's, or not under t (FNIR at rank 1).
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from facesim.evaluation.formatting import number
 from facesim.evaluation.metrics import Interval, SortedDistances
@@ -134,6 +133,8 @@ def nearest_enrolled(enrolled: np.ndarray, probes: np.ndarray, own: np.ndarray) 
     `own`, `(p,) int`, is the row of its own person's face, -1 for a non-mated probe. The distance is infinite for a
     mated probe to which another person's face is nearer or as near, and to or from a row of NaN (no face).
     """
+    from scipy.spatial.distance import cdist  # only for those who identify
+
     nearest = np.empty(len(probes))
     for start in range(0, len(probes), _BLOCK):
         block = slice(start, start + _BLOCK)

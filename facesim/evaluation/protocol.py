@@ -11,6 +11,7 @@ from facesim.data.lfw import find_view1
 from facesim.data.pairs import Pairs, all_pairs, join_pairs, sample_pairs
 from facesim.data.source import Source, open_source
 from facesim.errors import FaceSimError
+from facesim.evaluation.arguments import check_arguments
 from facesim.model_info import ModelInfo
 from facesim.names import name_key
 from facesim.pair_list import PHOTOS, open_pair_list
@@ -71,15 +72,10 @@ def open_protocol(
     Raises FaceSimError where there are no such pairs, or where a model has seen people of the view. Who is on the
     photos of a CSV file is unknown, and so is whether the model has seen them.
     """
-    if count is not None and (pairs is not None or view):
-        raise FaceSimError(f"{pairs or f'View {view}'} already says which pairs to use: leave out their count.")
+    check_arguments(data, view, pairs, count)
     if pairs is not None:
-        if data or view:
-            raise FaceSimError(f"{pairs} already says which pairs to use: leave out the data set and the view.")
         return read_pairs(pairs)
     if view in ("1", "2"):
-        if data not in ((), ("lfw",)):
-            raise FaceSimError(f"View {view} is one of LFW's protocols: it cannot use {', '.join(data)}.")
         return _lfw_view((info, *also), view)
     return _unseen_people((info, *also), open_data(info, data), count, seed, every_pair)
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.stats import binomtest, norm
 
 from facesim.evaluation.metrics import Interval, Rates, SortedDistances
 
 _CONFIDENCE = 0.95
-_Z = float(norm.ppf(0.5 + _CONFIDENCE / 2))
+_Z = NormalDist().inv_cdf(0.5 + _CONFIDENCE / 2)
 _DRAWS = 1000  # of identities, in a bootstrap of rates at given thresholds
 _MAX_DRAWN_PAIRS = 10_000_000  # in all draws of a bootstrap together
 
@@ -85,6 +84,8 @@ def rate_intervals(wrong: np.ndarray, identities: np.ndarray | None) -> list[Int
     As `bootstrap_by_identity`, for pairs of one kind: `identities`, `(n, 2) int`, are drawn with replacement. Where all
     draws agree, as where no pair is wrong, and without `identities`, it is Wilson's: as if pairs were independent.
     """
+    from scipy.sparse import coo_array  # not needed without groups
+
     wilson = [wilson_interval(int(errors), len(wrong)) for errors in wrong.sum(axis=0)]
     if identities is None or not len(wrong):
         return wilson
@@ -131,6 +132,8 @@ def paired_test(right_a: np.ndarray, right_b: np.ndarray) -> PairedTest:
     right at least as unequally. The interval is Wald's with half a pair added to each of the four cells (Agresti and
     Min 2005).
     """
+    from scipy.stats import binomtest  # it takes half a second
+
     only_a, only_b, pairs = int((right_a & ~right_b).sum()), int((~right_a & right_b).sum()), len(right_a)
     p_value = float(binomtest(only_b, only_a + only_b).pvalue) if only_a + only_b else 1.0
     a, b, n = only_a + 0.5, only_b + 0.5, pairs + 2

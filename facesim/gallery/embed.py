@@ -15,7 +15,7 @@ from facesim.detector.selection import EmbeddedPhoto
 from facesim.errors import FaceSimError, NoFaceError
 from facesim.folder import photos_at
 from facesim.gallery.known import KnownPhotos, note_versions
-from facesim.gallery.maintenance import vacuum
+from facesim.gallery.maintenance import merge_fragments, vacuum
 from facesim.gallery.reading import GalleryReader, is_gallery
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import Gallery
@@ -90,6 +90,7 @@ def embed_locally(
         for batch in timed_batches(embed_photos(photos, verifier, selection), SECONDS_PER_WRITE):
             write_batch(gallery, batch)
             yield count_outcomes([embedded for _, embedded in batch])
+            merge_fragments(gallery)
     vacuum(gallery)
 
 
@@ -110,7 +111,7 @@ def faces_on(
 def embed_photos(
     photos: Iterable[ListedPhoto], verifier: Verifier, selection: str
 ) -> Iterator[tuple[ListedPhoto, EmbeddedPhoto | FaceSimError]]:
-    """Embed photos in all cores; yield them in order, each with its faces or its error."""
+    """Embed photos, each path once, in all cores; yield them in order, each with its faces or its error."""
     waiting: deque[ListedPhoto] = deque()
 
     def groups() -> Iterator[tuple[str]]:
@@ -119,7 +120,7 @@ def embed_photos(
             yield (photo.path,)
 
     embed = partial(verifier.embed_faces, selection=selection)
-    for outcome in embed_groups(groups(), embed, verifier.model.threads):
+    for outcome in embed_groups(groups(), embed, verifier.model.threads, unique=True):
         yield waiting.popleft(), outcome if isinstance(outcome, FaceSimError) else outcome[0]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from facesim.errors import FaceSimError, FaceSimWarning
 from facesim.files import check_folder, write_whole
+from facesim.gallery.reading import GalleryReader
 from facesim.gallery.rows import UPLOADED, check_not_uploaded
 from facesim.gallery.store import Gallery
 from facesim.gallery.tables import is_remote
@@ -47,7 +48,7 @@ class Exported:
         }
 
 
-def export_photos(gallery: Gallery, folder: Path, copy: bool = False) -> Iterator[Exported]:
+def export_photos(gallery: Gallery | GalleryReader, folder: Path, copy: bool = False) -> Iterator[Exported]:
     """Put the photos of each person in a gallery in a folder of theirs below `folder`; yield each once it is there.
 
     These are symbolic links to the photos' absolute paths or, with `copy`, copies. A photo of three people stands in
@@ -56,10 +57,7 @@ def export_photos(gallery: Gallery, folder: Path, copy: bool = False) -> Iterato
 
     Raises FaceSimError where `folder` cannot be written, holds photos of the gallery, or is in the gallery itself.
     """
-    photos: defaultdict[str, set[str]] = defaultdict(set)
-    for batch in gallery.batches(["name", "photo"], "name IS NOT NULL AND problem IS NULL"):
-        for row in batch.to_pylist():
-            photos[row["name"]].add(os.fsdecode(row["photo"]))
+    photos = gallery.photos_of_people()
     if not photos:
         where = printable(gallery.address)
         raise FaceSimError(
@@ -105,7 +103,7 @@ def _safe(name: str) -> str:
     return safe.encode()[:_MAX_BYTES].decode(errors="ignore").rstrip(". ")
 
 
-def _check_apart(gallery: Gallery, folder: Path, photo_folders: Iterable[str]) -> None:
+def _check_apart(gallery: Gallery | GalleryReader, folder: Path, photo_folders: Iterable[str]) -> None:
     """Raise FaceSimError if `folder` holds photos, or is in the gallery; warn if it is in a folder with photos."""
     real = Path(os.path.realpath(folder))
     around = {real, *real.parents}

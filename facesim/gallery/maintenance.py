@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from facesim.errors import FaceSimError
 from facesim.gallery.snapshot import Snapshot
 from facesim.gallery.store import TABLE, Gallery
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 STAGED = "remade"  # the table that `reembed` fills before it replaces the gallery's
 INDEX_FROM = 50_000  # faces; with fewer, an exact search is as fast (`python benchmarks/gallery.py`)
 _GROWTH = 4  # the index is built again, with more partitions, for so many times as many faces
-_MAX_FRAGMENTS = 20  # files that the table may consist of before they are merged
+_MAX_FRAGMENTS = 100  # small files that the table may consist of before they are merged; a search is as fast with them
+_READING = timedelta(minutes=10)  # how long earlier versions of the table are kept, for those who are reading them
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,10 @@ def gallery_stats(gallery: Gallery | Snapshot) -> GalleryStats:
     """Return what a gallery holds."""
     names, size = gallery.names(), 0
     if isinstance(gallery, Snapshot):
-        photos = {row.photo for row in gallery.stored}
+        photos = (row.photo for row in gallery.stored)
         row_count, face_count, indexed = len(gallery.stored), len(gallery.embeddings), False
     else:
-        photos = {photo for batch in gallery.batches(["photo"]) for photo in batch["photo"].to_pylist()}
+        photos = (photo for batch in gallery.batches(["photo"]) for photo in batch["photo"].to_pylist())
         row_count, face_count = gallery.count_rows(), gallery.count_rows("problem IS NULL")
         with translate_errors(gallery.address):
             size = gallery.table.stats()["total_bytes"]  # type: ignore[index]  # declared as a class, and a dict
@@ -63,7 +66,7 @@ def gallery_stats(gallery: Gallery | Snapshot) -> GalleryStats:
         named_count=sum(names.values()),
         name_count=len(names),
         without_face=row_count - face_count,
-        photo_count=len(photos),
+        photo_count=np.unique(np.fromiter(map(hash, photos), np.int64)).size,  # a set of all paths may be too large
         embedding_size=gallery.embedding_size,
         model=gallery.fingerprint,
         bytes=size,
@@ -78,12 +81,23 @@ def vacuum(gallery: Gallery) -> None:
     """
     lock = locked(gallery.address, EXCLUSIVE, patience=0)
     with contextlib.suppress(FaceSimError), lock, translate_errors(gallery.address):
+        merge_fragments(gallery)
+        _update_index(gallery.table)
+
+
+def merge_fragments(gallery: Gallery) -> None:
+    """Merge the fragments that many writes have left, once there are too many; within `writing`, or in `vacuum`.
+
+    Each version of the table lists all fragments, so a long run that did not merge them would leave lists whose size
+    grows with the square of the writes. Others may write meanwhile: if they change what is being merged, their change
+    stands, and merging is left to the next call.
+    """
+    with contextlib.suppress(FaceSimError), translate_errors(gallery.address):
         gallery.table.checkout_latest()
         stats = gallery.table.stats()["fragment_stats"]  # type: ignore[index]  # as above
-        if stats["num_fragments"] > _MAX_FRAGMENTS:
-            gallery.table.optimize()
+        if stats["num_small_fragments"] > _MAX_FRAGMENTS:
+            gallery.table.optimize(cleanup_older_than=_READING)
             gallery.keep_snapshot()
-        _update_index(gallery.table)
 
 
 def overwrite(gallery: Gallery, schema: "pa.Schema", batches: Iterator["pa.RecordBatch"]) -> None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from facesim.detector.selection import EmbeddedPhoto
 from facesim.errors import FaceSimError
 from facesim.gallery.embed import EmbedCounts, ListedPhoto, count_outcomes, face_rows, timed_batches
-from facesim.gallery.maintenance import vacuum
+from facesim.gallery.maintenance import merge_fragments, vacuum
 from facesim.gallery.rows import rows_table
 from facesim.gallery.store import Gallery, open_gallery
 from facesim.gallery.tables import translate_errors, uri
@@ -40,7 +40,7 @@ try:
 except ModuleNotFoundError as error:
     raise FaceSimError(f"--engine ray needs ray: {install_command('ray')}.") from error
 
-ROUND = 1_000_000  # photos that Ray is given at once: it keeps all their paths in memory
+ROUND = 1_000_000  # photos that Ray is given at once: all their paths are in memory
 MAX_BLOCK = 1000  # photos that a worker embeds and writes together: half a minute's work
 BLOCKS_PER_WORKER = 4  # at least: all others wait for the last one
 SECONDS_PER_COMMIT = 30.0  # what is lost where this process is killed, besides the blocks being embedded
@@ -87,6 +87,7 @@ def embed_by_ray(
                     with translate_errors(gallery.address):
                         table = _commit(table, batch)
                     yield sum((EmbedCounts(*outcome["counts"]) for outcome in batch), EmbedCounts())
+                    merge_fragments(gallery)
     vacuum(gallery)
 
 
@@ -169,14 +170,15 @@ def _workers() -> int:
 
 def _rounds(photos: Iterable[ListedPhoto]) -> Iterator[list[pa.Table]]:
     """Yield photos by rounds, each in blocks."""
-    photos = iter(photos)
-    while taken := list(islice(photos, ROUND)):
-        size = min(MAX_BLOCK, 1 + len(taken) // (_workers() * BLOCKS_PER_WORKER))
-        rows = [
-            {"photo": os.fsencode(path), "existed": version.size is not None, "changed": changed}
-            for path, version, _, changed in taken
-        ]
-        yield [pa.Table.from_pylist(rows[start : start + size], _BLOCK) for start in range(0, len(rows), size)]
+    rows = (
+        {"photo": os.fsencode(path), "existed": version.size is not None, "changed": changed}
+        for path, version, _, changed in photos
+    )
+    pieces = (pa.Table.from_pylist(piece, _BLOCK) for piece in iter(lambda: list(islice(rows, MAX_BLOCK)), []))
+    while taken := list(islice(pieces, max(1, ROUND // MAX_BLOCK))):
+        table = pa.concat_tables(taken)
+        size = min(MAX_BLOCK, 1 + len(table) // (_workers() * BLOCKS_PER_WORKER))
+        yield [table.slice(start, size).combine_chunks() for start in range(0, len(table), size)]
 
 
 def _outcomes(blocks: list[pa.Table], job: _Job) -> Generator[dict[str, Any], None, None]:

@@ -12,7 +12,7 @@ from facesim.gallery import tables
 from facesim.gallery.maintenance import GalleryStats, gallery_stats
 from facesim.gallery.rows import FaceRow, Match, check_model
 from facesim.gallery.snapshot import Snapshot, read_snapshot, table_version
-from facesim.gallery.store import TABLE, Gallery, open_gallery
+from facesim.gallery.store import TABLE, Gallery, check_folder_is_free, open_gallery
 
 if TYPE_CHECKING:
     from facesim.model import Model
@@ -31,6 +31,17 @@ def check_gallery(address: str) -> None:
         open_gallery(address)  # it says so
 
 
+def check_new_gallery(address: str) -> None:
+    """Raise FaceSimError where a folder is no gallery, and none can be made there; for use before the work."""
+    if not tables.is_remote(address) and not os.path.isdir(_table(address)):
+        check_folder_is_free(address)
+
+
+def snapshot_of(address: str) -> Snapshot | None:
+    """Return the snapshot of the gallery at an address; None where there is none, or the gallery has changed since."""
+    return None if tables.is_remote(address) else read_snapshot(address, _table(address))
+
+
 class GalleryReader:
     """A gallery in a folder or at an address, open to read: each call shows what it holds then."""
 
@@ -40,7 +51,7 @@ class GalleryReader:
         self._source = self._open()
 
     def _open(self) -> Snapshot | Gallery:
-        snapshot = None if tables.is_remote(self.address) else read_snapshot(self.address, _table(self.address))
+        snapshot = snapshot_of(self.address)
         if snapshot:
             check_model(self.address, snapshot.fingerprint, self._model)
             return snapshot
@@ -62,6 +73,10 @@ class GalleryReader:
     def names(self) -> dict[str, int]:
         """Return who is enrolled, and with how many faces each, in order of their names."""
         return self._current().names()
+
+    def photos_of_people(self) -> dict[str, set[str]]:
+        """Return the photos of each person who is enrolled, by their names."""
+        return self._current().photos_of_people()
 
     def count_named(self) -> int:
         """Return how many faces have a name."""

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from facesim.detector.box import Box, Face
 from facesim.errors import FaceSimError
 from facesim.gallery.version import Version
+from facesim.names import Spellings
 from facesim.text import printable
 
 if TYPE_CHECKING:
@@ -80,6 +81,12 @@ def check_name(name: str) -> str:
         shown = printable(name)[:50]
         raise FaceSimError(f"{shown!r} cannot be a name: give one line of text, of 1 to {MAX_NAME} characters.")
     return kept
+
+
+def spelling_among(names: Collection[str], name: str) -> str:
+    """Return how one of `names` spells a name; as given where one has that spelling, or none has the name."""
+    name = check_name(name)
+    return name if name in names else Spellings(names).first(name)
 
 
 def gallery_schema(embedding_size: int, fingerprint: str) -> "pa.Schema":

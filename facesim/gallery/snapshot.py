@@ -11,7 +11,7 @@ import json
 import os
 import re
 import stat
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,14 @@ class Snapshot:
     def names(self) -> dict[str, int]:
         """Return who is enrolled, and with how many faces each, in order of their names."""
         return dict(sorted(Counter(row.name for row in self.stored if row.name is not None).items()))
+
+    def photos_of_people(self) -> dict[str, set[str]]:
+        """Return the photos of each person who is enrolled, by their names."""
+        photos: defaultdict[str, set[str]] = defaultdict(set)
+        for row in self.rows(faces_only=True):
+            if row.name is not None:
+                photos[row.name].add(row.photo)
+        return dict(photos)
 
     def nearest(self, embedding: np.ndarray, k: int, named: bool = False) -> list[Match]:
         """Return the `k` faces nearest to an embedding, `(d,) float32`, as `Gallery.nearest` does."""

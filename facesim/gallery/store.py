@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +18,14 @@ from facesim.gallery.rows import (
     FaceRow,
     Match,
     check_model,
-    check_name,
     fingerprint_in,
     gallery_schema,
     missing_columns,
-    not_enrolled,
     rows_in,
     rows_table,
+    spelling_among,
 )
 from facesim.gallery.snapshot import MAX_ROWS, SNAPSHOT, keep_snapshot, remove_snapshots
-from facesim.names import Spellings
 from facesim.text import printable
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ TABLE = "faces"
 # `python benchmarks/gallery.py` measures the effect of these.
 PROBES = 300  # partitions of the index that are searched
 CANDIDATES = 10  # per face asked for, to be measured exactly: the index keeps only a byte per number
-_MAX_LITERALS = 500  # photos that one statement names
+_MAX_LITERALS = 10_000  # photos that one statement names; each statement reads the paths of all
 
 
 def open_gallery(address: str, model: "Model | None" = None) -> "Gallery":
@@ -62,18 +60,23 @@ def open_or_create_gallery(address: str, model: "Model") -> "Gallery":
     table = tables.open_table(address, TABLE)
     if table is None:
         if not tables.is_remote(address):
-            folder = Path(address)
-            check_folder(folder)
-            ours = {tables.LOCK, SNAPSHOT, f"{TABLE}.lance"}  # of who is creating the gallery, or was killed then
-            if folder.is_dir() and {path.name for path in folder.iterdir()} - ours:
-                raise FaceSimError(f"{printable(address)} holds other files, and is no gallery: name a new folder.")
-            folder.mkdir(0o700, parents=True, exist_ok=True)  # readable by its owner alone
+            check_folder_is_free(address)
+            Path(address).mkdir(0o700, parents=True, exist_ok=True)  # readable by its owner alone
         with tables.locked(address, tables.EXCLUSIVE), tables.translate_errors(address):
             table = tables.open_table(address, TABLE)
             if table is None:  # no other process has created it meanwhile
                 schema = gallery_schema(model.embedding_size, model.fingerprint)
                 table = tables.connect(address).create_table(TABLE, schema=schema)
     return Gallery(address, table, model)
+
+
+def check_folder_is_free(address: str) -> None:
+    """Raise FaceSimError where no gallery can be made in a folder, which need not exist; for use before the work."""
+    folder = Path(address)
+    check_folder(folder)
+    ours = {tables.LOCK, SNAPSHOT, f"{TABLE}.lance"}  # of who is creating the gallery, or was killed then
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - ours:
+        raise FaceSimError(f"{printable(address)} holds other files, and is no gallery: name a new folder.")
 
 
 class Gallery:
@@ -207,6 +210,14 @@ class Gallery:
             counts.update({each["values"]: each["counts"] for each in batch["name"].value_counts().to_pylist()})
         return dict(sorted(counts.items()))
 
+    def photos_of_people(self) -> dict[str, set[str]]:
+        """Return the photos of each person who is enrolled, by their names."""
+        photos: defaultdict[str, set[str]] = defaultdict(set)
+        for batch in self.batches(["name", "photo"], "name IS NOT NULL AND problem IS NULL"):
+            for row in batch.to_pylist():
+                photos[row["name"]].add(os.fsdecode(row["photo"]))
+        return dict(photos)
+
     def rows(self, faces_only: bool = False, names: Sequence[str] = ()) -> Iterator[FaceRow]:
         """Yield all rows, or those with a face, or of some names, in no particular order."""
         where = ["problem IS NULL"] * faces_only
@@ -226,24 +237,4 @@ class Gallery:
 
     def spelling_of(self, name: str) -> str:
         """Return how the gallery spells a name; as given where it has that spelling, or none at all."""
-        name, names = check_name(name), self.names()
-        return name if name in names else Spellings(names).first(name)
-
-    def rename(self, name: str, new_name: str, merge: bool = False) -> int:
-        """Give a person another name; return how many faces that changed.
-
-        Raises FaceSimError where nobody has the name, or, without `merge`, where somebody has the new one already.
-        """
-        new_name = check_name(new_name)
-        with self.writing():
-            name, other = self.spelling_of(name), self.spelling_of(new_name)
-            if not self.count_rows(f"name = {tables.quoted(name)}"):
-                raise FaceSimError(not_enrolled(self.address, name))
-            if other != name and self.count_rows(f"name = {tables.quoted(other)}"):
-                if not merge:
-                    raise FaceSimError(
-                        f"{other} is in {printable(self.address)} already: --merge makes them one person."
-                    )
-                new_name = other
-            with tables.translate_errors(self.address):
-                return self.table.update(where=f"name = {tables.quoted(name)}", values={"name": new_name}).rows_updated
+        return spelling_among(self.names(), name)

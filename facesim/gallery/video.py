@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import math
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,14 +16,13 @@ from PIL import Image
 
 from facesim.environment import environment
 from facesim.errors import FaceSimError
-from facesim.files import check_apart, check_writable, write_whole
+from facesim.files import write_whole
+from facesim.gallery.video_file import check_source, is_camera
 
 MAX_PIXELS = 36_000_000  # of a frame, 8K and a little more: a decoder holds up to about twenty frames
-VIDEO_SUFFIX = ".mp4"  # of the videos that we write
 _RATES = (0.1, 240.0)  # frames per second that we write
 _DEFAULT_RATE = 25.0  # frames per second, where a camera or a video states none
 
-_CAMERA = re.compile(r"[0-9]{1,2}")  # OpenCV reads larger numbers as a choice of driver
 _INSTANT = 0.002  # seconds; a frame that arrives faster was waiting in the queue
 _MAX_QUEUED = 16  # frames in a camera's queue
 _MAX_MISSING, _MAX_MISSING_SHARE = 1.0, 0.05  # seconds, and share of its length, that a video may lack at its end
@@ -60,13 +58,13 @@ class Video:
     def __init__(self, source: str | os.PathLike[str]):
         """Open it; raises FaceSimError where there is no such camera or file, or no video in the file."""
         source = os.fspath(source)
-        self.is_camera = bool(_CAMERA.fullmatch(source))
+        self.is_camera = is_camera(source)
         self.name = f"camera {source}" if self.is_camera else source
         if self.is_camera:
             self._capture = cv2.VideoCapture(int(source))
             refusal = "cannot be opened: is it connected, and used by no other program? 0 is the first camera"
         else:
-            _check_file(source)
+            check_source(source)
             with _plain_name(Path(source)) as name:
                 self._capture = _open_video(name)
             refusal = "is not a video that facesim can read (MP4, MOV, MKV, WebM, AVI, …), or is damaged"
@@ -180,24 +178,6 @@ def write_video(path: Path, rate: float) -> Iterator[VideoWriter]:
             raise FaceSimError(f"{path} is not written: there was no frame to show.")
         if not _open_video(name).isOpened():  # OpenCV does not report that it could not write
             raise FaceSimError(f"{path} cannot be written: is the disk full?")
-
-
-def check_video_path(path: Path, source: str) -> None:
-    """Raise FaceSimError where no video of `source` could be written to `path`; to be called before the work."""
-    if path.suffix.lower() != VIDEO_SUFFIX:
-        raise FaceSimError(f"{path}: videos are written as {VIDEO_SUFFIX}.")
-    check_writable(path)
-    check_apart([path], [source])
-
-
-def _check_file(path: str) -> None:
-    if not os.path.isfile(path):  # an address, say, or a pipe, whose reading may never end
-        problem = "is no ordinary file" if os.path.exists(path) else "does not exist"
-        raise FaceSimError(f"{path} {problem}: give a video file, or the number of a camera.")
-    try:
-        open(path, "rb").close()
-    except OSError as error:
-        raise FaceSimError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 @contextlib.contextmanager

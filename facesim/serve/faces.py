@@ -9,9 +9,9 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from facesim.detector.box import SAME_FACE, Box, Face, overlap
+from facesim.detector.box import SAME_FACE, Box, Face, box_from_text, overlap
 from facesim.detector.crop import centre_crop, cut_wide_crop
-from facesim.detector.selection import EmbeddedPhoto, FoundFace, box_from_text, cut_faces
+from facesim.detector.selection import EmbeddedPhoto, FoundFace, cut_faces
 from facesim.errors import FaceSimError
 from facesim.model_info import ModelInfo, OperatingPoint
 from facesim.operating_points import point_as_dict, point_text

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from facesim.detector.selection import SELECTIONS
+from facesim.detector.box import SELECTIONS
 from facesim.serve.limits import BODY_SECONDS, MAX_BODY, MAX_FIELD, MAX_PHOTO
 from facesim.serve.problems import RequestError
 from facesim.serve.work import Workers

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from facesim import __version__
-from facesim.detector.selection import SELECTIONS
+from facesim.detector.box import SELECTIONS
 
 Schema = dict[str, Any]
 _NUMBER, _TEXT, _WHOLE, _FLAG = ({"type": kind} for kind in ("number", "string", "integer", "boolean"))

@@ -17,6 +17,7 @@ from facesim.errors import FaceSimError
 from facesim.gallery.enrol import enrol_upload
 from facesim.gallery.identify import Identifier
 from facesim.gallery.reading import GalleryReader
+from facesim.gallery.rename import rename as rename_person
 from facesim.gallery.rows import check_name
 from facesim.gallery.store import Gallery, open_gallery
 from facesim.gallery.version import is_unchanged
@@ -143,7 +144,7 @@ async def rename(request: Request) -> Response:
         old, other = _enrolled(gallery, name), gallery.spelling_of(new_name)
         if other != old and other in gallery.names() and not merge:
             raise RequestError(409, f"{other} is enrolled already: send merge to make them one person.")
-        faces = gallery.rename(old, new_name, merge)
+        faces = rename_person(gallery, old, new_name, merge)
         return {"name": gallery.spelling_of(new_name), "faces": faces}
 
     return JSONResponse(await opened.change(request, renamed))

@@ -5,7 +5,6 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -14,15 +13,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facesim.errors import FaceSimError
 from facesim.serve.app import make_app
-from facesim.serve.guard import is_loopback
 from facesim.serve.limits import HEADER_SECONDS, REQUEST_SECONDS
+from facesim.serve.token import check_token
 from facesim.verifier import Verifier
 
 if TYPE_CHECKING:
     from facesim.gallery.reading import GalleryReader
     from facesim.gallery.store import Gallery
-
-MIN_TOKEN = 16  # characters
 
 
 def serve(
@@ -40,10 +37,7 @@ def serve(
     The other arguments are as in `make_app`. Raises FaceSimError where other machines could reach the server without a
     token, where the token is too short, or where nothing can listen there.
     """
-    if token is None and not is_loopback(host):
-        raise FaceSimError(f"other machines can reach {host}: give a token that they need, by --token-file.")
-    if token is not None and len(token) < MIN_TOKEN:
-        raise FaceSimError(f"a token can be guessed unless it is long: give one of {MIN_TOKEN} characters or more.")
+    check_token(host, token)
     app = make_app(verifier, gallery, can_write, token, log)
     with contextlib.closing(listen(host, port)) as bound:
         on_start(address_of(bound))
@@ -65,17 +59,6 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise FaceSimError(f"nothing can listen at {host}:{port} ({error.strerror}): choose another --port.") from error
     return bound
-
-
-def token_in(path: Path) -> str:
-    """Return the token in a file; raises FaceSimError where it cannot be read, or others may read it, too."""
-    try:
-        mode, token = path.stat().st_mode, path.read_text("utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise FaceSimError(f"{path} cannot be read as a token: name a file that holds one.") from error
-    if mode & 0o077:
-        raise FaceSimError(f"{path} can be read by others on this machine: chmod 600 {path}.")
-    return token
 
 
 def address_of(bound: socket.socket) -> str:

@@ -16,16 +16,6 @@ from facesim.training.settings import Settings
 from facesim.training.start import begun_from_model, model_file
 
 
-def check_output(settings: Settings, output: Path | None) -> None:
-    """Raise FaceSimError if the model cannot be written to `output`."""
-    if output is None:
-        return
-    if settings.folds:
-        raise FaceSimError(f"--folds {settings.folds} gives as many models, each in its fold's folder: no --output.")
-    if output.suffix != ".onnx" or output.is_dir():
-        raise FaceSimError(f"--output {output} is no name for a model file: let it end in .onnx.")
-
-
 def check_inputs_are_kept(settings: Settings, source: Source, folder: Path, output: Path | None) -> None:
     """Raise FaceSimError if the run would write over a file that it reads."""
     written = [path for run in (folder, *folder.glob("fold-*")) for path in RunFiles(run).written]

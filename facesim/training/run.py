@@ -27,6 +27,7 @@ from facesim.evaluation.pair_grid import draw_pairs, draw_right_and_wrong
 from facesim.files import save_picture
 from facesim.model import Model
 from facesim.training import checks
+from facesim.training.arguments import check_arguments
 from facesim.training.dlib_files import LANDMARK_FILE, find_dlib_file
 from facesim.training.embedding import embed_photos, pair_distances
 from facesim.training.export import export
@@ -65,8 +66,7 @@ def train(
 
     Raises FaceSimError if data or settings cannot give a model; nothing is then written to `output`.
     """
-    settings.check()
-    checks.check_output(settings, output)
+    check_arguments(settings, output)
     if tensorboard:
         check_tensorboard()
     if settings.localiser_epochs:

@@ -174,7 +174,7 @@ def test_an_fmr_goes_with_folders_and_lists_too_but_not_with_a_threshold(run, tr
         used = json.loads(run(*arguments, "--fmr", "0.01", "--json")[1])["operating_point"]
         assert (used["name"], used["threshold"], used["fmr"]) == (point.name, point.threshold, point.fmr)
     assert "no operating point FMR 5 %: it has best F1" in trouble(hopper, hopper, "--fmr", "0.05")
-    assert "give one of them" in trouble(hopper, hopper, "--fmr", "0.01", "-t", "0.4")
+    assert "--fmr picks the threshold: leave out -t" in trouble(hopper, hopper, "--fmr", "0.01", "-t", "0.4")
 
 
 @pytest.mark.parametrize("option", ["-w", "--weight-path"])
@@ -277,7 +277,7 @@ def test_help_lists_each_verb_once_and_loads_none(run, repository):
         ("predict a.jpg b.jpg", "--show"),
         ("identify gallery a.jpg", "--show"),
         ("watch gallery 0", "--show"),
-        ("preview photos", "--output"),
+        ("preview lfw", "--output"),
     ],
 )
 def test_the_former_spelling_of_draw_still_works_and_is_not_listed(run, words, former):
@@ -354,7 +354,7 @@ def test_training_that_cannot_be_is_one_line_before_any_work(trouble, tmp_path, 
 def test_what_training_needs_is_named_where_it_is_missing(repository, tmp_path):
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')")
     ended = subprocess.run(
-        [sys.executable, repository / "train.py", "--data", tmp_path / "nowhere"],
+        [sys.executable, repository / "train.py", "--data", tmp_path],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         text=True,

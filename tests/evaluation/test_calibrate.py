@@ -241,7 +241,7 @@ def test_a_list_of_pairs_calibrates_too_and_takes_pairs_as_independent(run, untr
         (("-o", "m.onnx", "--data", "PEOPLE", "--eer", "--max-f1"), "give one of them"),
         (("-o", "m.onnx", "--data", "PEOPLE", "--target-fmr", "0.001"), "takes 10,000 impostor pairs to choose on"),
         (("-o", "m.onnx", "--data", "FEW"), "6 people with two photos or more (10 are needed) and 36 genuine pairs"),
-        (("-o", "m.onnx", "--data", "PEOPLE", "--pairs", "p.csv"), "leave out the data set"),
+        (("-o", "m.onnx", "--data", "PEOPLE", "--pairs", __file__), "leave out --data"),
         (("-o", "MODEL", "--data", "PEOPLE"), "which is read; name another"),
     ],
 )

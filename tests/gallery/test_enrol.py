@@ -8,11 +8,13 @@ from PIL import Image, ImageFilter
 
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError, NoFaceError
-from facesim.gallery import embed
+from facesim.gallery import embed, known
 from facesim.gallery.embed import EmbedCounts, embed_locally, faces_on, pending_photos
-from facesim.gallery.enrol import enrol, people_in
+from facesim.gallery.enrol import enrol
 from facesim.gallery.forget import forget
 from facesim.gallery.maintenance import gallery_stats
+from facesim.gallery.people import people_in
+from facesim.gallery.rename import rename
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.gallery.tables import connect
 from facesim.gallery.version import content_digest
@@ -72,7 +74,7 @@ def test_a_second_run_skips_what_is_there_and_takes_a_changed_photo_anew(gallery
 def test_a_photo_that_is_enrolled_keeps_the_name_that_it_was_given_last(gallery, verifier, tmp_path, hopper, collins):
     grace, eileen = (str(shutil.copy(photo, tmp_path)) for photo in (hopper, collins))
     list(enrol(gallery, verifier, [(grace, "Grace"), (eileen, "Eileen")]))
-    gallery.rename("Grace", "Grace Hopper")
+    rename(gallery, "Grace", "Grace Hopper")
     os.utime(grace)  # as a new checkout of the photos would
     (kept,) = enrol(gallery, verifier, [(grace, "Grace"), (eileen, "Eileen")])
     assert (kept.photo, kept.name, kept.known_as, kept.face) == (grace, "Grace", "Grace Hopper", None)
@@ -123,6 +125,20 @@ def test_a_photo_whose_content_is_the_same_is_skipped_and_read_only_once(
         assert read.pop() == str(photo)
         assert not read
         assert gallery.count_rows() == 1
+
+
+def test_in_a_large_gallery_such_a_photo_is_skipped_but_read_each_time(
+    gallery, verifier, tmp_path, hopper, monkeypatch
+):
+    photo = tmp_path / "photo.jpg"
+    shutil.copy(hopper, photo)
+    list(embed_locally(gallery, verifier, pending_photos(gallery, [str(photo)])))
+    os.utime(photo)
+    monkeypatch.setattr(known, "MAX_NOTED_ROWS", 0)
+    before = next(iter(gallery.rows())).version
+    assert list(pending_photos(gallery, [str(photo)])) == []
+    assert list(pending_photos(gallery, [str(photo)])) == []
+    assert [row.version for row in gallery.rows()] == [before]
 
 
 def test_a_gallery_that_an_earlier_facesim_made_is_read_and_gone_on_with(
@@ -230,10 +246,10 @@ def test_a_name_in_another_spelling_is_the_one_that_is_enrolled(gallery, verifie
 
 
 def embedded(gallery, verifier, photos, selection="all") -> EmbedCounts:
-    known = []
-    pending = pending_photos(gallery, [str(path) for path in sorted(photos.iterdir())], lambda: known.append(1))
+    skipped = []
+    pending = pending_photos(gallery, [str(path) for path in sorted(photos.iterdir())], lambda: skipped.append(1))
     done = sum(embed_locally(gallery, verifier, pending, selection), EmbedCounts())
-    assert done.photo_count + len(known) == len(list(photos.iterdir()))
+    assert done.photo_count + len(skipped) == len(list(photos.iterdir()))
     return done
 
 

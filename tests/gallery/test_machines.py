@@ -31,6 +31,7 @@ from facesim.gallery import enrol as enrolment
 from facesim.gallery.embed import embed_locally, pending_photos
 from facesim.gallery.enrol import enrol
 from facesim.gallery.forget import Removed, forget, forget_all, forget_photo, forget_unnamed
+from facesim.gallery.rename import rename
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.gallery.version import content_digest
 from facesim.model import Model
@@ -127,7 +128,7 @@ def embed_all(gallery, verifier, paths) -> None:
 DOES = {
     "enrol": lambda gallery, verifier, *people: enrol_all(gallery, verifier, people),
     "embed": lambda gallery, verifier, *paths: embed_all(gallery, verifier, paths),
-    "rename": lambda gallery, verifier, name, new: gallery.rename(name, new, merge=True),
+    "rename": lambda gallery, verifier, name, new: rename(gallery, name, new, merge=True),
     "forget": lambda gallery, verifier, name: forget(gallery, name),
     "forget_photo": lambda gallery, verifier, path: forget_photo(gallery, path),
     "forget_unnamed": lambda gallery, verifier: forget_unnamed(gallery),

@@ -10,6 +10,7 @@ from facesim.detector.box import Box
 from facesim.gallery.forget import forget
 from facesim.gallery.likely import MAX_PAIRS, MIN_PROBABILITY, likely_pairs
 from facesim.gallery.naming import name_groups
+from facesim.gallery.rename import rename
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 
@@ -77,7 +78,7 @@ def test_groups_become_people_by_number_the_largest_first_and_lone_faces_do_not(
 def test_people_keep_their_names_and_faces_that_come_later_join_them(gallery, add, model):
     add(("a", 0), ("b", 0.1), ("c", 1), ("d", 1.1))
     name_groups(gallery, model.info, THRESHOLD)
-    gallery.rename("Person 1", "Ana Li")
+    rename(gallery, "Person 1", "Ana Li")
     add(("e", 0.05), ("f", 2), ("g", 2.1), ("h", 1.2))
     naming = name_groups(gallery, model.info, THRESHOLD)
     expected = dict.fromkeys("abe", "Ana Li") | dict.fromkeys("cdh", "Person 2") | dict.fromkeys("fg", "Person 3")
@@ -91,7 +92,7 @@ def test_people_keep_their_names_and_faces_that_come_later_join_them(gallery, ad
 def test_a_number_is_never_given_to_somebody_else(gallery, add, model):
     add(("a", 0), ("b", 0.1), ("c", 1), ("d", 1.1))
     name_groups(gallery, model.info, THRESHOLD)
-    gallery.rename("Person 2", "Ana Li")
+    rename(gallery, "Person 2", "Ana Li")
     forget(gallery, "Person 1")
     add(("e", 2), ("f", 2.1), ("g", 3, "person 7"))
     name_groups(gallery, model.info, THRESHOLD)

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ from PIL import Image
 pytest.importorskip("ray", reason="Ray is not installed")
 pytest.importorskip("lance", reason="Ray is not installed")
 
+import lance
 import ray
 from ray.cluster_utils import Cluster
 
 from facesim.errors import FaceSimError
 from facesim.folder import photos_at
-from facesim.gallery import ray_engine
+from facesim.gallery import maintenance, ray_engine
 from facesim.gallery.embed import EmbedCounts, embed_locally, pending_photos
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_gallery, open_or_create_gallery
@@ -142,6 +144,8 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
 @pytest.mark.slow
 def test_a_stopped_run_is_continued(cluster, gallery, photos, expected, verifier, monkeypatch):
     monkeypatch.setattr(ray_engine, "SECONDS_PER_COMMIT", 0)
+    monkeypatch.setattr(maintenance, "_MAX_FRAGMENTS", 2)  # workers' fragments are merged while others write more
+    monkeypatch.setattr(maintenance, "_READING", timedelta(milliseconds=1))
     run = embed(ray_engine.embed_by_ray, gallery, photos, verifier)
     first = next(run)
     run.close()
@@ -150,6 +154,7 @@ def test_a_stopped_run_is_continued(cluster, gallery, photos, expected, verifier
     rest = list(embed(ray_engine.embed_by_ray, gallery, photos, verifier))
     assert first.face_count + sum(counts.face_count for counts in rest) == sum(row.problem is None for row in expected)
     assert rows(gallery) == expected
+    assert len(lance.dataset(open_gallery(gallery).table_uri).get_fragments()) <= 3
     (again,) = embed(ray_engine.embed_by_ray, gallery, photos, verifier)
     assert again == EmbedCounts(unreadable=1)
     assert rows(gallery) == expected

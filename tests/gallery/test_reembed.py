@@ -9,6 +9,7 @@ from facesim.gallery import reembed as module
 from facesim.gallery.embed import embed_locally, pending_photos
 from facesim.gallery.enrol import enrol
 from facesim.gallery.reembed import reembed
+from facesim.gallery.rename import rename
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.model import Model
 from facesim.verifier import Verifier
@@ -100,7 +101,7 @@ def test_what_was_renamed_since_an_interrupted_run_has_its_new_name(gallery, oth
     for _ in range(5):
         next(run)
     run.close()
-    gallery.rename("Grace", "Amazing Grace")
+    rename(gallery, "Grace", "Amazing Grace")
     list(reembed(gallery, other))
     assert open_gallery(gallery.address, other).names() == {"Amazing Grace": 1}
     assert open_gallery(gallery.address, other).count_rows() == 5

@@ -14,6 +14,7 @@ from facesim.gallery import snapshot, store, tables
 from facesim.gallery.forget import forget
 from facesim.gallery.maintenance import gallery_stats
 from facesim.gallery.reading import GalleryReader
+from facesim.gallery.rename import rename
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.snapshot import SNAPSHOT, Snapshot, read_snapshot
 from facesim.gallery.store import open_gallery, open_or_create_gallery
@@ -79,7 +80,7 @@ def embeddings(rows) -> list[np.ndarray]:
 def test_a_reader_sees_what_others_change(gallery, model):
     reader = GalleryReader(gallery.address, model)
     assert reader.names()["Ana"] == 3
-    gallery.rename("Ana", "Bea")
+    rename(gallery, "Ana", "Bea")
     assert "Ana" not in reader.names()
     late = face("late", 9, gallery.embedding_size)
     with gallery.writing():

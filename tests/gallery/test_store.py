@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import lancedb
@@ -11,12 +12,14 @@ import pytest
 
 from facesim.detector.box import Box
 from facesim.errors import FaceSimError
+from facesim.gallery import embed, maintenance, store, tables
 from facesim.gallery import forget as forget_module
-from facesim.gallery import maintenance, store, tables
+from facesim.gallery.embed import pending_photos
 from facesim.gallery.forget import forget
 from facesim.gallery.known import KnownPhotos
 from facesim.gallery.maintenance import gallery_stats, overwrite, purge, vacuum
 from facesim.gallery.reembed import staged_gallery
+from facesim.gallery.rename import rename
 from facesim.gallery.rows import FaceRow, check_name
 from facesim.gallery.store import open_gallery, open_or_create_gallery
 from facesim.gallery.version import Version
@@ -122,7 +125,8 @@ def test_the_index_is_made_anew_once_there_are_four_times_as_many_faces(gallery,
     assert names == ["parts_10", "parts_10", "parts_10", "parts_20", "parts_20"]
 
 
-def test_many_small_changes_are_made_one_piece(gallery, fill):
+def test_many_small_changes_are_made_one_piece(gallery, fill, monkeypatch):
+    monkeypatch.setattr(maintenance, "_MAX_FRAGMENTS", 20)
     for seed in range(30):
         fill("Ana", seed=seed)
     pieces = list((Path(gallery.table_uri) / "data").iterdir())
@@ -133,25 +137,40 @@ def test_many_small_changes_are_made_one_piece(gallery, fill):
     assert gallery.names() == {"Ana": 30}
 
 
+def test_a_long_run_does_not_pile_up_pieces_or_earlier_versions(gallery, verifier, lfw, monkeypatch):
+    photos = sorted(map(str, lfw.resolve().glob("*/*_0001.jpg")))[:12]
+    monkeypatch.setattr(embed, "SECONDS_PER_WRITE", 0)
+    monkeypatch.setattr(maintenance, "_MAX_FRAGMENTS", 3)
+    monkeypatch.setattr(maintenance, "_READING", timedelta(milliseconds=1))
+    pieces, versions = [], []
+    for counts in embed.embed_locally(gallery, verifier, pending_photos(gallery, photos)):
+        assert counts.photo_count == 1
+        pieces.append(gallery.table.stats()["fragment_stats"]["num_fragments"])
+        versions.append(len(list((Path(gallery.table_uri) / "_versions").iterdir())))
+    assert pieces == [1, 2, 3, 4] + 2 * [2, 3, 4] + [2, 3]
+    assert max(versions) <= 6
+    assert sorted({row.photo for row in gallery.rows()}) == photos
+
+
 def test_a_name_is_changed_and_two_become_one_only_when_told_to(gallery, fill, refuses):
     fill("Ana", "Ana", AWKWARD, "Ben")
-    assert gallery.rename(AWKWARD, "  Zoë ") == 1
+    assert rename(gallery, AWKWARD, "  Zoë ") == 1
     assert gallery.names() == {"Ana": 2, "Ben": 1, "Zoë": 1}
     with refuses("Ben is in"):
-        gallery.rename("Ana", "Ben")
+        rename(gallery, "Ana", "Ben")
     with refuses("is called Nobody"):
-        gallery.rename("Nobody", "Ben")
-    assert gallery.rename("Ana", "Ben", merge=True) == 2
+        rename(gallery, "Nobody", "Ben")
+    assert rename(gallery, "Ana", "Ben", merge=True) == 2
     assert gallery.names() == {"Ben": 3, "Zoë": 1}
 
 
 def test_a_name_is_one_name_however_it_is_spelled(gallery, fill, refuses):
     fill("Zoë", "Zoë", "Ana")
-    assert gallery.rename("ZOE\u0308 ", "Zoe") == 2
-    assert gallery.rename("zoe", "ZOE") == 2  # the same name, spelled otherwise
+    assert rename(gallery, "ZOE\u0308 ", "Zoe") == 2
+    assert rename(gallery, "zoe", "ZOE") == 2  # the same name, spelled otherwise
     with refuses("ZOE is in"):
-        gallery.rename("Ana", "Zoe")
-    assert gallery.rename("ana", "zoe", merge=True) == 1
+        rename(gallery, "Ana", "Zoe")
+    assert rename(gallery, "ana", "zoe", merge=True) == 1
     assert gallery.names() == {"ZOE": 3}
     assert forget(gallery, "Zoe").face_count == 3
 
@@ -232,7 +251,7 @@ def test_who_opened_a_gallery_before_another_model_made_it_anew_is_told_so(galle
     row = FaceRow("/b.jpg", 0, "Ben", embedding, BOX)
     for attempt in (
         lambda: stale.nearest(embedding, 1),
-        lambda: stale.rename("Ana", "Ben"),
+        lambda: rename(stale, "Ana", "Ben"),
         lambda: forget(stale, "Ana"),
         lambda: write(stale, row),
     ):
@@ -332,11 +351,12 @@ WRITER = """
 import sys
 import numpy as np
 from facesim.gallery.rows import FaceRow
-from facesim.gallery.maintenance import vacuum
+from facesim.gallery import maintenance
 from facesim.gallery.store import open_or_create_gallery
 from facesim.detector.box import Box
 from facesim.model import Model
 address, who = sys.argv[1:]
+maintenance._MAX_FRAGMENTS = 3
 model = Model()
 print("ready", flush=True)
 sys.stdin.readline()
@@ -345,7 +365,8 @@ for i in range(25):
     with gallery.writing():
         face = np.full(gallery.embedding_size, 1 / gallery.embedding_size ** 0.5, np.float32)
         gallery.add([FaceRow(f"/{i}.jpg", 0, f"{who}{i}", face, Box(0, 0, 9, 9))])
-    vacuum(gallery)
+        maintenance.merge_fragments(gallery)
+    maintenance.vacuum(gallery)
 """
 
 

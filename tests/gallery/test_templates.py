@@ -7,6 +7,7 @@ from facesim.detector.box import Box
 from facesim.gallery.enrol import enrol
 from facesim.gallery.forget import forget, forget_photo
 from facesim.gallery.identify import Identifier
+from facesim.gallery.rename import rename
 from facesim.gallery.rows import FaceRow
 from facesim.gallery.store import open_or_create_gallery
 from facesim.gallery.templates import AVERAGED, Templates, make_template
@@ -61,7 +62,7 @@ def test_a_template_follows_every_change_of_the_gallery(gallery, model):
     templates = Templates(gallery, model.info.threshold)
     (before,) = templates.nearest(probe, 20)
     add(gallery, "Ben", (0, 1))
-    gallery.rename("Ben", "Ana", merge=True)
+    rename(gallery, "Ben", "Ana", merge=True)
     (merged,) = templates.nearest(probe, 20)
     assert merged.distance > 0.7 > before.distance
     forget_photo(gallery, "/Ben/0.jpg")

@@ -23,7 +23,8 @@ from facesim.photo import open_photo
 
 cv2 = pytest.importorskip("cv2")
 
-from facesim.gallery.video import CutShortError, Video, check_video_path, write_video  # noqa: E402
+from facesim.gallery.video import CutShortError, Video, write_video  # noqa: E402
+from facesim.gallery.video_file import check_video_path  # noqa: E402
 
 RATE = 4  # frames per second
 SIZE = (400, 300)

@@ -8,7 +8,8 @@ from serving import running
 
 from facesim.cli.serve import serve as serve_verb
 from facesim.errors import FaceSimError
-from facesim.serve.server import serve, token_in
+from facesim.serve.server import serve
+from facesim.serve.token import token_in
 
 TOKEN = "a token of some length"
 

@@ -12,7 +12,7 @@ pytest.importorskip("lancedb", reason="the extra gallery is not installed")
 
 from facesim.gallery.store import open_or_create_gallery
 from facesim.serve import limits
-from facesim.serve.server import MIN_TOKEN
+from facesim.serve.token import MIN_TOKEN
 
 
 @pytest.fixture(scope="module")

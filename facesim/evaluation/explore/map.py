@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits
 
 from facesim.data.cache import CachedCrops, cached_crops
 from facesim.data.dataset import Dataset
@@ -85,10 +82,15 @@ def map_embeddings(embeddings: np.ndarray, method: str = "pca", seed: int = 0) -
     if not np.ptp(embeddings, axis=0).any():
         raise FaceSimError(f"all {len(embeddings)} embeddings are the same: there is nothing to lay out.")
     if method == "pca":
+        from sklearn.decomposition import PCA  # it takes over a second, once the faces are embedded
+
         components = PCA(2, svd_solver="full")
         points = components.fit_transform(embeddings)
         first, second = components.explained_variance_ratio_.tolist()
         return EmbeddingMap(method, points, (first, second))
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
     perplexity = min(PERPLEXITY, (len(embeddings) - 1) / 3)
     with threadpool_limits(1 if len(embeddings) <= FEW else None):
         points = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(embeddings)

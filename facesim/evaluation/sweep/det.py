@@ -4,7 +4,7 @@ As in Martin et al. (The DET curve in assessment of detection task performance, 
 """
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from facesim.evaluation.metrics import Number, Rates
 from facesim.evaluation.summary import Summary
@@ -30,9 +30,9 @@ def on_det(rates: Rates[Number], span: tuple[float, float]) -> tuple[Number, Num
 
 def to_deviate(rates: Number, low: float, high: float) -> Number:
     """Return where rates lie on an axis; those below `low`, as 0, or above `high` are put on its edge."""
-    return norm.ppf(np.clip(rates, low, high))
+    return ndtri(np.clip(rates, low, high))
 
 
 def det_ticks(low: float, high: float) -> dict[float, str]:
     """Return where the axis has its labels, in percent."""
-    return {float(norm.ppf(rate)): f"{100 * rate:g}" for rate in _TICKS if low <= rate <= high}
+    return {float(ndtri(rate)): f"{100 * rate:g}" for rate in _TICKS if low <= rate <= high}

@@ -8,22 +8,20 @@ import numpy as np
 from PIL import Image
 
 from facesim.drawing.palette import PAPER
-from facesim.evaluation.charts import draw_groups
 from facesim.evaluation.formatting import as_dict, number, percent
 from facesim.evaluation.groups import GroupReport, measure_groups
 from facesim.evaluation.pair_grid import draw_pairs, stack_titled
 from facesim.evaluation.scoring import Scores
 from facesim.evaluation.summary import Summary, summarise
-from facesim.evaluation.sweep.charts import CHARTS, draw_charts
 from facesim.evaluation.sweep.curve import Sweep, sweep, write_csv
-from facesim.evaluation.sweep.page import write_page
 from facesim.evaluation.sweep.worst_errors import WorstErrors, photos_without_face, worst_errors
 from facesim.evaluation.text import groups_text
 from facesim.files import save_picture, write_folder, write_whole
 from facesim.model import Model
 from facesim.text import pluralise, printable
 
-FILES = ("index.html", "sweep.csv", "metrics.json", "errors.png", "groups.png", *(f"{chart}.png" for chart in CHARTS))
+_CHARTS = ("threshold", "distances", "roc", "det", "reliability")
+FILES = ("index.html", "sweep.csv", "metrics.json", "errors.png", "groups.png", *(f"{chart}.png" for chart in _CHARTS))
 _DRAWN = 16  # errors of each kind in errors.png
 
 
@@ -46,6 +44,10 @@ def write_report(scores: Scores, model: Model, folder: Path, errors: int = 50, b
 
     Raises FaceSimError where the folder cannot be written; it is then left as it was.
     """
+    from facesim.evaluation.charts import draw_groups  # matplotlib and Bokeh are not needed to measure
+    from facesim.evaluation.sweep.charts import draw_charts
+    from facesim.evaluation.sweep.page import write_page
+
     protocol, distances = scores.protocol, np.asarray(scores.distances, float)
     same, threshold = protocol.pairs.same, model.info.threshold
     swept = sweep(distances, same, threshold)
