@@ -134,10 +134,20 @@ def test_a_network_that_always_fails_on_the_gpu_is_named_with_it(on_gpu, crops, 
 
 
 def test_a_network_that_never_ends_is_stopped_once(on_gpu, crops, monkeypatch, refuses):
-    monkeypatch.setattr("facesim.model.MAX_RUN", 1e-3)
+    runs = []
+
+    def run(crops, options):
+        runs.append(len(crops))
+        while not options.terminate:  # busy: only processor time counts
+            pass
+        raise RuntimeError("terminated")
+
+    monkeypatch.setattr(on_gpu, "_run", run)
+    monkeypatch.setattr("facesim.model.MAX_RUN", 0.05)
     with refuses(on_gpu.path) as caught:
         on_gpu.embed(crops)
     assert "takes over" in str(caught.value)
+    assert runs == [4]
     assert on_gpu._batches.size == 4
 
 

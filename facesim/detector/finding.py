@@ -49,7 +49,7 @@ def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
             return faces, "HOG"
     from facesim.detector import ladder  # not needed where HOG suffices
 
-    at_least = ladder.NEAR if half_seen and half_seen[0].score >= SURE else ladder.CLOSE
+    at_least = ladder.NEAR if half_seen and half_seen[0].score >= SURE else None
     faces, name = ladder.climb(photo, half_seen, ladder.LADDER, ladder.FAR if small_too else at_least)
     if not faces:
         faces = _hog_alone(photo, half_seen)[:1]
@@ -94,7 +94,7 @@ def look_closely(photo: Photo, box: Box) -> list[Face]:
     inner = Box(inner.left - left, inner.top - top, inner.right - left, inner.bottom - top)
 
     half_seen = [face for face in hog_look(part, HOG_SIDE, HALF_SEEN) if marks(inner, face.box)]
-    faces, _ = ladder.climb(part, half_seen, (ladder.CLOSE, ladder.NEAR, ladder.TURNED), within=inner)
+    faces, _ = ladder.climb(part, half_seen, (ladder.NEAR, ladder.TURNED), within=inner)
     faces = faces or [face for face in _hog_alone(part, half_seen) if marks(inner, face.box)]
     offsets = list(zip((left, top) * 2, scales, strict=True))
 

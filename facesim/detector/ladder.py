@@ -1,10 +1,11 @@
 """The steps by which dlib's CNN searches a photo, from quick to slow, and how its faces are joined with HOG's."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from facesim.detector.box import SAME_FACE, Box, Face, marks, overlap
-from facesim.detector.cnn import MIN_SCORE, Window, cnn_windows, distinct, face_in
+from facesim.detector.cnn import MIN_SCORE, WINDOW, Window, cnn_windows, distinct, face_in
 from facesim.detector.hog import SURE
 from facesim.photo import Photo
 
@@ -13,45 +14,45 @@ CREDIBLE = 0.3  # a face with a lower score does not end the search, and is kept
 
 
 class Look(NamedTuple):
-    """One step: the sizes and angles at which the CNN looks at a photo."""
+    """The sizes, in steps from small to large, and the angles at which the CNN looks at a photo."""
 
     name: str
-    sides: tuple[float, ...]  # pixels of its longer side
+    steps: tuple[tuple[float, ...], ...]  # pixels of its longer side
     angles: tuple[int, ...] = (0,)  # degrees by which it is turned counter-clockwise
     min_score: float = MIN_SCORE
     enlarged: int = 2  # times, at most
-    smallest: float = 0.0  # of the photo's longer side: unless the best face is larger, the search goes on
+
+    @property
+    def sides(self) -> tuple[float, ...]:
+        return sum(self.steps, ())
 
 
-_SIDES = tuple(360 / 2 ** (step / 3) for step in range(9))
-CLOSE = Look("close", _SIDES[3:], enlarged=4, smallest=0.5)  # a smaller face is fitted better by the next look
-NEAR = Look("near", _SIDES[:3], enlarged=4)  # faces from a fifth of the side on
-FAR = Look("far", (480, 640, 853, 1138, 1517), min_score=0.0)  # from a twentieth on
-TURNED = Look("turned", _SIDES, (90, 180, 270), CREDIBLE)
-FINE = Look("fine", (2400, 3600), min_score=0.0)  # 80 pixels in 12 megapixels
-LADDER = (CLOSE, NEAR, FAR, TURNED, FINE)  # climbed until a face is credible
+_SMALL = tuple(180 / 2 ** (step / 3) for step in range(6))
+_SIDES = (*_SMALL, 360 / 2 ** (2 / 3), 360 / 2 ** (1 / 3), 360)
+NEAR = Look("near", (_SMALL, *((side,) for side in _SIDES[6:])), enlarged=4)  # faces from a fifth of the side on
+FAR = Look("far", ((480, 640, 853, 1138, 1517),), min_score=0.0)  # from a twentieth on
+TURNED = Look("turned", (_SIDES,), (90, 180, 270), CREDIBLE)
+FINE = Look("fine", ((2400, 3600),), min_score=0.0)  # 80 pixels in 12 megapixels
+LADDER = (NEAR, FAR, TURNED, FINE)  # climbed until a face is credible
+WELL_SEEN = 1.12  # times as large as a step's smallest faces: the next step would show such a face no better
 
 
 def climb(
-    photo: Photo, half_seen: Sequence[Face], ladder: Sequence[Look], at_least: Look = NEAR, within: Box | None = None
+    photo: Photo,
+    half_seen: Sequence[Face],
+    ladder: Sequence[Look],
+    at_least: Look | None = NEAR,
+    within: Box | None = None,
 ) -> tuple[list[Face], str]:
     """Return the faces that the CNN sees, or HOG is sure of, in no order, and the last look needed, or "in doubt".
 
     `half_seen` are HOG's faces that score `HALF_SEEN` or more, the best first. The search goes on until a face is
-    credible, and up to `at_least` in any case. With `within`, only faces that this box marks are returned.
+    credible, and up to `at_least`, if given, in any case. With `within`, only faces that this box marks are returned.
 
     Raises FaceSimError when the photo cannot be read.
     """
     sure = [face for face in half_seen if face.score >= SURE]
-    windows: list[Window] = []
-    needed = True
-    for look in ladder:
-        windows += [window for window in _cnn_look(photo, look) if within is None or marks(within, window.box())]
-        needed &= look is not at_least
-        best = max(windows, default=None)
-        convincing = best and best.score >= CREDIBLE and best.side > look.smallest * max(photo.size)
-        if not needed and (sure or convincing):
-            break
+    windows, look = _search(photo, ladder, at_least, within, bool(sure))
     seen = distinct(windows)
     credible = [window for window in seen if window.score >= CREDIBLE]
     faces = list(sure)
@@ -64,9 +65,35 @@ def climb(
     return faces, look.name if credible or sure else "in doubt"
 
 
-def _cnn_look(photo: Photo, look: Look) -> list[Window]:
+def _search(
+    photo: Photo, ladder: Sequence[Look], at_least: Look | None, within: Box | None, sure: bool
+) -> tuple[list[Window], Look]:
+    """Return the windows that show faces, and the last look needed; a `sure` face is there already.
+
+    A look need not be finished where its best face is well seen: others about as large have been seen, too.
+    """
+    windows: list[Window] = []
+    needed = at_least is not None
+    for look in ladder:
+        for step in look.steps:
+            sides = _sides(photo, look, step)
+            seen = [window for angle in look.angles for window in cnn_windows(photo, sides, angle)]
+            windows += [
+                window
+                for window in seen
+                if window.score >= look.min_score and (within is None or marks(within, window.box()))
+            ]
+            best = max(windows, default=None)
+            smallest = WINDOW * max(photo.size) / max(sides, default=math.inf)  # face that this step shows
+            if not needed and best and best.score >= CREDIBLE and best.side > WELL_SEEN * smallest:
+                return windows, look
+        needed &= look is not at_least
+        if not needed and (sure or any(window.score >= CREDIBLE for window in windows)):
+            break
+    return windows, look
+
+
+def _sides(photo: Photo, look: Look, step: Sequence[float]) -> set[float]:
+    """Return the sides of a step, without those that enlarge the photo too much."""
     most = look.enlarged * max(photo.size)
-    sides = {side if side < 0.9 * most else most for side in look.sides if side < most * 4 / 3}
-    return [
-        window for angle in look.angles for window in cnn_windows(photo, sides, angle) if window.score >= look.min_score
-    ]
+    return {side if side < 0.9 * most else most for side in step if side < most * 4 / 3}

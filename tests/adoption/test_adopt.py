@@ -149,8 +149,9 @@ def test_an_adopted_model_is_not_trained_further(adopted, run, people, tmp_path)
 
 def test_what_adopting_needs_is_named_where_it_is_missing(repository, tmp_path):
     (tmp_path / "onnx.py").write_text("raise ModuleNotFoundError('No module named onnx', name='onnx')")
+    network = str(repository / "models" / "facesim.onnx")
     ended = subprocess.run(
-        [sys.executable, "-c", "from facesim.cli import main; main()", "adopt", "a.onnx", "-o", "b.onnx"],
+        [sys.executable, "-c", "from facesim.cli import main; main()", "adopt", network, "-o", "b.onnx"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{repository}"},
         text=True,

@@ -10,14 +10,12 @@ from facesim.detector import cnn
 from facesim.detector.box import Box, overlap
 from facesim.detector.cnn import NEUTRAL, Window, cnn_windows, distinct, face_in
 from facesim.detector.finding import find_faces
-from facesim.detector.ladder import CLOSE, NEAR
+from facesim.detector.ladder import NEAR
 from facesim.detector.shipped import shipped_file
 from facesim.photo import open_photo
 
-SIDES = (*CLOSE.sides, *NEAR.sides)
 
-
-def best(photo: Image.Image, sides=SIDES, angle: int = 0) -> Window:
+def best(photo: Image.Image, sides=NEAR.sides, angle: int = 0) -> Window:
     return distinct(cnn_windows(open_photo(photo), sides, angle))[0]
 
 
@@ -66,7 +64,7 @@ def test_a_face_that_fills_the_photo_is_seen_better_in_a_neutral_border_than_in_
     score = best(tight).score
     assert score > 0.7
     monkeypatch.setattr(cnn, "NEUTRAL", (0, 0, 0))
-    assert max(cnn_windows(open_photo(tight), SIDES), default=Window(-1, 0, 0, 0)).score < score
+    assert max(cnn_windows(open_photo(tight), NEAR.sides), default=Window(-1, 0, 0, 0)).score < score
 
 
 @pytest.mark.parametrize("largest", [100, 170, 333])
@@ -119,9 +117,9 @@ def test_a_face_is_turned_upright_from_any_angle(portrait, angle):
 
 def test_threads_share_the_network(portrait):
     photo, _ = portrait
-    alone = cnn_windows(open_photo(photo), SIDES)
+    alone = cnn_windows(open_photo(photo), NEAR.sides)
     with ThreadPoolExecutor(8) as pool:
-        assert all(seen == alone for seen in pool.map(lambda _: cnn_windows(open_photo(photo), SIDES), range(24)))
+        assert all(seen == alone for seen in pool.map(lambda _: cnn_windows(open_photo(photo), NEAR.sides), range(24)))
 
 
 def test_a_forked_process_finds_faces_too(collins):

@@ -3,12 +3,12 @@ import pytest
 from pictures import assert_frames, boxes_in, collage, is_about, mean_difference, middle, shrink, turned_box, wide_crop
 from PIL import Image
 
-from facesim.detector import finding
+from facesim.detector import finding, ladder
 from facesim.detector.box import Box, Face
 from facesim.detector.cnn import cnn_windows, distinct, face_in
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.detector.finding import find, find_faces, look_closely
-from facesim.detector.ladder import CLOSE, NEAR
+from facesim.detector.ladder import NEAR
 from facesim.photo import open_photo
 
 
@@ -232,7 +232,7 @@ def test_both_detectors_give_a_face_the_same_crop(data_home, model):
         (hog,) = find_faces(photo)
         box, step = hog.box, round(hog.box.side / 10)
         larger = Box(box.left - step, box.top - step, box.right + step, box.bottom + step)
-        cnn = face_in(photo, max(distinct(cnn_windows(photo, CLOSE.sides + NEAR.sides))))
+        cnn = face_in(photo, max(distinct(cnn_windows(photo, NEAR.sides))))
         assert cnn.angle == 0
         crops += [centre_crop(cut_wide_crop(photo, Face(box))) for box in (hog.box, cnn.box, larger)]
     hogs, cnns, largers = model.embed(np.stack(crops)).reshape(-1, 3, model.embedding_size).swapaxes(0, 1)
@@ -281,10 +281,15 @@ def test_a_photo_of_few_pixels_is_seen_once(head, monkeypatch):
     assert hog_sides(head.resize((320, 320)), monkeypatch) == [320]
 
 
-def test_the_cnn_stops_at_small_sizes_where_a_face_fills_the_photo(portrait):
+def test_the_cnn_needs_only_small_sizes_where_a_face_fills_the_photo(portrait, monkeypatch):
     photo, eyes = portrait
     apart = eyes[1, 0] - eyes[0, 0]
     left, top = eyes.mean(axis=0) - (0.8 * apart, 0.45 * apart)
     tight = photo.crop([round(edge) for edge in (left, top, left + 1.6 * apart, top + 1.6 * apart)])
-    faces, found_by = find(open_photo(tight))
-    assert (len(faces), found_by) == (1, "close")
+    looked = []
+    look = ladder.cnn_windows
+    monkeypatch.setattr(
+        ladder, "cnn_windows", lambda photo, sides, angle: looked.extend(sides) or look(photo, sides, angle)
+    )
+    assert len(find_faces(open_photo(tight))) == 1
+    assert sorted(looked) == sorted(NEAR.steps[0])
