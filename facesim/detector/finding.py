@@ -12,9 +12,6 @@ from facesim.pixels import resized
 HOG_SIDE = 640  # pixels of the photo's longer side, at which HOG runs
 HOG_CREDIBLE = 0.1  # a face with a lower score is kept only if it is the best
 CENTRAL = 0.75  # of its side: a sure main face no farther from the photo's centre ends the search
-FIRST_SIDE = 309  # pixels, four levels of HOG's pyramid below HOG_SIDE: its first look at a photo of that size or more
-FIRST_FACE = 80  # pixels of that look: a smaller face is fitted better by the second
-FIRST_CENTRAL = 0.3  # as CENTRAL, for the first look: no face that is too small for it can then be the main one
 CLOSE = 240  # pixels, the size of a box when it is looked at closely
 MAX_CLOSE = 10  # tiny faces, the main one first, that are looked at closely for a better box
 GLANCE_SIDE, GLANCE_SCORE = 1280, 0.3  # for a video's frame: faces are upright there, and the next frame follows
@@ -33,19 +30,14 @@ def find_faces(photo: Photo, small_too: bool = False) -> list[Face]:
 def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
     """Return the result of `find_faces`, and what gave it: "HOG", a look's name, "in doubt", "HOG alone" or "nothing".
 
-    If HOG is sure of a face in the middle, the CNN does not run; if that face is large, HOG's look at half the size
-    suffices, which takes a quarter of the time. If the CNN is unsure of every face that it sees, the best one is taken;
-    if it sees none, the best of the faces that HOG sees without being sure.
+    If HOG is sure of a face in the middle, the CNN does not run. If the CNN is unsure of every face that it sees, the
+    best one is taken; if it sees none, the best of the faces that HOG sees without being sure.
     """
-    photo.view(HOG_SIDE)  # decoded once for all looks of HOG
-    if not small_too:
-        faces = _first_look(photo)
-        if faces:
-            return faces, "HOG"
     half_seen = hog_look(photo, HOG_SIDE, HALF_SEEN)
     if not small_too:
-        faces = _sure_main(half_seen, photo, CENTRAL)
-        if faces:
+        faces = main_first([face for face in half_seen if face.score >= HOG_CREDIBLE], photo.size)
+        main = faces[0] if faces else None
+        if main and main.score >= SURE and off_centre(main.box, photo.size) <= 2 * CENTRAL * main.box.side:
             return faces, "HOG"
     from facesim.detector import ladder  # not needed where HOG suffices
 
@@ -58,22 +50,6 @@ def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
     if name == ladder.FINE.name:
         faces[:MAX_CLOSE] = [_seen_closely(photo, face) for face in faces[:MAX_CLOSE]]
     return faces, name
-
-
-def _first_look(photo: Photo) -> list[Face]:
-    """Return the faces that HOG sees at half the size, the main one first; none unless that is sure, central, large."""
-    if max(photo.size) < HOG_SIDE:
-        return []
-    faces = _sure_main(hog_look(photo, FIRST_SIDE, HOG_CREDIBLE), photo, FIRST_CENTRAL)
-    return faces if faces and faces[0].box.side * FIRST_SIDE > FIRST_FACE * max(photo.size) else []
-
-
-def _sure_main(seen: list[Face], photo: Photo, central: float) -> list[Face]:
-    """Return the faces that HOG has seen, the main one first; none unless HOG is sure of that one and it is central."""
-    faces = main_first([face for face in seen if face.score >= HOG_CREDIBLE], photo.size)
-    if faces and faces[0].score >= SURE and off_centre(faces[0].box, photo.size) <= 2 * central * faces[0].box.side:
-        return faces
-    return []
 
 
 def look_closely(photo: Photo, box: Box) -> list[Face]:

@@ -6,7 +6,7 @@ from PIL import Image
 from facesim.detector import finding, ladder
 from facesim.detector.box import Box, Face
 from facesim.detector.cnn import cnn_windows, distinct, face_in
-from facesim.detector.crop import centre_crop, cut_wide_crop
+from facesim.detector.crop import ENOUGH, centre_crop, cut_wide_crop
 from facesim.detector.finding import find, find_faces, look_closely
 from facesim.detector.ladder import NEAR
 from facesim.photo import open_photo
@@ -178,7 +178,7 @@ def test_a_large_photo_is_not_opened_finer_than_it_is_looked_at(portrait, tmp_pa
     views.clear()
     cut_wide_crop(large, face)
     assert len(views) == 1
-    assert views[0] == pytest.approx(max(large.size) * 160 / (1.4 * face.box.side), abs=1)
+    assert views[0] == pytest.approx(ENOUGH * max(large.size) * 160 / (1.4 * face.box.side), abs=1)
 
 
 def test_a_large_face_that_hog_does_not_see_is_the_main_one_beside_a_small_one_that_it_does(hopper, collins):
@@ -247,38 +247,6 @@ def test_a_face_that_hog_hardly_sees_does_not_end_the_search_as_the_main_one(mon
     faces, found_by = find(open_photo(Image.new("RGB", (640, 480), "grey")))
     assert found_by != "HOG"
     assert faces == seen[:1]
-
-
-def hog_sides(photo: Image.Image, monkeypatch) -> list[int]:
-    """Return the longer sides at which HOG looks at a photo."""
-    seen, look = [], finding.hog_faces
-    monkeypatch.setattr(finding, "hog_faces", lambda image, least: seen.append(max(image.shape)) or look(image, least))
-    find_faces(open_photo(photo))
-    return seen
-
-
-def test_hog_looks_at_half_the_size_first_and_a_large_face_needs_no_more(portrait, monkeypatch):
-    photo, eyes = portrait
-    reach = 2.2 * (eyes[1, 0] - eyes[0, 0])
-    edges = [round(edge) for edge in (*eyes.mean(axis=0) - reach, *eyes.mean(axis=0) + reach)]
-    large = photo.crop(edges).resize((900, 900))
-    faces = find_faces(open_photo(large))
-    assert hog_sides(large, monkeypatch) == [finding.FIRST_SIDE]
-    monkeypatch.setattr(finding, "FIRST_FACE", finding.HOG_SIDE)
-    (whole,) = find_faces(open_photo(large))
-    assert len(faces) == 1
-    assert is_about(faces[0].box, whole.box)
-
-
-def test_hog_looks_again_at_the_full_size_for_a_small_face(portrait, monkeypatch):
-    photo, eyes = portrait
-    scale = 50 / (eyes[1, 0] - eyes[0, 0])
-    small = collage((900, 700), it=(shrink(photo, scale), 300, 200))
-    assert hog_sides(small, monkeypatch) == [finding.FIRST_SIDE, finding.HOG_SIDE]
-
-
-def test_a_photo_of_few_pixels_is_seen_once(head, monkeypatch):
-    assert hog_sides(head.resize((320, 320)), monkeypatch) == [320]
 
 
 def test_the_cnn_needs_only_small_sizes_where_a_face_fills_the_photo(portrait, monkeypatch):
