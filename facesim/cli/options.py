@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from facesim.detector.box import SELECTIONS
-from facesim.operating_points import check_threshold
 
 FILE = click.Path(path_type=Path)
 
@@ -83,7 +82,11 @@ def threshold_option(default="from the model file"):
 
 
 def _checked_threshold(context, parameter, threshold):
-    return None if threshold is None else check_threshold(threshold)
+    if threshold is None:
+        return None
+    from facesim.operating_points import check_threshold  # it loads dataclasses
+
+    return check_threshold(threshold)
 
 
 def check_one_threshold(threshold, fmr):
