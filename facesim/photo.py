@@ -142,18 +142,18 @@ class Photo:
         if not all(self.size):
             raise FaceSimError(f"{name} is empty: it has no pixels.")
 
-    def view(self, longer_side: int | None = None) -> Image.Image:
+    def view(self, longer_side: int | None = None, enough: int | None = None) -> Image.Image:
         """Return the photo as RGB, at least `longer_side` pixels wide or high where it has them; or at its full size.
 
         It is not resized to that side, only decoded and reduced by whole factors, so it may be larger. The finest view
-        so far is kept and returned again.
+        so far is kept, and returned again if it has that side, or one that is `enough`.
 
         Raises FaceSimError, naming the file, when its pixels cannot be read.
         """
         full = max(self.size)
         longer_side = min(longer_side or full, full)
         seen = self._seen  # another thread may replace it by a coarser one
-        if seen is None or max(seen.size) < longer_side:
+        if seen is None or max(seen.size) < min(longer_side, enough or full):
             with translate_errors(self.name):
                 self._seen = seen = self._decoded(longer_side)
         return seen

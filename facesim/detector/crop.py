@@ -10,7 +10,7 @@ from facesim.photo import Photo
 
 CROP_SIZE = 160  # pixels, what the network reads
 CROP_MARGIN = 0.2  # of the box, added on each of its four sides
-ENOUGH = 0.8  # of a crop's pixels: a view that shows the face so finely is not decoded again for a finer one
+ENOUGH = 0.8  # of a crop's pixels: a photo that has been decoded so finely is not decoded again
 WIDE_CROP_SIZE = 252  # pixels, the crop and its surroundings at the same scale: augmentation needs room to move
 
 
@@ -28,7 +28,8 @@ def cut_wide_crop(photo: Photo, face: Face, beyond: tuple[int, int, int] = (0, 0
     inside = (max(0, left), max(0, top), min(width, left + side), min(height, top + side))
     place = [round((edge - start) * scale) for edge, start in zip(inside, (left, top, left, top), strict=True)]
     size = (max(1, place[2] - place[0]), max(1, place[3] - place[1]))
-    view = photo.view(math.ceil(ENOUGH * max(photo.size) * scale))
+    needed = max(photo.size) * scale
+    view = photo.view(math.ceil(needed), math.ceil(ENOUGH * needed))
     across, down = view.width / width, view.height / height
     seen = (inside[0] * across, inside[1] * down, inside[2] * across, inside[3] * down)
     part = view.resize(size, Image.Resampling.BICUBIC, box=seen, reducing_gap=3.0)

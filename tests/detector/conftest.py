@@ -24,9 +24,9 @@ def views(monkeypatch) -> list[int | None]:
     """The longer sides at which photos are asked for, from here on."""
     asked, view = [], Photo.view
 
-    def spy(photo, longer_side=None):
+    def spy(photo, longer_side=None, enough=None):
         asked.append(longer_side)
-        return view(photo, longer_side)
+        return view(photo, longer_side, enough)
 
     monkeypatch.setattr(Photo, "view", spy)
     return asked

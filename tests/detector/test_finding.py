@@ -6,7 +6,7 @@ from PIL import Image
 from facesim.detector import finding, ladder
 from facesim.detector.box import Box, Face
 from facesim.detector.cnn import cnn_windows, distinct, face_in
-from facesim.detector.crop import ENOUGH, centre_crop, cut_wide_crop
+from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.detector.finding import find, find_faces, look_closely
 from facesim.detector.ladder import NEAR
 from facesim.photo import open_photo
@@ -178,7 +178,7 @@ def test_a_large_photo_is_not_opened_finer_than_it_is_looked_at(portrait, tmp_pa
     views.clear()
     cut_wide_crop(large, face)
     assert len(views) == 1
-    assert views[0] == pytest.approx(ENOUGH * max(large.size) * 160 / (1.4 * face.box.side), abs=1)
+    assert views[0] == pytest.approx(max(large.size) * 160 / (1.4 * face.box.side), abs=1)
 
 
 def test_a_large_face_that_hog_does_not_see_is_the_main_one_beside_a_small_one_that_it_does(hopper, collins):
