@@ -27,9 +27,8 @@ class Look(NamedTuple):
         return sum(self.steps, ())
 
 
-_SMALL = tuple(180 / 2 ** (step / 3) for step in range(6))
-_SIDES = (*_SMALL, 360 / 2 ** (2 / 3), 360 / 2 ** (1 / 3), 360)
-NEAR = Look("near", (_SMALL, *((side,) for side in _SIDES[6:])), enlarged=4)  # faces from a fifth of the side on
+_SIDES = tuple(360 / 2 ** (step / 3) for step in reversed(range(9)))
+NEAR = Look("near", (_SIDES[:6], *((side,) for side in _SIDES[6:])), enlarged=4)  # faces from a fifth of the side on
 FAR = Look("far", ((480, 640, 853, 1138, 1517),), min_score=0.0)  # from a twentieth on
 TURNED = Look("turned", (_SIDES,), (90, 180, 270), CREDIBLE)
 FINE = Look("fine", ((2400, 3600),), min_score=0.0)  # 80 pixels in 12 megapixels
