@@ -24,7 +24,7 @@ from facesim.folder import photos_in
 from facesim.photo import Photo, open_photo
 
 DLIB_DOUBLINGS = 1  # of the photo's size, as face_recognition has it
-FOUND_BY = ("HOG", *(look.name for look in LADDER), "in doubt", "HOG alone")
+FOUND_BY = ("HOG", "both", *(look.name for look in LADDER), "in doubt", "HOG alone")
 MADE = 40  # pictures of each kind that are made
 SAMPLES = ("matplotlib", "skimage", "sklearn")  # packages whose sample pictures are looked at
 WITH_FACES = ("astronaut", "camera", "grace_hopper", "lfw_subset", "coins")  # the coins show heads

@@ -20,7 +20,7 @@ import pooch
 from facesim.detector.crop import WIDE_CROP_SIZE
 from facesim.errors import FaceSimError
 
-CROP_VERSION = 8  # raised whenever photos are cut otherwise, or more is stored
+CROP_VERSION = 9  # raised whenever photos are cut otherwise, or more is stored
 CROP_SHAPE = (WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3)
 MAX_BYTES = 18 * 10**9  # of all crops together, unless a single run needs more; embeddings take 2 GB beside them
 A_DAY = 86_400  # seconds

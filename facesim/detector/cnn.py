@@ -7,7 +7,7 @@ on a photo in several sizes.
 import functools
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 WINDOW = 80  # pixels
+MIDDLE_SIZE = 84  # pixels, of the faces that it recognises
 STRIDE = 8  # pixels from one window to the next
 FIRST_CENTRE = 14.5  # pixels from an image's edge to the centre of its first window, after three 5×5 convolutions
 NEUTRAL = (123, 117, 104)  # the network's mean colour, zero to its layers: a border of black hides faces at the edge
@@ -104,6 +105,14 @@ def distinct(windows: Iterable[Window]) -> list[Window]:
     return faces
 
 
+def score_in(photo: Photo, box: Box) -> float:
+    """Return how the network scores a face that HOG sees in a box; at another size, it may score it higher.
+
+    Raises FaceSimError when the photo cannot be read.
+    """
+    return float(_scores_in(photo, box, (0,), MIDDLE_SIZE)[0])
+
+
 def face_in(photo: Photo, window: Window) -> Face:
     """Return the face that a window shows: its box, and the angle to turn it by.
 
@@ -140,11 +149,9 @@ def _scan(image: Image.Image, tile: _Tile) -> np.ndarray:
     across, down = image.width / width, image.height / height
     seen = (reach[0] * across, reach[1] * down, reach[2] * across, reach[3] * down)
     part = image.resize(shown, resampling(1 / across), seen, reducing_gap=2.0)
-    bordered = np.empty((bottom - top + 2 * BORDER, right - left + 2 * BORDER, 3), np.uint8)
-    bordered[:] = NEUTRAL
-    x, y = reach[0] - left + BORDER, reach[1] - top + BORDER
-    bordered[y : y + shown[1], x : x + shown[0]] = np.asarray(part)
-    return _scores(bordered[None])[0]
+    bordered = Image.new("RGB", (right - left + 2 * BORDER, bottom - top + 2 * BORDER), NEUTRAL)
+    bordered.paste(part, (reach[0] - left + BORDER, reach[1] - top + BORDER))
+    return _scores(np.asarray(bordered)[None])[0]
 
 
 def _angle(photo: Photo, window: Window) -> int:
@@ -152,18 +159,28 @@ def _angle(photo: Photo, window: Window) -> int:
 
     That is 0, or another quarter turn, where it is off by less than `LEVEL`.
     """
-    patch = cut_wide_crop(photo, Face(_box(window.x, window.y, window.side)), NEUTRAL)
-    side = round(len(patch) * WINDOW * (1 + 2 * CROP_MARGIN) / CROP_SIZE)  # in which the face fills a window
-    image = Image.fromarray(patch)
     angles = [360 * turn // TURNS for turn in range(TURNS)]
-    turned = [image.rotate(angle, Image.Resampling.BILINEAR, fillcolor=NEUTRAL) for angle in angles]
-    scores = _scores(np.stack([np.asarray(one.resize((side, side), resampling(side / len(patch)))) for one in turned]))
-    middle = (side / 2 - FIRST_CENTRE) / STRIDE
-    centre = slice(math.floor(middle) - 1, math.ceil(middle) + 2)
-    seen = np.maximum(scores[:, centre, centre].max(axis=(1, 2)) - MIN_SCORE, 0)
+    scores = _scores_in(photo, _box(window.x, window.y, window.side), angles, WINDOW)
+    seen = np.maximum(scores - MIN_SCORE, 0)
     angle = round(math.degrees(np.angle(seen @ np.exp(1j * np.radians(angles)))))
     quarter = 90 * round(angle / 90)
     return ((quarter if abs(angle - quarter) < LEVEL else angle) + 45) % 360 - 45
+
+
+def _scores_in(photo: Photo, box: Box, angles: Sequence[int], face_size: int) -> np.ndarray:
+    """Return the best score of the windows about a box's centre, at each angle: `(angles,)`.
+
+    The photo is resized so that the box has `face_size` pixels.
+    """
+    patch = Image.fromarray(cut_wide_crop(photo, Face(box), NEUTRAL))
+    side = round(patch.width * face_size * (1 + 2 * CROP_MARGIN) / CROP_SIZE)
+    turned = [patch.rotate(angle, Image.Resampling.BILINEAR, fillcolor=NEUTRAL) for angle in angles]
+    scores = _scores(
+        np.stack([np.asarray(one.resize((side, side), resampling(side / patch.width))) for one in turned])
+    )
+    middle = (side / 2 - FIRST_CENTRE) / STRIDE
+    centre = slice(math.floor(middle) - 1, math.ceil(middle) + 2)
+    return scores[:, centre, centre].max(axis=(1, 2))
 
 
 def _box(x: float, y: float, side: float) -> Box:

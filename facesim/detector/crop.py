@@ -33,12 +33,10 @@ def cut_wide_crop(photo: Photo, face: Face, beyond: tuple[int, int, int] = (0, 0
     across, down = view.width / width, view.height / height
     seen = (inside[0] * across, inside[1] * down, inside[2] * across, inside[3] * down)
     part = view.resize(size, Image.Resampling.BICUBIC, box=seen, reducing_gap=3.0)
-    crop = np.full((WIDE_CROP_SIZE, WIDE_CROP_SIZE, 3), beyond, np.uint8)
-    crop[place[1] : place[1] + size[1], place[0] : place[0] + size[0]] = np.asarray(part)
-    if face.angle % 90 == 0:
-        return np.rot90(crop, face.angle // 90).copy()
+    crop = Image.new("RGB", (WIDE_CROP_SIZE, WIDE_CROP_SIZE), beyond)
+    crop.paste(part, (place[0], place[1]))
     # the corners that come out black lie outside the centre crop, which is smaller by more than √2
-    return np.asarray(Image.fromarray(crop).rotate(face.angle, Image.Resampling.BICUBIC))
+    return np.array(crop.rotate(face.angle, Image.Resampling.BICUBIC))
 
 
 def centre_crop(wide_crops: np.ndarray) -> np.ndarray:

@@ -28,19 +28,22 @@ def find_faces(photo: Photo, small_too: bool = False) -> list[Face]:
 
 
 def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
-    """Return the result of `find_faces`, and what gave it: "HOG", a look's name, "in doubt", "HOG alone" or "nothing".
+    """Return the result of `find_faces`, and what gave it: "HOG", "both", a look's name, "in doubt", "HOG alone" or
+    "nothing".
 
-    If HOG is sure of a face in the middle, the CNN does not run. If the CNN is unsure of every face that it sees, the
-    best one is taken; if it sees none, the best of the faces that HOG sees without being sure.
+    If HOG is sure of a main face in the middle, the CNN does not run; if HOG half sees one there, and the CNN sees a
+    face in its box, it looks no further. If the CNN is unsure of every face that it sees, the best one is taken; if it
+    sees none, the best of the faces that HOG sees without being sure.
     """
     half_seen = hog_look(photo, HOG_SIDE, HALF_SEEN)
-    if not small_too:
-        faces = main_first([face for face in half_seen if face.score >= HOG_CREDIBLE], photo.size)
-        main = faces[0] if faces else None
-        if main and main.score >= SURE and off_centre(main.box, photo.size) <= 2 * CENTRAL * main.box.side:
-            return faces, "HOG"
-    from facesim.detector import ladder  # not needed where HOG suffices
+    faces = main_first([face for face in half_seen if face.score >= HOG_CREDIBLE] or half_seen[:1], photo.size)
+    central = faces and not small_too and off_centre(faces[0].box, photo.size) <= 2 * CENTRAL * faces[0].box.side
+    if central and faces[0].score >= SURE:
+        return faces, "HOG"
+    from facesim.detector import cnn, ladder  # not needed where HOG suffices
 
+    if central and cnn.score_in(photo, faces[0].box) >= ladder.CREDIBLE:
+        return faces, "both"
     at_least = ladder.NEAR if half_seen and half_seen[0].score >= SURE else None
     faces, name = ladder.climb(photo, half_seen, ladder.LADDER, ladder.FAR if small_too else at_least)
     if not faces:

@@ -4,7 +4,7 @@ from pictures import assert_frames, boxes_in, collage, is_about, mean_difference
 from PIL import Image
 
 from facesim.detector import finding, ladder
-from facesim.detector.box import Box, Face
+from facesim.detector.box import Box, Face, overlap
 from facesim.detector.cnn import cnn_windows, distinct, face_in
 from facesim.detector.crop import centre_crop, cut_wide_crop
 from facesim.detector.finding import find, find_faces, look_closely
@@ -241,6 +241,30 @@ def test_both_detectors_give_a_face_the_same_crop(data_home, model):
     assert between < model.info.threshold / 5
 
 
+def test_a_face_that_hog_half_sees_ends_the_search_where_the_cnn_sees_it_in_its_box(hopper, monkeypatch):
+    photo = open_photo(hopper)
+    (face,) = find_faces(photo)
+    half_seen = [face._replace(score=0.2)]
+    monkeypatch.setattr(finding, "hog_look", lambda *_, **__: half_seen)
+    with monkeypatch.context() as patch:
+        patch.setattr(ladder, "climb", lambda *_: pytest.fail("the CNN searched the whole photo"))
+        assert find(photo) == (half_seen, "both")
+    with_small_ones, found_by = find(photo, small_too=True)
+    assert found_by == "far"
+    assert with_small_ones[0] == half_seen[0]
+
+
+def test_a_face_that_hog_half_sees_does_not_end_the_search_where_the_cnn_sees_none_in_its_box(hopper, monkeypatch):
+    photo = open_photo(hopper)
+    (face,) = find_faces(photo)
+    (width, height), side = photo.size, face.box.side
+    aside = Box(width - side, height - side, width, height)  # her uniform
+    monkeypatch.setattr(finding, "hog_look", lambda *_, **__: [Face(aside, 0, 0.2)])
+    found, found_by = find(photo)
+    assert found_by == "near"
+    assert overlap(found[0].box, face.box) > 0.6
+
+
 def test_a_face_that_hog_hardly_sees_does_not_end_the_search_as_the_main_one(monkeypatch):
     seen = [Face(Box(0, 0, 90, 90), 0, 1.5), Face(Box(245, 165, 395, 315), 0, 0.12)]
     monkeypatch.setattr(finding, "hog_look", lambda *_, **__: seen)
@@ -256,6 +280,7 @@ def test_the_cnn_needs_only_small_sizes_where_a_face_fills_the_photo(portrait, m
     tight = photo.crop([round(edge) for edge in (left, top, left + 1.6 * apart, top + 1.6 * apart)])
     looked = []
     look = ladder.cnn_windows
+    monkeypatch.setattr(finding, "hog_look", lambda *_, **__: [])
     monkeypatch.setattr(
         ladder, "cnn_windows", lambda photo, sides, angle: looked.extend(sides) or look(photo, sides, angle)
     )
