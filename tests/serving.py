@@ -3,11 +3,15 @@
 import contextlib
 import http.client
 import json
+import re
 import threading
 import uuid
 from dataclasses import dataclass
 
+from jsonschema import Draft202012Validator
+
 from facesim.serve.app import make_app
+from facesim.serve.openapi import DOCUMENT
 from facesim.serve.server import listen, make_server
 
 
@@ -34,8 +38,22 @@ class Answer:
         return json.loads(self.body)
 
 
+def check_described(method: str, path: str, answer: Answer) -> None:
+    """Fail where an answer is none of those that the API's description promises for its method and path."""
+    for template, operations in DOCUMENT["paths"].items():
+        pattern = re.sub(r"\{\w+\}", "[^/]+", template)
+        if method.lower() in operations and re.fullmatch(pattern, path.partition("?")[0]):
+            described = operations[method.lower()]["responses"][str(answer.status)]
+            if "$ref" in described:
+                described = DOCUMENT["components"]["responses"][str(answer.status)]
+            ((kind, content),) = described["content"].items()
+            assert answer.headers.get_content_type() == kind
+            if "schema" in content:
+                Draft202012Validator(content["schema"] | {"components": DOCUMENT["components"]}).validate(answer.json)
+
+
 class Client:
-    """Sends requests to a port of this machine."""
+    """Sends requests to a port of this machine, and checks each answer by the API's description."""
 
     def __init__(self, port: int, **headers: str):
         self.port, self.headers = port, {name.replace("_", "-"): value for name, value in headers.items()}
@@ -45,7 +63,9 @@ class Client:
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request(method, path, body, given)
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            answer = Answer(response.status, response.headers, response.read())
+        check_described(method, path, answer)
+        return answer
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.send("GET", path, **headers)

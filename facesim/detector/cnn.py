@@ -175,9 +175,7 @@ def _scores_in(photo: Photo, box: Box, angles: Sequence[int], face_size: int) ->
     patch = Image.fromarray(cut_wide_crop(photo, Face(box), NEUTRAL))
     side = round(patch.width * face_size * (1 + 2 * CROP_MARGIN) / CROP_SIZE)
     turned = [patch.rotate(angle, Image.Resampling.BILINEAR, fillcolor=NEUTRAL) for angle in angles]
-    scores = _scores(
-        np.stack([np.asarray(one.resize((side, side), resampling(side / patch.width))) for one in turned])
-    )
+    scores = _scores(np.stack([np.asarray(one.resize((side, side), resampling(side / patch.width))) for one in turned]))
     middle = (side / 2 - FIRST_CENTRE) / STRIDE
     centre = slice(math.floor(middle) - 1, math.ceil(middle) + 2)
     return scores[:, centre, centre].max(axis=(1, 2))

@@ -28,12 +28,12 @@ def find_faces(photo: Photo, small_too: bool = False) -> list[Face]:
 
 
 def find(photo: Photo, small_too: bool = False) -> tuple[list[Face], str]:
-    """Return the result of `find_faces`, and what gave it: "HOG", "both", a look's name, "in doubt", "HOG alone" or
-    "nothing".
+    """Return the result of `find_faces`, and what found the main face.
 
-    If HOG is sure of a main face in the middle, the CNN does not run; if HOG half sees one there, and the CNN sees a
-    face in its box, it looks no further. If the CNN is unsure of every face that it sees, the best one is taken; if it
-    sees none, the best of the faces that HOG sees without being sure.
+    A main face in the middle ends the search if HOG is sure of it ("HOG"), or half sees it and the CNN sees one in its
+    box ("both"). Else the CNN looks at all of the photo, in steps: what found the face is the last look that was
+    needed. If the CNN is unsure of every face that it sees, the best one is taken ("in doubt"); if it sees none, the
+    best of those that HOG sees without being sure ("HOG alone"); if there is none, "nothing" found any.
     """
     half_seen = hog_look(photo, HOG_SIDE, HALF_SEEN)
     faces = main_first([face for face in half_seen if face.score >= HOG_CREDIBLE] or half_seen[:1], photo.size)

@@ -5,14 +5,12 @@ import io
 
 import numpy as np
 import pytest
-from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from PIL import Image
 from serving import running
 
 from facesim.detector.selection import cut_faces
 from facesim.model import Model
-from facesim.serve.openapi import DOCUMENT
 from facesim.verifier import Verifier
 
 
@@ -33,24 +31,8 @@ def both(hopper, collins):
     return file.getvalue()
 
 
-@pytest.fixture(scope="module")
-def fits():
-    """`fits(answer, method, path)`: whether an answer is as the description says; returns it."""
-
-    def fits(answer, method: str, path: str):
-        described = DOCUMENT["paths"][path][method]["responses"][str(answer.status)]
-        if "$ref" in described:
-            described = DOCUMENT["components"]["responses"][str(answer.status)]
-        ((kind, content),) = described["content"].items()
-        assert answer.headers.get_content_type() == kind
-        Draft202012Validator(content["schema"] | {"components": DOCUMENT["components"]}).validate(answer.json)
-        return answer.json
-
-    return fits
-
-
-def test_verify_says_what_the_verifier_says(client, verifier, hopper, collins, photos, fits):
-    said = fits(client.post("/v1/verify", *photos), "post", "/v1/verify")
+def test_verify_says_what_the_verifier_says(client, verifier, hopper, collins, photos):
+    said = client.post("/v1/verify", *photos).json
     verdict = verifier.verify(hopper, collins)
     expected = verdict.as_dict()
     for number in (1, 2):
@@ -63,10 +45,10 @@ def test_verify_says_what_the_verifier_says(client, verifier, hopper, collins, p
     assert said["text"]["probability"].startswith(verdict.probability_text)
 
 
-def test_verify_takes_a_threshold_an_fmr_and_boxes(client, photos, both, hopper, collins, fits):
+def test_verify_takes_a_threshold_an_fmr_and_boxes(client, photos, both, hopper, collins):
     assert client.post("/v1/verify", *photos, threshold=2).json["same"]
     assert client.post("/v1/verify", *photos, fmr=0.001).json["operating_point"]["name"] == "FMR 0.1 %"
-    (_, other) = fits(client.post("/v1/faces", ("photo", both)), "post", "/v1/faces")["faces"]
+    (_, other) = client.post("/v1/faces", ("photo", both)).json["faces"]
     edges = other["box"]
     x, y, w, h = edges["left"], edges["top"], edges["right"] - edges["left"], edges["bottom"] - edges["top"]
     chosen = client.post("/v1/verify", ("photo1", both), photos[1], box1=f"{x},{y},{w},{h}").json
@@ -75,8 +57,8 @@ def test_verify_takes_a_threshold_an_fmr_and_boxes(client, photos, both, hopper,
     assert client.post("/v1/verify", ("photo1", both), photos[1], faces="all").json["same"]
 
 
-def test_crops_and_all_faces_are_those_that_were_compared(client, photos, both, hopper, fits):
-    said = fits(client.post("/v1/verify", ("photo1", both), photos[1], crops=1, all_faces=1), "post", "/v1/verify")
+def test_crops_and_all_faces_are_those_that_were_compared(client, photos, both, hopper):
+    said = client.post("/v1/verify", ("photo1", both), photos[1], crops=1, all_faces=1).json
     kind, _, data = said["crop1"].partition(",")
     assert kind == "data:image/png;base64"
     with Image.open(io.BytesIO(base64.b64decode(data))) as crop:
@@ -88,13 +70,13 @@ def test_crops_and_all_faces_are_those_that_were_compared(client, photos, both, 
     assert said["face1"]["box"] in [face["box"] for face in said["faces1"]]
 
 
-def test_embed_gives_the_verifiers_embeddings(client, verifier, hopper, fits):
-    (face,) = fits(client.post("/v1/embed", ("photo", hopper.read_bytes())), "post", "/v1/embed")
+def test_embed_gives_the_verifiers_embeddings(client, verifier, hopper):
+    (face,) = client.post("/v1/embed", ("photo", hopper.read_bytes())).json
     assert np.allclose(face["embedding"], verifier.embed([hopper]).embeddings[0])
 
 
-def test_the_model_is_described(client, model, fits):
-    said = fits(client.get("/v1/model"), "get", "/v1/model")
+def test_the_model_is_described(client, model):
+    said = client.get("/v1/model").json
     assert said["threshold"] == model.info.threshold
     assert [point["name"] for point in said["operating_points"]] == [
         point.name for point in model.info.operating_points
@@ -102,11 +84,11 @@ def test_the_model_is_described(client, model, fits):
     assert len(said["distances"]["genuine"]) == 2 / said["distances"]["step"]
 
 
-def test_an_error_is_a_sentence_and_says_which_photo(client, photos, fits):
+def test_an_error_is_a_sentence_and_says_which_photo(client, photos):
     blank = io.BytesIO()
     Image.new("RGB", (300, 300), "grey").save(blank, "png")
     faceless = client.post("/v1/verify", photos[0], ("photo2", blank.getvalue()))
-    said = fits(faceless, "post", "/v1/verify")
+    said = faceless.json
     assert (faceless.status, said["photo"], said["type"]) == (422, "photo2", "/docs#no-face")
     assert said["detail"].startswith("no face was found in photo2: ")
     assert said["detail"].endswith(".")
@@ -132,7 +114,7 @@ def test_a_field_that_makes_no_sense_is_named(client, photos, fields, word):
     assert word in answer.json["detail"]
 
 
-def test_the_description_is_valid_and_names_each_address(client, fits):
+def test_the_description_is_valid_and_names_each_address(client):
     document = client.get("/openapi.json").json
     validate(document)
     without_gallery = [
@@ -140,9 +122,7 @@ def test_the_description_is_valid_and_names_each_address(client, fits):
     ]
     for path in without_gallery:
         for method in document["paths"][path]:
-            answer = client.send(method.upper(), path)
-            assert answer.status in (200, 415), path
-            fits(answer, method, path)
+            assert client.send(method.upper(), path).status in (200, 415), path
     assert b"/v1/verify" in client.get("/docs").body
     assert client.get("/v1/nothing").status == 404
     assert client.get("/v1/verify").status == 405
