@@ -65,7 +65,7 @@ def cached_crops(dataset: Dataset, photos: np.ndarray | None = None, home: Path 
         with ThreadPoolExecutor(cores()) as pool:
             try:
                 cut = pool.map(lambda i: _facts_of(paths[i], digests[i], store), missing)
-                bar = tqdm(cut, f"cropping {dataset.name}", len(missing), unit="photo")
+                bar = tqdm(cut, f"cropping {dataset.name}", len(missing), unit="photo", disable=None)
                 found |= zip(missing, bar, strict=True)
             finally:
                 pool.shutdown(cancel_futures=True)

@@ -45,7 +45,8 @@ def find_copies(dataset: Dataset, photos: np.ndarray) -> tuple[Copies, ...]:
 
     paths = [dataset.root / dataset.photos[i] for i in photos]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        hashed = list(tqdm(pool.map(_hash, paths, chunksize=16), f"comparing {dataset.name}", len(paths), unit="photo"))
+        hashing = pool.map(_hash, paths, chunksize=16)
+        hashed = list(tqdm(hashing, f"comparing {dataset.name}", len(paths), unit="photo", disable=None))
     readable = [i for i, found in enumerate(hashed) if found]
     if not readable:
         return ()

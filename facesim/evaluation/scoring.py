@@ -58,7 +58,7 @@ def embed_crops(model: Model, crops: CachedCrops, photos: np.ndarray) -> np.ndar
     if len(missing):
         store.make_room(len(missing))
     _, first = np.unique(row_of, return_index=True)  # where each crop is shown
-    with tqdm(total=len(missing), desc="embedding", unit="face", leave=False, disable=not len(missing)) as bar:
+    with tqdm(total=len(missing), desc="embedding", unit="face", leave=False, disable=not len(missing) or None) as bar:
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             shown = centre_crop(crops.wide[photos[with_face[first[batch]]]])

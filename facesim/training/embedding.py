@@ -50,7 +50,7 @@ def degraded_distances(
 def _embed(net: SiameseNet, crops: CachedCrops, photos: np.ndarray, cut: _Cut, mirror: bool | None) -> np.ndarray:
     net.eval()
     embeddings = []
-    for start in tqdm(range(0, len(photos), BATCH), "embedding", unit="batch", leave=False):
+    for start in tqdm(range(0, len(photos), BATCH), "embedding", unit="batch", leave=False, disable=None):
         batch = cut(crops.wide[photos[start : start + BATCH]]).to(net.rgb_mean.device)
         embeddings.append(net.embed(batch, mirror).cpu())
     embedded = torch.cat(embeddings).numpy()

@@ -70,7 +70,7 @@ def aligned_chips(wide_crops: WideCrops, photos: np.ndarray) -> Similarity:
     reach = CROP_SIZE / (1 + 2 * CROP_MARGIN) / 2
     box = dlib.rectangle(*(round(half + edge) for edge in (-reach, -reach, reach, reach)))
     maps = np.empty((len(photos), 2), np.complex64)
-    for row, photo in enumerate(tqdm(photos, "aligning", unit="face")):
+    for row, photo in enumerate(tqdm(photos, "aligning", unit="face", disable=None)):
         landmarks = predictor(np.ascontiguousarray(wide_crops[photo]), box)
         chip = dlib.get_face_chip_details(landmarks, CHIP_SIZE, CHIP_PADDING)
         centre = chip.rect.dcenter()
