@@ -83,10 +83,11 @@ def test_the_sums_for_millions_of_photos_follow_from_the_figures_above_them():
         float, re.search(r"embeds ([\d.]+) photos.*main faces.*or ([\d.]+) with all faces", page).groups()
     )
     face, index = map(float, re.search(r"takes ([\d.]+) KB of disk,\s+and ([\d.]+) KB of index", page).groups())
-    own, known = map(float, re.search(r"takes ([\d.]+) GB of memory, and (\d+) bytes for each", page).groups())
+    stated = r"takes ([\d.]+) GB of memory, ([\d.]+) GB × √\(millions of faces\) .*, and (\d+) bytes\s+for each"
+    own, making, known = map(float, re.search(stated, page).groups())
     for millions in (1, 10, 100):
         times = (millions * 1e6 / speed / cores for speed in (main, every) for cores in (8, 100))
-        disk, memory = (face + index) * millions, own + known * millions / 1e3
+        disk, memory = (face + index) * millions, own + making * millions**0.5 + known * millions / 1e3
         sums = (*map(duration, times), f"{float(f'{disk:.2g}'):g} GB", f"{memory:.1f} GB")
         assert f"| {millions} million | {' | '.join(sums)} |" in page
 
