@@ -11,7 +11,7 @@ from facesim.pixels import resized
 
 HOG_SIDE = 640  # pixels of the photo's longer side, at which HOG runs
 HOG_CREDIBLE = 0.1  # a face with a lower score is kept only if it is the best
-CENTRAL = 0.75  # of its side: a sure main face no farther from the photo's centre ends the search
+CENTRAL = 0.75  # of its side: a main face no farther from the photo's centre ends the search
 CLOSE = 240  # pixels, the size of a box when it is looked at closely
 MAX_CLOSE = 10  # tiny faces, the main one first, that are looked at closely for a better box
 GLANCE_SIDE, GLANCE_SCORE = 1280, 0.3  # for a video's frame: faces are upright there, and the next frame follows
